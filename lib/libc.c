@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+// The C library's string functions for the freestanding kernel; on the host the C library has
+// them, so this file is linked into the kernel only. memcpy, memset, memmove: arch/x86/memory.S.
+#include "lib/string.h"
+
+int memcmp(const void *a, const void *b, size_t n)
+{
+    const uint8_t *x = a, *y = b;
+    for (; n > 0; n--, x++, y++)
+        if (*x != *y)
+            return *x - *y;
+    return 0;
+}
+
+size_t strlen(const char *s)
+{
+    const char *end = s;
+    while (*end)
+        end++;
+    return (size_t)(end - s);
+}
+
+size_t strnlen(const char *s, size_t max)
+{
+    size_t n = 0;
+    while (n < max && s[n])
+        n++;
+    return n;
+}
+
+int strcmp(const char *a, const char *b)
+{
+    while (*a && *a == *b)
+        a++, b++;
+    return (uint8_t)*a - (uint8_t)*b;
+}
+
+int strncmp(const char *a, const char *b, size_t n)
+{
+    for (; n > 0; n--, a++, b++)
+        if (*a != *b || *a == '\0')
+            return (uint8_t)*a - (uint8_t)*b;
+    return 0;
+}
+
+char *strchr(const char *s, int c)
+{
+    for (; *s != (char)c; s++)
+        if (*s == '\0')
+            return NULL;
+    return (char *)s;
+}
+
+char *strrchr(const char *s, int c)
+{
+    const char *found = NULL;
+    for (;; s++) {
+        if (*s == (char)c)
+            found = s;
+        if (*s == '\0')
+            return (char *)found;
+    }
+}
+
+char *strstr(const char *s, const char *needle)
+{
+    size_t n = strlen(needle);
+    for (; *s || n == 0; s++)
+        if (strncmp(s, needle, n) == 0)
+            return (char *)s;
+    return NULL;
+}

@@ -1,0 +1,18 @@
+# Tests. A unit test is tests/unit/test_X.c; its line `// links: FILES` names the sources it is
+# built with, natively and under ASan + UBSan, with cmocka.
+
+UNIT_C   := $(sort $(wildcard tests/unit/test_*.c))
+UNIT_BIN := $(UNIT_C:tests/unit/%.c=$(O)/unit/%)
+HOSTFLAGS := -std=gnu11 -O1 -g -I. $(WARN) -Wno-missing-prototypes -fsanitize=address,undefined \
+             -fno-sanitize-recover=all -DWEFT_HOST_TEST
+
+$(O)/unit/%: tests/unit/%.c tests/unit/unit.h
+	@mkdir -p $(@D)
+	$(CC) $(HOSTFLAGS) $< tests/unit/env.c $(shell sed -n 's,^// links: ,,p' $<) -lcmocka -o $@ \
+	    $(shell sed -n 's,^// libs: ,,p' $<)
+
+$(UNIT_BIN): $(shell find $(FLOORS) host-tools -name '*.[ch]' -o -name '*.def')
+
+.PHONY: unit
+unit: $(UNIT_BIN)
+	@for t in $(UNIT_BIN); do echo "== $$t"; $$t || exit 1; done

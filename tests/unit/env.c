@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: MIT
+// The environment lib/ asks of a program, for unit tests: a failed assertion aborts.
+#include <stdio.h>
+#include <stdlib.h>
+#include "lib/assert.h"
+
+void assert_failed(const char *expression, const char *file, int line)
+{
+    fprintf(stderr, "%s:%d: assertion failed: %s\n", file, line, expression);
+    abort();
+}
