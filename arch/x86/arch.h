@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: MIT
+// The machine, as every room above sees it. The kernel implements this in arch/x86; the simulator
+// implements the same declarations natively in tests/sim. Nothing outside arch/x86 has inline asm.
+//
+// Interrupts are off in the kernel except in arch_idle: a handler runs to its end with the kernel
+// lock held, and never in the middle of other kernel code. See docs/architecture.md.
+#pragma once
+
+#include "lib/types.h"
+
+// ---- memory layout of the node ------------------------------------------------------------------
+#define USER_TOP    0xc0000000u // first address that is not the user's
+#define KERNEL_BASE 0xc0000000u // direct map of physical memory begins here
+
+// ---- user register frame ------------------------------------------------------------------------
+// Laid out as entry.S pushes it; at the top of the kernel stack of a user thread.
+struct arch_regs {
+    uint32_t ebx, ecx, edx, esi, edi, ebp, eax;
+    uint32_t ds, es, fs, gs;
+    uint32_t vector; // 0x80: system call
+    uint32_t error;  // error code of the CPU; for system calls the number asked for (orig_eax)
+    uint32_t eip, cs, eflags, esp, ss;
+};
+
+// Selectors that user code runs with, as on Linux i386.
+#define USER_CS       0x73
+#define USER_DS       0x7b
+#define USER_TLS_MIN  6 // GDT entries 6, 7, 8 are the thread's (set_thread_area)
+#define USER_TLS_COUNT 3
+
+struct arch_tls {
+    uint32_t desc[USER_TLS_COUNT][2]; // descriptors as the CPU wants them; 0: not present
+};
+
+// Makes what a user or a peer gave safe to load: flags, selectors, descriptors.
+void arch_regs_sanitise(struct arch_regs *r);
+bool arch_tls_sanitise(struct arch_tls *t); // false: something had to be refused
+
+// ---- floating point -----------------------------------------------------------------------------
+struct arch_fpu {
+    uint8_t image[512];
+} __attribute__((aligned(16))); // FXSAVE format
+
+void arch_fpu_init(struct arch_fpu *f);             // as after FNINIT, MXCSR 0x1f80
+void arch_fpu_save(struct arch_fpu *f);             // of the current thread
+void arch_fpu_load(const struct arch_fpu *f);       // bits of MXCSR the CPU lacks are masked
+void arch_fpu_sanitise(struct arch_fpu *f);         // an image from a peer
+
+// ---- threads ------------------------------------------------------------------------------------
+struct arch_context; // opaque; a saved kernel stack pointer
+
+// Prepares a stack so that the first switch to it calls entry(arg) with the kernel lock held.
+struct arch_context *arch_context_new(void *stack_top, void (*entry)(void *), void *arg);
+// Saves the running context in *save and continues `next`.
+void arch_context_switch(struct arch_context **save, struct arch_context *next);
+// Kernel stack of a thread: ARCH_STACK_BYTES with an unmapped guard page below. NULL: no memory.
+#define ARCH_STACK_BYTES 8192u
+void *arch_stack_alloc(void); // returns the top
+void arch_stack_free(void *stack_top);
+
+// What the CPU must know of the user thread that runs next: kernel stack top, TLS.
+void arch_user_prepare(void *stack_top, const struct arch_tls *tls);
+// Leaves the kernel for good with these registers (a fresh process, a migrated one).
+void arch_user_enter(struct arch_regs *regs) NORETURN;
+
+// ---- page tables --------------------------------------------------------------------------------
+// A space's tables are a cache of what its containers say; they may be dropped at any time.
+enum { MAP_WRITE = 1, MAP_EXEC = 2 };
+
+struct arch_space {
+    uint32_t root;      // physical address of the PAE page directory pointer table
+    void *tables;       // arch's own
+    uint32_t table_frames; // frames the tables use
+};
+
+bool arch_space_init(struct arch_space *s) MUST_CHECK;
+void arch_space_free(struct arch_space *s); // drops all tables
+void arch_space_load(struct arch_space *s); // makes it current on this CPU; NULL: kernel only
+// Maps one page; false when no frame for a table can be had. An old mapping is replaced and shot
+// down on all CPUs that have the space loaded.
+bool arch_space_map(struct arch_space *s, uint32_t address, uint32_t frame, unsigned rights)
+    MUST_CHECK;
+// Clears [address, address + pages * 4 KiB), shot down before it returns.
+void arch_space_unmap(struct arch_space *s, uint32_t address, uint32_t pages);
+// Takes MAP_WRITE from the range, shot down before it returns.
+void arch_space_write_protect(struct arch_space *s, uint32_t address, uint32_t pages);
+// Frame and rights of a page, or false.
+bool arch_space_look(struct arch_space *s, uint32_t address, uint32_t *frame, unsigned *rights);
+// Was it written / read since the last call? Clears the marks.
+bool arch_space_take_dirty(struct arch_space *s, uint32_t address);
+
+// A frame's bytes, for a short while: no sleep between map and unmap, at most 4 at once per CPU,
+// unmapped in reverse order. Low frames are in the direct map and cost nothing.
+void *arch_frame_map(uint32_t frame);
+void arch_frame_unmap(void *mapped);
+void arch_frame_zero(uint32_t frame);
+void arch_frame_copy(uint32_t to, uint32_t from);
+
+// Copies as far as the user's pages are present with the right access; returns the bytes copied.
+// Never sleeps, never faults a page in. User memory of the loaded space only.
+size_t arch_copy_from_user(void *to, uint32_t user, size_t bytes);
+size_t arch_copy_to_user(uint32_t user, const void *from, size_t bytes);
+
+// ---- time ---------------------------------------------------------------------------------------
+uint64_t arch_clock_ns(void);            // monotonic since boot
+uint64_t arch_clock_real_s(void);        // seconds since 1970 from the RTC, read once at boot
+void arch_timer_set(uint64_t at_ns);     // one shot; UINT64_MAX: none. Calls arch_on_timer.
+extern void (*arch_on_timer)(void);
+
+// ---- processors ---------------------------------------------------------------------------------
+unsigned arch_cpu_count(void);
+unsigned arch_cpu_id(void);
+// Waits for an interrupt with the kernel lock released; returns after at least one was handled.
+void arch_idle(void);
+// Releases the kernel lock, lets pending interrupts and other CPUs in, takes it again.
+void arch_lock_pause(void);
+
+// CPU features that programs may see and a migration must compare (bits of CPUID 1 EDX, ECX).
+struct arch_features {
+    uint32_t edx, ecx;
+};
+struct arch_features arch_cpu_features(void);
+
+// Seed material: RDRAND if there is, clock jitter, RTC; `credited_bits` says how much to trust it.
+void arch_entropy(uint8_t out[32], unsigned *credited_bits);
+
+void arch_power_off(void) NORETURN;
+void arch_exit(uint8_t status) NORETURN; // QEMU's isa-debug-exit, then power off, then halt
+void arch_reset(void) NORETURN;
+
+// Stack frames of the running thread, newest first; returns how many were stored.
+unsigned arch_backtrace(uintptr_t *pcs, unsigned max);
+
+// ---- interrupts and devices ---------------------------------------------------------------------
+// `handler` runs with the kernel lock held, must not sleep. Lines may be shared: each is called.
+bool arch_irq_attach(unsigned line, void (*handler)(void *), void *arg) MUST_CHECK;
+
+// Maps device memory uncached into the kernel; NULL when no room. Never unmapped.
+volatile void *arch_mmio_map(uint64_t physical, size_t bytes);
+
+uint8_t arch_in8(uint16_t port);
+uint16_t arch_in16(uint16_t port);
+uint32_t arch_in32(uint16_t port);
+void arch_out8(uint16_t port, uint8_t value);
+void arch_out16(uint16_t port, uint16_t value);
+void arch_out32(uint16_t port, uint32_t value);
+
+// ---- calls up from the trap handlers, set by kernel/ and mm/ at init -----------------------------
+struct arch_fault {
+    uint32_t address;
+    bool write, exec, user, present;
+};
+extern bool (*arch_on_page_fault)(const struct arch_fault *f, struct arch_regs *r); // handled?
+extern void (*arch_on_exception)(unsigned vector, struct arch_regs *r); // from user mode only
+extern void (*arch_on_syscall)(struct arch_regs *r);
+extern void (*arch_on_user_return)(struct arch_regs *r); // before every return to user mode

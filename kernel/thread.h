@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+// Kernel threads and the node's own run queue. Kernel code is atomic between two sleeps, so a
+// condition may be checked and slept on without a lock. A user process runs on a kernel thread
+// whose `user` points to its task; the global scheduler only adds and takes threads here.
+#pragma once
+
+#include "arch/x86/arch.h"
+#include "lib/list.h"
+
+enum thread_state {
+    THREAD_READY,   // in the run queue
+    THREAD_RUNNING, // on a CPU
+    THREAD_WAITING, // in a wait queue or sleeping
+    THREAD_DEAD,
+};
+
+enum thread_class { // order of service
+    THREAD_URGENT, // link and rpc
+    THREAD_NORMAL, // user threads and most workers
+    THREAD_IDLE,   // drain, gossip
+    THREAD_CLASSES,
+};
+
+struct thread {
+    struct list run_link;   // run queue
+    struct list wait_link;  // the wait queue it sleeps in
+    struct list all_link;
+    enum thread_state state;
+    enum thread_class class;
+    struct arch_context *context;
+    void *stack_top;
+    struct arch_space *space; // NULL for kernel threads
+    void *user;               // struct task of ssi/process, or NULL
+    bool asked;               // a signal or a move waits: interruptible sleeps end with -EINTR
+    bool interruptible;       // sleeps so right now
+    int wake_result;          // what wait_sleep returns
+    struct wait_timeout *timeout;
+    uint64_t user_ns, system_ns; // CPU time
+    uint64_t stamp_ns;           // start of the stretch being accounted
+    int64_t vruntime_ns;         // fairness inside a class
+    int nice;                    // -20..19
+    char name[16];
+    void (*entry)(void *);
+    void *arg;
+    // Saved and restored around a switch for user threads (set by ssi/process).
+    void (*switch_out)(struct thread *);
+    void (*switch_in)(struct thread *);
+};
+
+struct thread *thread_current(void);
+// Runnable at once. NULL: no memory.
+struct thread *thread_create(const char *name, enum thread_class class, void (*fn)(void *),
+                             void *arg);
+// As thread_create, but not yet in the run queue: fill in `user`, `space`, then thread_start.
+struct thread *thread_new(const char *name, enum thread_class class, void (*fn)(void *), void *arg);
+void thread_start(struct thread *t);
+void thread_exit(void) NORETURN; // its memory goes when another thread runs
+void thread_yield(void);         // lets equals run; may return at once
+bool thread_should_yield(void);  // its time slice is over or a better class waits
+
+// Marks the thread as asked and ends its interruptible sleep with -EINTR.
+void thread_ask(struct thread *t);
+
+// In long resumable loops, where invariants hold: lets interrupts and others in. Counts as sleep.
+void kernel_pause(void);
+
+// Threads ready or running in user classes, now: what the CPU probe averages.
+unsigned thread_ready_count(void);
+// Integral over time of that count, in thread-nanoseconds: mean = difference / period.
+uint64_t thread_ready_integral(void);
+
+// User and system time of the whole node since boot.
+void thread_cpu_times(uint64_t *user_ns, uint64_t *system_ns, uint64_t *idle_ns);

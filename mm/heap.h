@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: MIT
+// The kernel heap: size classes carved from low frames; above half a page, whole frames side by
+// side. Never sleeps; NULL when out of memory. `heap_fail_at(n)` makes the n-th call fail (tests).
+#pragma once
+
+#include "lib/types.h"
+
+void *heap_alloc(size_t bytes);  // 8-aligned (a power of two >= 64 is aligned to 64), not cleared
+void *heap_zalloc(size_t bytes); // cleared
+void heap_free(void *p);         // NULL is fine
+
+struct radix_memory;
+extern const struct radix_memory heap_radix_memory;
+
+size_t heap_bytes_used(void);
+void heap_fail_at(uint32_t n); // 0: never

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+// TCP (RFC 9293, 6298, 5681, 6528) for the kernel and, through sockets, for programs. No call
+// here sleeps: they take what fits and events say when to come again.
+#pragma once
+
+#include "net/net.h"
+
+struct tcp_conn;
+struct tcp_listener;
+
+enum tcp_event {
+    TCP_CONNECTED = 1, // the handshake is done
+    TCP_READABLE = 2,  // bytes, or the peer's FIN, wait in tcp_receive
+    TCP_WRITABLE = 4,  // tcp_send takes bytes again after it took fewer than given
+    TCP_FAILED = 8,    // reset, timed out, refused: see tcp_error; last event of a connection
+    TCP_ACKED = 16,    // everything sent so far was acknowledged
+};
+
+enum tcp_flags {
+    TCP_NODELAY = 1,  // no Nagle
+    TCP_LINK = 2,     // between nodes: no delayed ACK, rto_min 10 ms, the critical reserve of
+                      // segments both ways (a documented deviation, PROTOCOLS 3)
+};
+
+// `event` runs with the kernel lock held, never sleeps, and may call every function here.
+typedef void (*tcp_event_fn)(void *arg, struct tcp_conn *c, unsigned events);
+// A new connection of a listener, established; set its events at once with tcp_set_events.
+typedef void (*tcp_accept_fn)(void *arg, struct tcp_conn *c);
+
+struct tcp_listener *tcp_listen(uint16_t port, unsigned flags, tcp_accept_fn accept, void *arg);
+void tcp_unlisten(struct tcp_listener *l);
+
+// NULL: no memory, no route or no free port. The outcome comes as an event.
+struct tcp_conn *tcp_connect(struct net_address to, unsigned flags, tcp_event_fn event, void *arg);
+void tcp_set_events(struct tcp_conn *c, tcp_event_fn event, void *arg);
+
+// Bytes taken (may be 0: buffer full) or negative errno (-EPIPE after close or failure).
+long tcp_send(struct tcp_conn *c, const void *bytes, size_t n);
+// Bytes given; 0: end of stream; -EAGAIN: nothing yet; negative errno of the failure.
+long tcp_receive(struct tcp_conn *c, void *bytes, size_t n);
+size_t tcp_readable_bytes(const struct tcp_conn *c);
+size_t tcp_writable_bytes(const struct tcp_conn *c);
+size_t tcp_unsent_bytes(const struct tcp_conn *c); // queued and never yet sent
+
+void tcp_shutdown_send(struct tcp_conn *c); // FIN after what is queued
+// Lets go: FIN after what is queued, then the stack frees it; no more events.
+void tcp_close(struct tcp_conn *c);
+void tcp_abort(struct tcp_conn *c); // RST, freed, no more events
+
+int tcp_error(const struct tcp_conn *c); // 0 or negative errno
+struct net_address tcp_local(const struct tcp_conn *c);
+struct net_address tcp_peer(const struct tcp_conn *c);
