@@ -3,7 +3,7 @@
 
 UNIT_C   := $(sort $(wildcard tests/unit/test_*.c))
 UNIT_BIN := $(UNIT_C:tests/unit/%.c=$(O)/unit/%)
-HOSTFLAGS := -std=gnu11 -O1 -g -I. $(WARN) -Wno-missing-prototypes -fsanitize=address,undefined \
+HOSTFLAGS := -std=gnu11 -D_GNU_SOURCE -O1 -g -I. $(WARN) -Wno-missing-prototypes -fsanitize=address,undefined \
              -fno-sanitize-recover=all -DWEFT_HOST_TEST
 
 $(O)/unit/%: tests/unit/%.c tests/unit/unit.h
