@@ -12,7 +12,8 @@ KERNEL_O := $(KERNEL_C:%.c=$(O)/kernel/%.o) $(KERNEL_S:%.S=$(O)/kernel/%.o)
 WARN   := -Wall -Wextra -Werror -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wshadow
 KFLAGS := -std=gnu11 -O2 -g -I. -march=i686 -ffreestanding -fno-pic -no-pie -mgeneral-regs-only \
           -fno-stack-protector -fno-asynchronous-unwind-tables -fno-omit-frame-pointer \
-          -fno-strict-aliasing -mpreferred-stack-boundary=2 -MMD -MP $(WARN) $(EXTRA_KFLAGS)
+          -fno-strict-aliasing -mpreferred-stack-boundary=2 -ffile-prefix-map=$(CURDIR)=. \
+          -MMD -MP $(WARN) $(EXTRA_KFLAGS)
 
 .PHONY: all
 all: $(O)/weft.elf $(O)/weft.img

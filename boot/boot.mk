@@ -1,12 +1,14 @@
-# The boot archive: what a node needs beside the kernel, in one file.
+# The boot archive: what a node needs beside the kernel, in one file; and the link of the kernel.
 
 DEBS    ?= $(O)/debs
 BUSYBOX := $(DEBS)/busybox-static/bin/busybox
 
-# BearSSL for the kernel; its includes are those of the host's libbearssl-dev, same version.
+# BearSSL for the kernel: the archive and the headers of Debian's i386 package.
 BEARSSL     := $(DEBS)/libbearssl-dev
 BEARSSL_LIB := $(BEARSSL)/usr/lib/i386-linux-gnu/libbearssl.a
 BEARSSL_INC := $(BEARSSL)/usr/include
+KFLAGS      += -isystem $(BEARSSL_INC)
+$(KERNEL_O): | $(BEARSSL_LIB)
 
 $(BUSYBOX) $(BEARSSL_LIB): | $(O)/.toolchain
 	@boot/fetch-deb -d $(DEBS) $(firstword $(subst /, ,$(@:$(DEBS)/%=%)))
@@ -20,3 +22,23 @@ $(O)/root/.made: $(ROOT_FILES) $(BUSYBOX) $(ROOT_PROGRAMS)
 
 $(O)/weft.img: $(O)/root/.made $(O)/host/mkarchive
 	$(O)/host/mkarchive -o $@ --root $(<D)/tree
+
+# The kernel is linked twice: the second link holds the symbol table of the first. The table lies
+# behind the text, so no address of a function may differ between the two; that is checked.
+KERNEL_LINK := $(CROSS)gcc -nostdlib -static -no-pie -Wl,--build-id=none \
+    -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack -T boot/kernel.ld
+KERNEL_LIBS := $(BEARSSL_LIB) -lgcc
+
+$(O)/weft.pass1.elf: $(KERNEL_O) boot/kernel.ld $(BEARSSL_LIB)
+	$(KERNEL_LINK) $(KERNEL_O) $(KERNEL_LIBS) -o $@
+
+$(O)/kernel/symbols.S: $(O)/weft.pass1.elf $(O)/host/symtab
+	$(CROSS)nm -n $< | $(O)/host/symtab >$@.tmp
+	@mv $@.tmp $@
+
+$(O)/weft.elf: $(O)/weft.pass1.elf $(O)/kernel/symbols.S
+	$(CROSS)gcc -c $(O)/kernel/symbols.S -o $(O)/kernel/symbols.o
+	$(KERNEL_LINK) $(KERNEL_O) $(O)/kernel/symbols.o $(KERNEL_LIBS) -o $@.tmp
+	@$(CROSS)nm -n $@.tmp | $(O)/host/symtab | cmp - $(O)/kernel/symbols.S || \
+	    { echo 'weft.elf: the two links differ; .symtab_weft must lie behind the text' >&2; exit 1; }
+	@mv $@.tmp $@

@@ -1,7 +1,7 @@
 # Host tools: C programs for the machine that builds. $(O)/host/NAME from host-tools/NAME.c, the
 # shared files below, and what `host_NAME` and `libs_NAME` add.
 
-HOST_TOOLS   := mkarchive
+HOST_TOOLS   := mkarchive symtab
 HOST_SHARED  := host-tools/host.c lib/crc32c.c lib/string.c
 HOST_CFLAGS  := -std=gnu11 -D_GNU_SOURCE -O2 -g -I. $(WARN)
 
