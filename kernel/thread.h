@@ -15,15 +15,15 @@ enum thread_state {
 };
 
 enum thread_class { // order of service
-    THREAD_URGENT, // link and rpc
-    THREAD_NORMAL, // user threads and most workers
-    THREAD_IDLE,   // drain, gossip
+    THREAD_URGENT,  // link and rpc
+    THREAD_NORMAL,  // user threads and most workers
+    THREAD_IDLE,    // drain, gossip
     THREAD_CLASSES,
 };
 
 struct thread {
-    struct list run_link;   // run queue
-    struct list wait_link;  // the wait queue it sleeps in
+    struct list run_link;  // run queue
+    struct list wait_link; // the wait queue it sleeps in
     struct list all_link;
     enum thread_state state;
     enum thread_class class;

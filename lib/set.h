@@ -4,8 +4,8 @@
 #pragma once
 
 #define SET_ENTRY(set, object)                                                                     \
-    static const void *const set_##set##_##object                                                  \
-        __attribute__((section("set_" #set), used)) = &(object)
+    static const void *const set_##set##_##object __attribute__((section("set_" #set), used)) =    \
+        &(object)
 
 #define SET_FOREACH(set, type, pos)                                                                \
     extern const void *const __start_set_##set[], *const __stop_set_##set[];                       \

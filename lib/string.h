@@ -23,6 +23,7 @@ char *strstr(const char *s, const char *needle);
 // Copies and always ends with NUL; returns strlen(from), so >= size says it was cut.
 size_t str_copy(char *to, const char *from, size_t size);
 
-// Whole string as an unsigned number, decimal or 0x hexadecimal; false when it is not one or overflows.
+// Whole string as an unsigned number, decimal or 0x hexadecimal; false when it is not one or
+// overflows.
 bool str_to_u32(const char *s, uint32_t *value) MUST_CHECK;
 bool str_to_u64(const char *s, uint64_t *value) MUST_CHECK;

@@ -23,7 +23,8 @@ bool net_parse_ip(const char *text, uint32_t *ip) MUST_CHECK;
 bool net_parse_cidr(const char *text, uint32_t *ip, unsigned *prefix) MUST_CHECK;
 void net_format_ip(uint32_t ip, char out[16]);
 
-// ---- UDP (RFC 768) --------------------------------------------------------------------------------
+// ---- UDP (RFC 768)
+// --------------------------------------------------------------------------------
 struct udp_port;
 
 // `receive` runs with the kernel lock held in the network's receive context: must not sleep.

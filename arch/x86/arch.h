@@ -23,9 +23,9 @@ struct arch_regs {
 };
 
 // Selectors that user code runs with, as on Linux i386.
-#define USER_CS       0x73
-#define USER_DS       0x7b
-#define USER_TLS_MIN  6 // GDT entries 6, 7, 8 are the thread's (set_thread_area)
+#define USER_CS        0x73
+#define USER_DS        0x7b
+#define USER_TLS_MIN   6 // GDT entries 6, 7, 8 are the thread's (set_thread_area)
 #define USER_TLS_COUNT 3
 
 struct arch_tls {
@@ -41,10 +41,10 @@ struct arch_fpu {
     uint8_t image[512];
 } __attribute__((aligned(16))); // FXSAVE format
 
-void arch_fpu_init(struct arch_fpu *f);             // as after FNINIT, MXCSR 0x1f80
-void arch_fpu_save(struct arch_fpu *f);             // of the current thread
-void arch_fpu_load(const struct arch_fpu *f);       // bits of MXCSR the CPU lacks are masked
-void arch_fpu_sanitise(struct arch_fpu *f);         // an image from a peer
+void arch_fpu_init(struct arch_fpu *f);       // as after FNINIT, MXCSR 0x1f80
+void arch_fpu_save(struct arch_fpu *f);       // of the current thread
+void arch_fpu_load(const struct arch_fpu *f); // bits of MXCSR the CPU lacks are masked
+void arch_fpu_sanitise(struct arch_fpu *f);   // an image from a peer
 
 // ---- threads ------------------------------------------------------------------------------------
 struct arch_context; // opaque; a saved kernel stack pointer
@@ -65,11 +65,14 @@ void arch_user_enter(struct arch_regs *regs) NORETURN;
 
 // ---- page tables --------------------------------------------------------------------------------
 // A space's tables are a cache of what its containers say; they may be dropped at any time.
-enum { MAP_WRITE = 1, MAP_EXEC = 2 };
+enum {
+    MAP_WRITE = 1,
+    MAP_EXEC = 2
+};
 
 struct arch_space {
-    uint32_t root;      // physical address of the PAE page directory pointer table
-    void *tables;       // arch's own
+    uint32_t root;         // physical address of the PAE page directory pointer table
+    void *tables;          // arch's own
     uint32_t table_frames; // frames the tables use
 };
 
@@ -78,8 +81,8 @@ void arch_space_free(struct arch_space *s); // drops all tables
 void arch_space_load(struct arch_space *s); // makes it current on this CPU; NULL: kernel only
 // Maps one page; false when no frame for a table can be had. An old mapping is replaced and shot
 // down on all CPUs that have the space loaded.
-bool arch_space_map(struct arch_space *s, uint32_t address, uint32_t frame, unsigned rights)
-    MUST_CHECK;
+bool arch_space_map(struct arch_space *s, uint32_t address, uint32_t frame,
+                    unsigned rights) MUST_CHECK;
 // Clears [address, address + pages * 4 KiB), shot down before it returns.
 void arch_space_unmap(struct arch_space *s, uint32_t address, uint32_t pages);
 // Takes MAP_WRITE from the range, shot down before it returns.
@@ -102,9 +105,9 @@ size_t arch_copy_from_user(void *to, uint32_t user, size_t bytes);
 size_t arch_copy_to_user(uint32_t user, const void *from, size_t bytes);
 
 // ---- time ---------------------------------------------------------------------------------------
-uint64_t arch_clock_ns(void);            // monotonic since boot
-uint64_t arch_clock_real_s(void);        // seconds since 1970 from the RTC, read once at boot
-void arch_timer_set(uint64_t at_ns);     // one shot; UINT64_MAX: none. Calls arch_on_timer.
+uint64_t arch_clock_ns(void);        // monotonic since boot
+uint64_t arch_clock_real_s(void);    // seconds since 1970 from the RTC, read once at boot
+void arch_timer_set(uint64_t at_ns); // one shot; UINT64_MAX: none. Calls arch_on_timer.
 extern void (*arch_on_timer)(void);
 
 // ---- processors ---------------------------------------------------------------------------------
@@ -145,7 +148,8 @@ void arch_out8(uint16_t port, uint8_t value);
 void arch_out16(uint16_t port, uint16_t value);
 void arch_out32(uint16_t port, uint32_t value);
 
-// ---- calls up from the trap handlers, set by kernel/ and mm/ at init -----------------------------
+// ---- calls up from the trap handlers, set by kernel/ and mm/ at init
+// -----------------------------
 struct arch_fault {
     uint32_t address;
     bool write, exec, user, present;

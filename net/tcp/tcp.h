@@ -17,9 +17,9 @@ enum tcp_event {
 };
 
 enum tcp_flags {
-    TCP_NODELAY = 1,  // no Nagle
-    TCP_LINK = 2,     // between nodes: no delayed ACK, rto_min 10 ms, the critical reserve of
-                      // segments both ways (a documented deviation, PROTOCOLS 3)
+    TCP_NODELAY = 1, // no Nagle
+    TCP_LINK = 2,    // between nodes: no delayed ACK, rto_min 10 ms, the critical reserve of
+                     // segments both ways (a documented deviation, PROTOCOLS 3)
 };
 
 // `event` runs with the kernel lock held, never sleeps, and may call every function here.

@@ -5,7 +5,12 @@
 #include "lib/types.h"
 #include "lib/limits.h"
 
-enum member_state { MEMBER_GONE, MEMBER_JOINING, MEMBER_ONLINE, MEMBER_LEAVING };
+enum member_state {
+    MEMBER_GONE,
+    MEMBER_JOINING,
+    MEMBER_ONLINE,
+    MEMBER_LEAVING
+};
 
 struct member {
     node_id_t id;
@@ -16,8 +21,8 @@ struct member {
     uint32_t features_edx, features_ecx; // what it lets programs see
 };
 
-node_id_t cluster_self(void);   // NODE_NONE before the first epoch
-uint32_t cluster_epoch(void);   // 0 before
+node_id_t cluster_self(void); // NODE_NONE before the first epoch
+uint32_t cluster_epoch(void); // 0 before
 bool cluster_is_member(node_id_t n);
 const struct member *cluster_member(node_id_t n); // NULL when not a member of this epoch
 unsigned cluster_count(void);

@@ -24,9 +24,9 @@ enum rpc_kind {
 
 struct rpc_in { // a message that arrived
     node_id_t from;
-    uint16_t kind;      // enum rpc_kind; a number without a row never gets here
-    uint32_t request;   // 0: one-way, nobody waits for a reply
-    const void *bytes;  // valid until the handler returns
+    uint16_t kind;     // enum rpc_kind; a number without a row never gets here
+    uint32_t request;  // 0: one-way, nobody waits for a reply
+    const void *bytes; // valid until the handler returns
     size_t n;
 };
 
@@ -42,7 +42,9 @@ int rpc_send(node_id_t to, enum rpc_kind kind, const void *bytes, size_t n);
 // negative errno, or -EHOSTDOWN when an epoch came without that node. On this node itself the
 // handler is called like any other. RPC_INTERRUPTIBLE: -EINTR when the thread is asked; the
 // request is then cancelled (a late reply is dropped).
-enum { RPC_INTERRUPTIBLE = 1 };
+enum {
+    RPC_INTERRUPTIBLE = 1
+};
 long rpc_call(node_id_t to, enum rpc_kind kind, const void *bytes, size_t n, void *reply,
               size_t reply_size, unsigned flags) MUST_CHECK;
 

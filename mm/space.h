@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT
+// Address spaces: an ordered list of segments over a cache of page tables. What backs a segment
+// is the business of the room above (containers): mm knows it as `object` and `ops`.
+// Nothing here sleeps by itself; ops->fault may.
+#pragma once
+
+#include "arch/x86/arch.h"
+#include "lib/list.h"
+#include "mm/frame.h"
+
+enum {
+    PROT_R = 1,
+    PROT_W = 2,
+    PROT_X = 4
+}; // as Linux PROT_READ, PROT_WRITE, PROT_EXEC
+
+enum {
+    SEGMENT_SHARED = 1,     // writes are seen by every user of the object
+    SEGMENT_GROWS_DOWN = 2, // a stack: a fault below extends it
+    SEGMENT_STACK = 4,      // named [stack] in maps
+    SEGMENT_BRK = 8,        // named [heap] in maps
+};
+
+struct segment;
+
+struct fault_answer {
+    frame_t frame; // a user of this frame is passed on to the page tables' holder: the object
+                   // keeps its own, mm takes none
+    bool writable; // map with write access now
+};
+
+struct segment_ops {
+    // The page `index` of the object is wanted with `access` (PROT_*). 0 with *answer; -EFAULT or
+    // -EIO beyond the end (SIGBUS); -ENOMEM; -EINTR; -EAGAIN: try again. May sleep.
+    int (*fault)(struct segment *s, uint32_t index, unsigned access, struct fault_answer *answer);
+    // A segment begins or ends to refer to its object (also at split and at clone of a space).
+    void (*attach)(struct segment *s);
+    void (*detach)(struct segment *s);
+};
+
+struct segment {
+    struct list link;        // in the space, by address
+    struct list object_link; // in the object: its reverse map; the object's to use
+    struct space *space;
+    uint32_t start, end; // page aligned, [start, end)
+    uint8_t prot;        // PROT_*
+    uint8_t flags;       // SEGMENT_*
+    uint32_t index;      // page of the object at `start`
+    void *object;        // struct container
+    const struct segment_ops *ops;
+    void *note; // what it maps, for /proc/PID/maps; the upper room's
+};
+
+struct space {
+    struct arch_space arch;
+    struct list segments;
+    struct segment *last_hit;
+    uint32_t users;          // tasks that share it
+    uint32_t brk_start, brk; // program break
+    uint32_t mmap_top;       // holes are searched downwards from here
+    uint32_t stack_limit_bytes;
+    uint32_t mapped_pages; // sum over segments
+    uint64_t minor_faults, major_faults;
+};
+
+struct space *space_new(void); // NULL: no memory; one user
+void space_get(struct space *s);
+void space_put(struct space *s); // the last one unmaps everything
+
+struct segment *space_find(struct space *s, uint32_t address);      // holds `address`, or NULL
+struct segment *space_find_from(struct space *s, uint32_t address); // first that ends above it
+
+// Adds [start, start + bytes) with what is there unmapped before. The object's reference is the
+// segment's from now on (ops->attach is called). 0, -ENOMEM, -EINVAL.
+int space_map(struct space *s, uint32_t start, uint32_t bytes, unsigned prot, unsigned flags,
+              void *object, uint32_t index, const struct segment_ops *ops, void *note);
+int space_unmap(struct space *s, uint32_t start, uint32_t bytes);
+int space_protect(struct space *s, uint32_t start, uint32_t bytes, unsigned prot); // -ENOMEM: hole
+// A free range of `bytes`, `hint` if it is free and not 0; 0: none.
+uint32_t space_hole(struct space *s, uint32_t hint, uint32_t bytes);
+
+// Resolves a user fault: 0, -EFAULT no segment, -EACCES wrong access, -EIO beyond the object,
+// -ENOMEM, -EINTR. May sleep; afterwards the instruction is simply tried again.
+int space_fault(struct space *s, uint32_t address, unsigned access);
+
+// Page-table upkeep for objects: all attached segments that show page `index`.
+void segment_unmap_page(struct segment *s, uint32_t index);
+void segment_write_protect_page(struct segment *s, uint32_t index);
+
+void space_check(struct space *s); // invariants; asserts

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+// Containers (the paper, section 3): cluster-wide objects that hold pages by index, between the
+// virtual layer (segments, files) and what provides the pages. Interface linkers attach users: vm
+// segments (segment_ops) and the read/write path of files. An I/O linker attaches the provider.
+// A container that never left its node is local and sends no message; it becomes linked in O(1).
+#pragma once
+
+#include "lib/fmt.h"
+#include "lib/limits.h"
+#include "mm/space.h"
+#include "mm/user.h"
+
+struct container;
+
+// Cluster-wide name: node that made it, and a number there.
+struct container_id {
+    uint16_t node;
+    uint16_t reserved;
+    uint32_t number;
+} PACKED;
+
+enum io_linker_kind {
+#define IO_LINKER(number, name, ops) IO_##name = number,
+#include "ssi/container/linkers.def"
+#undef IO_LINKER
+};
+
+// Whence pages come that nobody has touched: plain data, so that a ghost can carry it.
+struct io_source {
+    uint16_t kind; // enum io_linker_kind
+    uint16_t reserved;
+    uint32_t bytes;  // bytes of the source that count; behind them zeros
+    uint64_t object; // which file, meaning is the linker's
+    uint64_t offset; // byte offset in it of the container's page 0; may be unaligned
+} PACKED;
+
+struct io_linker {
+    const char *name;
+    // Fills a page that nobody touched yet. 0, -EIO, -EHOSTDOWN. May sleep.
+    int (*first_touch)(const struct io_source *s, uint32_t index, void *page);
+    // Optional: a frame that already holds the page for good (boot image, page aligned): it is
+    // shared read-only and copied on the first write. FRAME_NONE: none.
+    frame_t (*shared_frame)(const struct io_source *s, uint32_t index);
+    // Optional: a page leaves for good, or must be made durable.
+    int (*write_back)(const struct io_source *s, uint32_t index, const void *page);
+};
+
+// NULL: no memory. One user.
+struct container *container_new(const struct io_source *source);
+struct container *container_new_anonymous(void);
+void container_get(struct container *c);
+void container_put(struct container *c);
+struct container_id container_id_of(const struct container *c);
+
+// Fork: a new container with the same pages, shared copy-on-write on every node; no page crosses
+// the wire. Write-protects the parent's attached segments. NULL: no memory (nothing changed).
+// May sleep when the parent is linked.
+struct container *container_clone(struct container *c);
+
+// Interface linker "vm": pass to space_map with the container as object.
+extern const struct segment_ops container_segment_ops;
+
+// Interface linker "file": bytes through the container's pages. `x` limits the length; they
+// return 0 when done or when the copy came short (x->short_copy), or a negative errno. May sleep.
+int container_read(struct container *c, uint64_t offset, struct xfer *x);
+int container_write(struct container *c, uint64_t offset, struct xfer *x);
+// Pages from `first_page` on are dropped; the tail of the page before is zeroed from `bytes`.
+void container_truncate(struct container *c, uint64_t bytes);
+
+uint32_t container_pages_present(const struct container *c);
+
+// ---- linking, for the ghost and the hand-off
+// ------------------------------------------------------- What travels in a ghost: enough to attach
+// on another node.
+struct container_ref {
+    struct container_id id;
+    struct io_source source;
+    uint16_t home;
+    uint16_t reserved;
+    uint32_t home_generation;
+} PACKED;
+
+// Makes it linked (O(1), idempotent) and writes its reference.
+int container_export(struct container *c, struct container_ref *ref);
+// The container of a reference on this node, with one user more; made if it is not known yet.
+struct container *container_import(const struct container_ref *ref);
+
+// The user that was attached here goes to `target`: pages left here are drained to it in the
+// background, hot ones first, and home follows (PROTOCOLS 5), unless the setting drain=off.
+void container_drain(struct container *c, node_id_t target);
+// Pages of it that only this node has, and whether home is here: 0 and false when nothing of it
+// depends on this node any more.
+uint32_t container_pages_only_here(const struct container *c, bool *home_here);
+
+void containers_show(struct text *t); // /proc/cluster/containers

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+// Open files: one ops struct per kind (tree file, directory, generated file, device, pipe, tty,
+// remote). A file opened here and used elsewhere after a move keeps its home; the other node holds
+// a proxy whose ops forward by rpc.
+#pragma once
+
+#include "ssi/fs/fs.h"
+#include "kernel/wait.h"
+
+enum {
+    POLL_IN = 1,
+    POLL_PRI = 2,
+    POLL_OUT = 4,
+    POLL_ERR = 8,
+    POLL_HUP = 16,
+    POLL_NVAL = 32,
+    POLL_RDHUP = 0x2000
+};
+
+struct fs_set { // which attributes to change
+    bool mode_set, owner_set, times_set, size_set;
+    uint32_t mode, uid, gid; // uid, gid: UINT32_MAX keeps
+    int64_t atime_ns, mtime_ns;
+    uint64_t bytes;
+};
+
+struct file_ops {
+    const char *name;
+    // Move bytes at the file's offset (advanced) or, when `at` is not NULL, at *at. Return 0 with
+    // x->done, or negative errno with nothing done. A short copy ends the call early: the caller
+    // faults in and calls again. Interruptible sleeps give -EINTR (only when nothing was done).
+    int (*read)(struct file *f, struct xfer *x, const uint64_t *at);
+    int (*write)(struct file *f, struct xfer *x, const uint64_t *at);
+    int64_t (*seek)(struct file *f, int64_t offset, int whence);
+    // Linux dirent64 records into the transfer (always kernel memory).
+    int (*list)(struct file *f, struct xfer *x);
+    // `arg` bytes in and out by value: `data` holds in_bytes, at most out_size come back.
+    long (*ioctl)(struct file *f, uint32_t request, void *data, size_t in_bytes, size_t out_size);
+    unsigned (*poll)(struct file *f); // POLL_* that hold now
+    struct wait_queue *(*poll_queue)(
+        struct file *f); // woken when poll may have changed; NULL: never
+    int (*stat)(struct file *f, struct fs_stat *st);
+    int (*set)(struct file *f, const struct fs_set *s); // chmod, chown, utimes, truncate
+    int (*sync)(struct file *f);
+    int (*map)(struct file *f, uint64_t offset, bool shared, struct container **c,
+               uint32_t *index);     // mmap: a container and the page where it begins
+    void (*release)(struct file *f); // last user gone
+};
+
+struct file {
+    const struct file_ops *ops;
+    uint32_t users;
+    uint32_t flags; // O_*: access mode and status flags
+    uint64_t offset;
+    struct fs_place place; // the inode it is open on, when it has one
+    node_id_t home;        // where this description lives; self unless a proxy
+    uint64_t handle;       // names it on its home, 0 until it is first exported
+    void *data;            // the ops' own
+    struct list link;      // of exported handles
+};
+
+struct file *file_new(const struct file_ops *ops, uint32_t flags, void *data); // one user
+void file_get(struct file *f);
+void file_put(struct file *f);
+
+// Reads or writes with user memory, faulting in as needed; bytes done or negative errno.
+long file_read(struct file *f, struct xfer *x, const uint64_t *at);
+long file_write(struct file *f, struct xfer *x, const uint64_t *at);
+
+// ---- descriptors of a process: a shareable object
+// --------------------------------------------------
+struct fd_table;
+
+struct fd_table *fd_table_new(void);
+struct fd_table *fd_table_clone(struct fd_table *t); // fork: same files
+void fd_table_get(struct fd_table *t);
+void fd_table_put(struct fd_table *t);
+int fd_install(struct fd_table *t, struct file *f, int at_least, bool cloexec); // takes the user
+int fd_replace(struct fd_table *t, int fd, struct file *f, bool cloexec);       // dup2
+struct file *fd_file(struct fd_table *t, int fd); // borrowed: valid until the caller sleeps; NULL
+struct file *fd_file_get(struct fd_table *t, int fd); // with a user more
+int fd_close(struct fd_table *t, int fd);
+void fd_close_on_exec(struct fd_table *t);
+bool fd_cloexec(struct fd_table *t, int fd);
+int fd_set_cloexec(struct fd_table *t, int fd, bool on);
+int fd_next(struct fd_table *t, int after);          // next open descriptor, -1: none
+void fd_limit_set(struct fd_table *t, uint32_t max); // RLIMIT_NOFILE
+
+// ---- ghost: a file as it travels
+// ------------------------------------------------------------------
+struct file_ref {
+    uint16_t home;
+    uint16_t reserved;
+    uint32_t flags;
+    uint64_t handle;
+    struct fs_place place;
+} PACKED;
+
+// Makes it reachable from other nodes and writes its reference: the home keeps a user for the
+// target until it says released (or its node dies). -EBUSY with *why in words when it cannot.
+int file_export(struct file *f, node_id_t target, struct file_ref *ref, const char **why);
+void file_export_undo(struct file *f, node_id_t target, const struct file_ref *ref);
+// On the target: the file itself when it lives here, else a proxy. NULL: no memory.
+struct file *file_import(const struct file_ref *ref);

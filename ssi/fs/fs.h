@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+// Names and files of the one tree (PROTOCOLS 7). The boot archive is local on each node; names and
+// the writable layer live on the file-system home, all nodes forward to it by rpc. /proc and /dev
+// are generated on the node that is asked. Nothing here knows a current process: callers pass
+// fs_who. All calls may sleep; errors are negative errno as POSIX gives them.
+#pragma once
+
+#include "lib/list.h"
+#include "lib/limits.h"
+#include "mm/user.h"
+
+struct container;
+
+// Where a name begins: a directory of the tree, by value. Exportable as it is.
+struct fs_place {
+    uint16_t mount; // 0: the tree; others: generated trees
+    uint16_t reserved;
+    uint32_t pad;
+    uint64_t inode;
+} PACKED;
+
+#define FS_GROUPS_MAX 32
+
+struct fs_who {
+    uint32_t uid, gid; // file system (effective) ids; uid 0 may all
+    uint32_t group_count;
+    uint32_t groups[FS_GROUPS_MAX];
+    struct fs_place root, cwd;
+    uint32_t umask;
+    uint64_t file_bytes_max; // RLIMIT_FSIZE
+    int32_t pid;             // for /proc/self
+} PACKED;
+
+struct fs_stat { // what stat calls need, host order
+    uint64_t dev, inode, rdev, bytes, blocks;
+    uint32_t mode, links, uid, gid;
+    int64_t atime_ns, mtime_ns, ctime_ns;
+} PACKED;
+
+struct file; // open file description: refcounted, has a home, one offset shared by its users
+
+enum {
+    FS_NOFOLLOW = 1,  // the last component is not followed when it is a link
+    FS_EMPTY_PATH = 2 // an empty path names the place itself
+};
+
+// Linux open flags (octal) as i386 has them.
+#define O_ACCMODE   00000003
+#define O_RDONLY    00000000
+#define O_WRONLY    00000001
+#define O_RDWR      00000002
+#define O_CREAT     00000100
+#define O_EXCL      00000200
+#define O_NOCTTY    00000400
+#define O_TRUNC     00001000
+#define O_APPEND    00002000
+#define O_NONBLOCK  00004000
+#define O_DIRECTORY 00200000
+#define O_NOFOLLOW  00400000
+#define O_CLOEXEC   02000000
+#define O_PATH      010000000
+
+// `at` is the place a relative path begins from (who->cwd, or that of a directory descriptor).
+int fs_open(const struct fs_who *who, struct fs_place at, const char *path, uint32_t flags,
+            uint32_t mode, struct file **file);
+int fs_stat(const struct fs_who *who, struct fs_place at, const char *path, unsigned flags,
+            struct fs_stat *st);
+int fs_resolve_dir(const struct fs_who *who, struct fs_place at, const char *path,
+                   struct fs_place *dir); // for chdir, chroot
+long fs_path_of(const struct fs_who *who, struct fs_place dir, char *path, size_t size); // getcwd
+int fs_mkdir(const struct fs_who *who, struct fs_place at, const char *path, uint32_t mode);
+int fs_mknod(const struct fs_who *who, struct fs_place at, const char *path, uint32_t mode,
+             uint64_t rdev);
+int fs_unlink(const struct fs_who *who, struct fs_place at, const char *path, bool directory);
+int fs_rename(const struct fs_who *who, struct fs_place from_at, const char *from,
+              struct fs_place to_at, const char *to, unsigned flags);
+int fs_link(const struct fs_who *who, struct fs_place from_at, const char *from,
+            struct fs_place to_at, const char *to, unsigned flags);
+int fs_symlink(const struct fs_who *who, const char *target, struct fs_place at, const char *path);
+long fs_readlink(const struct fs_who *who, struct fs_place at, const char *path, char *to,
+                 size_t size);
+int fs_access(const struct fs_who *who, struct fs_place at, const char *path, unsigned mode,
+              unsigned flags);
+int fs_chmod(const struct fs_who *who, struct fs_place at, const char *path, uint32_t mode,
+             unsigned flags);
+int fs_chown(const struct fs_who *who, struct fs_place at, const char *path, uint32_t uid,
+             uint32_t gid, unsigned flags);
+#define FS_TIME_OMIT INT64_MIN
+int fs_utimes(const struct fs_who *who, struct fs_place at, const char *path, int64_t atime_ns,
+              int64_t mtime_ns, unsigned flags);
+int fs_truncate(const struct fs_who *who, struct fs_place at, const char *path, uint64_t bytes);
+
+struct fs_space { // statfs
+    uint64_t blocks, free_blocks, files, free_files;
+    uint32_t type, block_bytes, name_max;
+};
+int fs_space_of(const struct fs_who *who, struct fs_place at, const char *path,
+                struct fs_space *out);
+
+// The program file for exec: its bytes through an I/O linker, wherever it lives.
+struct io_source;
+int fs_image_source(struct file *f, struct io_source *source); // kind image or file

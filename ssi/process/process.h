@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: MIT
+// K-processes (the paper, 4.3): a process is a set of references to shareable objects with
+// cluster-wide ids. PIDs are unique in the cluster and keep for life. A process is on exactly one
+// node at a time, as an incarnation; the birth node knows where.
+#pragma once
+
+#include "arch/x86/arch.h"
+#include "kernel/thread.h"
+#include "kernel/timer.h"
+#include "kernel/wait.h"
+#include "mm/space.h"
+#include "ssi/fs/file.h"
+
+#define SIGNAL_MAX 64
+typedef uint64_t sigset64; // bit n-1 is signal n
+
+struct signal_action { // as rt_sigaction has it
+    uint32_t handler;  // 0 SIG_DFL, 1 SIG_IGN
+    uint32_t flags;    // SA_*
+    uint32_t restorer;
+    sigset64 mask;
+};
+
+struct signal_info { // what siginfo_t needs
+    int32_t signal, error, code;
+    int32_t pid;
+    uint32_t uid;
+    uint32_t address; // fault signals
+    int32_t value;    // sigqueue
+    int32_t status;   // SIGCHLD
+};
+
+struct signal_queued {
+    struct list link;
+    struct signal_info info;
+};
+
+struct signal_set { // pending signals of a thread or of a process
+    sigset64 pending;
+    struct list queue; // struct signal_queued, in order; at most one per standard signal
+};
+
+// A system call in progress: all that must survive leaving and re-entering its body, also on
+// another node (PROTOCOLS 6). A body keeps nothing else across an interruptible sleep.
+#define CALL_RESUME (-4096L) // "asked to leave: enter me again with the same call"
+struct call {
+    uint32_t number;
+    uint32_t args[6];
+    uint64_t deadline_ns; // absolute cluster time; 0: not set yet
+    uint64_t done;        // bytes done
+    uint8_t body[32];     // the body's own
+    bool active;          // entered and not finished
+};
+
+struct task { // one thread of a process
+    struct process *process;
+    struct list link; // process->tasks
+    int32_t tid;
+    struct thread *thread;
+    struct arch_regs *regs; // at the top of its kernel stack
+    struct arch_fpu fpu;
+    struct arch_tls tls;
+    struct call call;
+    sigset64 blocked;
+    sigset64 blocked_saved; // sigsuspend and friends: restored after delivery
+    bool blocked_saved_valid;
+    struct signal_set pending;
+    uint32_t altstack_at, altstack_bytes, altstack_flags;
+    uint32_t clear_child_tid, robust_list;
+    bool move_asked; // looked at on the way to user mode
+};
+
+struct signal_actions { // shareable (CLONE_SIGHAND)
+    uint32_t users;
+    struct signal_action action[SIGNAL_MAX];
+};
+
+struct fs_context { // shareable (CLONE_FS)
+    uint32_t users;
+    struct fs_place root, cwd;
+    uint32_t umask;
+};
+
+struct credentials {
+    uint32_t uid, euid, suid, fsuid;
+    uint32_t gid, egid, sgid, fsgid;
+    uint32_t group_count;
+    uint32_t groups[FS_GROUPS_MAX];
+};
+
+#define RLIMITS 16
+struct rlimit_pair {
+    uint32_t current, maximum; // UINT32_MAX: infinity
+};
+
+enum process_state {
+    PROCESS_RUNNING,
+    PROCESS_STOPPED,
+    PROCESS_MOVING, // frozen for a hand-off
+    PROCESS_ZOMBIE, // its exit record waits for the parent
+};
+
+struct process {
+    struct list all_link;
+    int32_t pid, parent, pgrp, sid;
+    uint32_t incarnation; // +1 at each COMMIT of a hand-off
+    enum process_state state;
+    struct list tasks; // the first is the leader
+    struct space *space;
+    struct fd_table *files;
+    struct fs_context *fs;
+    struct signal_actions *actions;
+    struct signal_set pending;
+    struct credentials cred;
+    struct rlimit_pair limits[RLIMITS];
+    struct wait_queue child_wait; // its wait4 sleeps here
+    struct file *executable;
+    char name[16];                                   // comm
+    uint32_t arg_start, arg_end, env_start, env_end; // for cmdline and environ
+    uint64_t start_ns;                               // cluster time
+    uint64_t user_ns, system_ns; // of threads that ended, and carried over moves
+    uint64_t child_user_ns, child_system_ns;
+    int exit_status; // as wait4 gives it
+    int exit_signal; // to the parent, normally SIGCHLD
+    int nice;
+    struct timer alarm;
+    uint64_t alarm_interval_ns;
+    uint32_t features_edx, features_ecx; // union of what it may have seen since exec
+    node_id_t born;                      // node of its PID
+    bool tty_attached;                   // has a controlling terminal
+    node_id_t tty_node;                  // whose console that is
+    const char *cannot_move;             // NULL, or the reason in words
+    uint64_t arrived_ns;                 // cluster time it came to this node: minimum stay
+};
+
+struct task *task_current(void);           // NULL in kernel threads
+struct process *process_current(void);     // NULL in kernel threads
+struct process *process_find(int32_t pid); // running or zombie on this node; NULL
+struct task *task_find(int32_t tid);
+struct process *process_next(int32_t after_pid); // by pid, this node; NULL at the end
+
+void process_who(const struct process *p, struct fs_who *who);
+
+// ---- made and ended
+// --------------------------------------------------------------------------------
+struct process *process_new(void); // empty, with a fresh PID of this node; NULL: no memory or PID
+// Replaces the image of the current process; returns only on failure. May sleep.
+struct exec_args {
+    char *strings; // argv then envp, each NUL-ended, back to back
+    size_t bytes;
+    uint32_t argc, envc;
+};
+int process_exec(struct process *p, const char *path, struct fs_place at,
+                 const struct exec_args *args);
+int32_t process_fork(uint32_t clone_flags, const struct arch_regs *regs, uint32_t child_stack,
+                     uint32_t parent_tid, uint32_t tls, uint32_t child_tid);
+void process_exit_group(int status) NORETURN; // status as wait4 gives it
+void task_exit(int status) NORETURN;
+
+// ---- signals
+// ---------------------------------------------------------------------------------------- To a
+// process anywhere in the cluster: 0, -ESRCH, -EPERM, -EINVAL. pid as kill(2). May sleep.
+int signal_kill(const struct process *from, int32_t pid, const struct signal_info *info);
+// To a local process or task; never sleeps.
+void signal_post_process(struct process *p, const struct signal_info *info);
+void signal_post_task(struct task *t, const struct signal_info *info);
+bool signal_pending(const struct task *t); // one that is not blocked waits
