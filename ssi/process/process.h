@@ -133,8 +133,22 @@ struct process {
     uint64_t arrived_ns;                 // cluster time it came to this node: minimum stay
 };
 
-struct task *task_current(void);           // NULL in kernel threads
-struct process *process_current(void);     // NULL in kernel threads
+struct task *task_current(void);       // NULL in kernel threads
+struct process *process_current(void); // NULL in kernel threads
+
+// ---- what the rooms above set
+// --------------------------------------------------------------------
+// ssi/migrate: the task's move mark was seen, on the way to user mode, with an empty kernel stack
+// below. Returns when the process stays or goes on here.
+extern void (*process_on_move)(struct task *t);
+// ssi/linux: a handler is about to run while t->call was left: sets t->regs to what the handler's
+// return shall find (EINTR, or the call once more), and ends the call.
+extern void (*process_on_interrupted_call)(struct task *t, bool sa_restart);
+
+// Looks at the task's marks: move, stop, signals, exit. Called on the way to user mode when
+// thread->asked was set. Runs in the task; may sleep; does not return when the process ends.
+void task_attend(struct task *t);
+
 struct process *process_find(int32_t pid); // running or zombie on this node; NULL
 struct task *task_find(int32_t tid);
 struct process *process_next(int32_t after_pid); // by pid, this node; NULL at the end

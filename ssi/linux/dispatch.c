@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: MIT
+// From int 0x80 to the body and back. A body that was asked to leave is entered again on the way
+// to user mode, after the marks were seen to: the program cannot tell (PROTOCOLS 6).
+#include "ssi/linux/linux.h"
+#include "ssi/linux/dispatch.h"
+#include "kernel/init.h"
+#include "lib/node_var.h"
+#include "lib/string.h"
+#include "ssi/cluster/cluster.h"
+
+#define CALL_TABLE_SIZE 512
+
+typedef long (*call_body)(struct call *c);
+
+static const call_body bodies[CALL_TABLE_SIZE] = {
+#define SYSCALL(number, name, body) [number] = body,
+#include "ssi/linux/syscalls.def"
+#undef SYSCALL
+};
+
+static const char *const names[CALL_TABLE_SIZE] = {
+#define LINUX_CALL(number, name) [number] = #name,
+#include "ssi/linux/names.def"
+#undef LINUX_CALL
+};
+
+#define SYSCALL(number, name, body) STATIC_ASSERT((number) == LINUX_NR_##name, #name);
+#include "ssi/linux/syscalls.def"
+#undef SYSCALL
+
+const char *linux_call_name(uint32_t number)
+{
+    return number < CALL_TABLE_SIZE && names[number] ? names[number] : "?";
+}
+
+// ---- unknown calls: counted by number and program
+// ------------------------------------------------
+#define UNKNOWN_MAX 128
+
+struct unknown_call {
+    uint32_t number, count;
+    char program[16];
+};
+
+NODE_VAR(struct unknown_call, unknown[UNKNOWN_MAX]);
+NODE_VAR(unsigned, unknown_count);
+
+static long call_unknown(struct call *c)
+{
+    const char *program = process_current()->name;
+    for (unsigned i = 0; i < node(unknown_count); i++) {
+        struct unknown_call *u = &node(unknown)[i];
+        if (u->number == c->number && !strcmp(u->program, program)) {
+            u->count++;
+            return -ENOSYS;
+        }
+    }
+    if (node(unknown_count) == UNKNOWN_MAX) {
+        cluster_count_add("linux: unknown call not listed", 1);
+        return -ENOSYS;
+    }
+    struct unknown_call *u = &node(unknown)[node(unknown_count)++];
+    *u = (struct unknown_call){.number = c->number, .count = 1};
+    str_copy(u->program, program, sizeof(u->program));
+    return -ENOSYS;
+}
+
+void linux_unknown_show(struct text *t)
+{
+    for (unsigned i = 0; i < node(unknown_count); i++) {
+        const struct unknown_call *u = &node(unknown)[i];
+        text_add(t, "%s %u %s %u\n", linux_call_name(u->number), u->number, u->program, u->count);
+    }
+}
+
+// ---- entering and leaving
+// ------------------------------------------------------------------------
+// Runs or continues the call. Afterwards it is over, or still active because it was left.
+static void call_enter(struct task *t)
+{
+    struct call *c = &t->call;
+    call_body body = c->number < CALL_TABLE_SIZE ? bodies[c->number] : NULL;
+    long result = body ? body(c) : call_unknown(c);
+    if (!c->active)
+        return; // the body set the registers itself: exec, sigreturn
+    if (result == CALL_RESUME || (result == -EINTR && t->thread->asked))
+        return;
+    c->active = false;
+    t->regs->eax = (uint32_t)result;
+}
+
+static void on_syscall(struct arch_regs *r)
+{
+    struct task *t = task_current();
+    struct call *c = &t->call;
+    t->regs = r;
+    *c = (struct call){
+        .number = r->error,
+        .args = {r->ebx, r->ecx, r->edx, r->esi, r->edi, r->ebp},
+        .active = true,
+    };
+    call_enter(t);
+}
+
+// sigsuspend, ppoll and their like set a mask for the time of the call: back to the program's.
+static void mask_restore(struct task *t)
+{
+    if (!t->blocked_saved_valid)
+        return;
+    t->blocked_saved_valid = false;
+    t->blocked = t->blocked_saved;
+    if (signal_pending(t))
+        t->thread->asked = true;
+}
+
+static void on_user_return(struct arch_regs *r)
+{
+    struct task *t = task_current();
+    t->regs = r;
+    for (;;) {
+        if (t->thread->asked) {
+            t->thread->asked = false;
+            task_attend(t);
+        }
+        if (t->call.active)
+            call_enter(t);
+        else
+            mask_restore(t);
+        if (t->thread->asked)
+            continue;
+        if (t->call.active)
+            thread_yield(); // left without a reason: let others run, then go on with it
+        else if (thread_should_yield())
+            thread_yield();
+        else
+            return;
+    }
+}
+
+enum { // sub-calls of ipc and futex that wait
+    IPC_SEMOP = 1,
+    IPC_SEMTIMEDOP = 4,
+    IPC_MSGSND = 11,
+    IPC_MSGRCV = 12,
+    FUTEX_WAIT = 0,
+    FUTEX_WAIT_BITSET = 9,
+};
+
+// Calls that end with EINTR whenever a handler ran, with SA_RESTART or not (signal(7)).
+static bool call_never_restarts(const struct call *c)
+{
+    uint32_t ipc = c->args[0] & 0xffff;
+    uint32_t futex = c->args[1] & 0x7f;
+    switch (c->number) {
+    case LINUX_NR_pause:
+    case LINUX_NR_sigsuspend:
+    case LINUX_NR_rt_sigsuspend:
+    case LINUX_NR_rt_sigtimedwait:
+    case LINUX_NR_rt_sigtimedwait_time64:
+    case LINUX_NR_nanosleep:
+    case LINUX_NR_clock_nanosleep:
+    case LINUX_NR_clock_nanosleep_time64:
+    case LINUX_NR_select:
+    case LINUX_NR__newselect:
+    case LINUX_NR_pselect6:
+    case LINUX_NR_pselect6_time64:
+    case LINUX_NR_poll:
+    case LINUX_NR_ppoll:
+    case LINUX_NR_ppoll_time64:
+    case LINUX_NR_epoll_wait:
+    case LINUX_NR_epoll_pwait:
+    case LINUX_NR_epoll_pwait2:
+        return true;
+    case LINUX_NR_ipc:
+        return ipc == IPC_SEMOP || ipc == IPC_SEMTIMEDOP || ipc == IPC_MSGSND || ipc == IPC_MSGRCV;
+    case LINUX_NR_futex:
+    case LINUX_NR_futex_time64:
+        return c->args[3] && (futex == FUTEX_WAIT || futex == FUTEX_WAIT_BITSET);
+    }
+    return false;
+}
+
+static void on_interrupted_call(struct task *t, bool sa_restart)
+{
+    struct call *c = &t->call;
+    c->active = false;
+    if (sa_restart && !call_never_restarts(c)) {
+        t->regs->eax = c->number;
+        t->regs->eip -= 2; // int 0x80 once more
+        return;
+    }
+    linux_time_left_out(c);
+    t->regs->eax = (uint32_t)-EINTR;
+}
+
+static void linux_init(void)
+{
+    arch_on_syscall = on_syscall;
+    arch_on_user_return = on_user_return;
+    process_on_interrupted_call = on_interrupted_call;
+}
+INIT_STEP(INIT_PROCESS, linux_init);

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+// The Linux i386 system calls. A call is one row of syscalls.def and one body
+//
+//     long sys_NAME(struct call *c);     // arguments in c->args; the task is task_current()
+//
+// which returns what eax shall hold: >= 0 or a negative errno. A body that spans an interruptible
+// sleep keeps its progress in `c` (deadline_ns, done, body[]) and nowhere else; when its sleep
+// gives -EINTR it returns -EINTR, CALL_RESUME, or what it has done so far. The dispatcher then
+// moves, stops or runs a handler, and either enters the body again with the same `c` or gives the
+// program EINTR, as signal(7) has it. A body that is entered again finds c->deadline_ns, done and
+// body[] as it left them; they are zero on the first entry.
+#pragma once
+
+#include "lib/errno.h"
+#include "ssi/process/process.h"
+
+#define SYSCALL(number, name, body) long body(struct call *c);
+#include "ssi/linux/syscalls.def"
+#undef SYSCALL
+
+enum linux_number {
+#define LINUX_CALL(number, name) LINUX_NR_##name = number,
+#include "ssi/linux/names.def"
+#undef LINUX_CALL
+};
+
+struct linux_timespec32 {
+    int32_t seconds, nanoseconds;
+} PACKED;
+struct linux_timespec64 {
+    int64_t seconds;
+    int32_t nanoseconds, pad;
+} PACKED;
+struct linux_timeval32 {
+    int32_t seconds, microseconds;
+} PACKED;
+STATIC_ASSERT(sizeof(struct linux_timespec64) == 16, "timespec64 of the ABI");
+
+// A path from user memory: *path is on the heap, heap_free it. 0, -EFAULT, -ENAMETOOLONG, -ENOMEM.
+// An empty path is fine here. May sleep.
+int linux_path_in(uint32_t user, char **path);
+
+// A timespec from user memory, in nanoseconds: 0, -EFAULT, -EINVAL (out of range). May sleep.
+int linux_timespec_in(uint32_t user, bool wide, uint64_t *ns);
+int linux_timespec_out(uint32_t user, bool wide, uint64_t ns);
+
+// A relative timeout as this call's absolute deadline (cluster time), worked out on the first
+// entry only and kept in c->deadline_ns. UINT64_MAX: for ever.
+uint64_t linux_deadline(struct call *c, uint64_t relative_ns);
+// The same instant on this node's clock, for wait_sleep.
+uint64_t linux_deadline_local(uint64_t cluster_ns);
