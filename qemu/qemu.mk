@@ -1,12 +1,7 @@
-# The lab: the switch, and what a cluster of QEMUs needs to be built.
+# The lab: the switch that the nodes of a cluster in QEMU are plugged into.
 
-SWITCH_C := $(filter-out qemu/switch_witness.c,$(sort $(wildcard qemu/switch*.c)))
-SWITCH_FLAGS :=
-ifneq ($(wildcard ssi/cluster/witness.c),)
-SWITCH_C += qemu/switch_witness.c ssi/cluster/witness.c
-SWITCH_FLAGS += -DSWITCH_WITNESS
-endif
+SWITCH_C := $(sort $(wildcard qemu/switch*.c)) ssi/cluster/witness.c
 
-$(O)/host/switch: $(SWITCH_C) qemu/switch.h $(wildcard ssi/cluster/witness.h) lib/types.h
+$(O)/host/switch: $(SWITCH_C) qemu/switch.h ssi/cluster/witness.h lib/types.h | $(O)/.toolchain
 	@mkdir -p $(@D)
-	$(CC) -std=gnu11 -O2 -g -I. -D_GNU_SOURCE $(WARN) $(SWITCH_FLAGS) $(SWITCH_C) -o $@
+	$(CC) -std=gnu11 -O2 -g -I. -D_GNU_SOURCE $(WARN) $(SWITCH_C) -o $@

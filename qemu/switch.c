@@ -241,10 +241,8 @@ int main(int argc, char **argv)
     sigaction(SIGTERM, &end, NULL);
     sigaction(SIGINT, &end, NULL);
     sigaction(SIGALRM, &end, NULL);
-#ifdef SWITCH_WITNESS
     witness_port_init();
     port_open_witness();
-#endif
     forward_reset_random();
     serve(control_listen(control));
     pcap_flush();

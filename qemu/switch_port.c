@@ -240,9 +240,7 @@ void port_deliver(struct frame *f)
 
     if (p->kind == PORT_WITNESS) {
         p->under_way_bytes -= f->bytes;
-#ifdef SWITCH_WITNESS
         witness_port_input(to, f->wire + 4, f->bytes);
-#endif
         free(f);
         return;
     }

@@ -6,8 +6,7 @@
 
 #include <string.h>
 
-#define WITNESS_PORT 7702
-#define HEADS_BYTES  (14 + 20 + 8)
+#define HEADS_BYTES (14 + 20 + 8)
 
 static const uint8_t mac[6] = {0x52, 0x54, 0x00, 0x77, 0x00, 0x02};
 static const uint8_t ip[4] = {10, 77, 0, 2};
