@@ -31,7 +31,8 @@ struct fault_answer {
 
 struct segment_ops {
     // The page `index` of the object is wanted with `access` (PROT_*). 0 with *answer; -EFAULT or
-    // -EIO beyond the end (SIGBUS); -ENOMEM; -EINTR; -EAGAIN: try again. May sleep.
+    // -EIO beyond the end (SIGBUS); -EHOSTDOWN: lost with a node; -ENOMEM; -EINTR. May sleep; when
+    // it slept, the segment may be gone: it returns -EAGAIN and is asked again from the start.
     int (*fault)(struct segment *s, uint32_t index, unsigned access, struct fault_answer *answer);
     // A segment begins or ends to refer to its object (also at split and at clone of a space).
     void (*attach)(struct segment *s);
@@ -48,7 +49,8 @@ struct segment {
     uint32_t index;      // page of the object at `start`
     void *object;        // struct container
     const struct segment_ops *ops;
-    void *note; // what it maps, for /proc/PID/maps; the upper room's
+    void *note;           // what it maps, for /proc/PID/maps; the upper room's
+    bool reference_given; // ops->attach takes no reference: the caller of space_map handed its own
 };
 
 struct space {
@@ -65,13 +67,16 @@ struct space {
 
 struct space *space_new(void); // NULL: no memory; one user
 void space_get(struct space *s);
-void space_put(struct space *s); // the last one unmaps everything
+// The last one unmaps everything: then it is loaded on no CPU any more. May sleep by ops->detach.
+void space_put(struct space *s);
 
 struct segment *space_find(struct space *s, uint32_t address);      // holds `address`, or NULL
 struct segment *space_find_from(struct space *s, uint32_t address); // first that ends above it
 
 // Adds [start, start + bytes) with what is there unmapped before. The object's reference is the
-// segment's from now on (ops->attach is called). 0, -ENOMEM, -EINVAL.
+// segment's from now on (ops->attach is called); on failure it stays the caller's. Neighbours that
+// continue each other become one segment. A SEGMENT_GROWS_DOWN segment needs an `index` with room
+// below: start >> PAGE_SHIFT does. 0, -ENOMEM, -EINVAL.
 int space_map(struct space *s, uint32_t start, uint32_t bytes, unsigned prot, unsigned flags,
               void *object, uint32_t index, const struct segment_ops *ops, void *note);
 int space_unmap(struct space *s, uint32_t start, uint32_t bytes);
@@ -80,11 +85,14 @@ int space_protect(struct space *s, uint32_t start, uint32_t bytes, unsigned prot
 uint32_t space_hole(struct space *s, uint32_t hint, uint32_t bytes);
 
 // Resolves a user fault: 0, -EFAULT no segment, -EACCES wrong access, -EIO beyond the object,
-// -ENOMEM, -EINTR. May sleep; afterwards the instruction is simply tried again.
+// -EHOSTDOWN the page was lost with a node (the process must be killed), -ENOMEM, -EINTR.
+// May sleep; afterwards the instruction is simply tried again.
 int space_fault(struct space *s, uint32_t address, unsigned access);
 
 // Page-table upkeep for objects: all attached segments that show page `index`.
 void segment_unmap_page(struct segment *s, uint32_t index);
 void segment_write_protect_page(struct segment *s, uint32_t index);
+// Shows a page of the object beside one that was asked for, when nothing is shown there yet.
+void segment_map_page(struct segment *s, uint32_t index, frame_t frame, bool writable);
 
 void space_check(struct space *s); // invariants; asserts

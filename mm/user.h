@@ -5,6 +5,11 @@
 
 #include "lib/types.h"
 
+struct space;
+
+// Who is current is known above: set once at init. NULL from it: no user memory, all is -EFAULT.
+void user_set_current(struct space *(*current)(void));
+
 size_t user_copy_in(void *to, uint32_t user, size_t n);          // bytes copied
 size_t user_copy_out(uint32_t user, const void *from, size_t n); // bytes copied
 // Brings pages of [user, user + n) in (at least the first); 0, -EFAULT, -ENOMEM, -EINTR.

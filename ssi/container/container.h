@@ -54,11 +54,23 @@ struct container_id container_id_of(const struct container *c);
 
 // Fork: a new container with the same pages, shared copy-on-write on every node; no page crosses
 // the wire. Write-protects the parent's attached segments. NULL: no memory (nothing changed).
-// May sleep when the parent is linked.
+// May sleep.
 struct container *container_clone(struct container *c);
+
+// Fork: a space with the same segments; private ones refer to clones, SEGMENT_SHARED ones to the
+// same containers. `note`s are copied as they are. NULL: no memory. May sleep.
+struct space *container_clone_space(struct space *from);
 
 // Interface linker "vm": pass to space_map with the container as object.
 extern const struct segment_ops container_segment_ops;
+
+// May a segment (brk, mremap) go on in the same container from page `index`? False when pages from
+// there on were used before: then the caller maps a new container behind it.
+bool container_extends(const struct container *c, uint32_t index);
+
+// madvise(MADV_DONTNEED): pages [first, first + count) are as untouched again. 0, -ENOMEM,
+// -EHOSTDOWN. May sleep.
+int container_discard(struct container *c, uint32_t first, uint32_t count);
 
 // Interface linker "file": bytes through the container's pages. `x` limits the length; they
 // return 0 when done or when the copy came short (x->short_copy), or a negative errno. May sleep.
@@ -78,6 +90,7 @@ struct container_ref {
     uint16_t home;
     uint16_t reserved;
     uint32_t home_generation;
+    uint32_t extent; // pages that were ever attached, see container_extends
 } PACKED;
 
 // Makes it linked (O(1), idempotent) and writes its reference.
@@ -93,3 +106,4 @@ void container_drain(struct container *c, node_id_t target);
 uint32_t container_pages_only_here(const struct container *c, bool *home_here);
 
 void containers_show(struct text *t); // /proc/cluster/containers
+void containers_check(void);          // invariants of all containers of this node; asserts

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: MIT
+// Containers as objects: made, counted, cloned, freed, shown.
+#include "ssi/container/container_priv.h"
+#include "kernel/init.h"
+#include "kernel/thread.h"
+#include "kernel/work.h"
+#include "lib/assert.h"
+#include "lib/errno.h"
+#include "lib/node_var.h"
+#include "mm/heap.h"
+#include "ssi/cluster/cluster.h"
+
+#define PIECE_PAGES 64u // work between two release points (PROTOCOLS 1)
+
+// Linkers of rooms that are not in this image (unit tests) are NULL: their kind is refused.
+#define IO_LINKER(number, name, ops) extern const struct io_linker ops __attribute__((weak));
+#include "ssi/container/linkers.def"
+#undef IO_LINKER
+
+static const struct io_linker *linker_of(unsigned kind)
+{
+    switch (kind) {
+#define IO_LINKER(number, name, ops)                                                               \
+    case number:                                                                                   \
+        return &(ops);
+#include "ssi/container/linkers.def"
+#undef IO_LINKER
+    }
+    return NULL;
+}
+
+NODE_VAR(struct list, all);
+NODE_VAR(struct list, dying); // no users left; their pages go piece by piece
+NODE_VAR(struct work, reaper);
+
+struct container *container_new(const struct io_source *source)
+{
+    const struct io_linker *linker = linker_of(source->kind);
+    if (linker == NULL)
+        return NULL;
+    struct container *c = heap_zalloc(sizeof(*c));
+    if (c == NULL)
+        return NULL;
+    c->users = 1;
+    c->source = *source;
+    c->linker = linker;
+    radix_init(&c->pages, &heap_radix_memory);
+    list_init(&c->segments);
+    list_init(&c->fills);
+    list_append(&node(all), &c->all_link);
+    return c;
+}
+
+struct container *container_new_anonymous(void)
+{
+    struct io_source source = {.kind = IO_anonymous};
+    return container_new(&source);
+}
+
+void container_get(struct container *c)
+{
+    c->users++;
+}
+
+struct container_id container_id_of(const struct container *c)
+{
+    return c->id;
+}
+
+uint32_t container_pages_present(const struct container *c)
+{
+    return c->present;
+}
+
+// ---- end ----------------------------------------------------------------------------------------
+
+static bool free_piece(struct container *c)
+{
+    uint32_t index = 0;
+    for (unsigned n = 0; n < PIECE_PAGES; n++, index++) {
+        if (radix_next(&c->pages, &index) == NULL) {
+            list_remove(&c->all_link);
+            heap_free(c);
+            return true;
+        }
+        page_drop(c, index);
+    }
+    return false;
+}
+
+static void reap(struct work *w UNUSED)
+{
+    while (!list_empty(&node(dying))) {
+        struct container *c = list_entry(node(dying).next, struct container, all_link);
+        free_piece(c);
+        kernel_pause();
+    }
+}
+
+void container_reap_now(void)
+{
+    while (!list_empty(&node(dying))) {
+        struct container *c = list_entry(node(dying).next, struct container, all_link);
+        while (!free_piece(c)) {
+        }
+    }
+}
+
+void container_put(struct container *c)
+{
+    ASSERT(c->users > 0);
+    if (--c->users > 0)
+        return;
+    ASSERT(list_empty(&c->segments) && list_empty(&c->fills));
+    if (free_piece(c))
+        return;
+    list_remove(&c->all_link);
+    list_append(&node(dying), &c->all_link);
+    work_queue(&node(reaper));
+}
+
+// ---- clone --------------------------------------------------------------------------------------
+
+static void protect_attached(struct container *c)
+{
+    struct segment *s;
+    list_for_each (s, &c->segments, object_link)
+        arch_space_write_protect(&s->space->arch, s->start, (s->end - s->start) >> PAGE_SHIFT);
+}
+
+// Shares one page with the clone. What the provider lends is taken from it again when touched.
+static bool share_page(struct container *child, uint32_t index, page_t p)
+{
+    if (p & PAGE_BORROWED)
+        return true;
+    if (!page_set(child, index, p))
+        return false;
+    frame_get(page_frame(p));
+    return true;
+}
+
+struct container *container_clone(struct container *c)
+{
+    struct container *child = container_new(&c->source);
+    if (child == NULL)
+        return NULL;
+    child->extent = c->extent;
+    protect_attached(c);
+    // Other threads may run between two pieces: what they write to a page that is shared already
+    // is copied first.
+    uint32_t index = 0, n = 0;
+    for (void *value; (value = radix_next(&c->pages, &index)) != NULL; index++) {
+        if (!share_page(child, index, (page_t)value)) {
+            container_put(child);
+            return NULL;
+        }
+        if (++n % PIECE_PAGES == 0) {
+            kernel_pause();
+            protect_attached(c);
+        }
+    }
+    return child;
+}
+
+// The object that the clone of a space maps for `s`: one clone per container, however many
+// segments refer to it. With a user for the new segment.
+static struct container *clone_object(struct space *from, struct space *to, struct segment *s)
+{
+    struct container *c = s->object;
+    if (s->flags & SEGMENT_SHARED) {
+        container_get(c);
+        return c;
+    }
+    struct segment *before;
+    list_for_each (before, &from->segments, link) {
+        if (before == s)
+            break;
+        struct segment *twin = space_find(to, before->start);
+        if (before->object == c && !(before->flags & SEGMENT_SHARED) && twin) {
+            container_get(twin->object);
+            return twin->object;
+        }
+    }
+    return container_clone(c);
+}
+
+static int clone_segment(struct space *from, struct space *to, struct segment *s)
+{
+    struct container *c = clone_object(from, to, s);
+    if (c == NULL)
+        return -ENOMEM;
+    int error =
+        space_map(to, s->start, s->end - s->start, s->prot, s->flags, c, s->index, s->ops, s->note);
+    if (error < 0)
+        container_put(c);
+    return error;
+}
+
+struct space *container_clone_space(struct space *from)
+{
+    struct space *to = space_new();
+    if (to == NULL)
+        return NULL;
+    to->brk_start = from->brk_start;
+    to->brk = from->brk;
+    to->mmap_top = from->mmap_top;
+    to->stack_limit_bytes = from->stack_limit_bytes;
+    // By address, looked up afresh: a clone may sleep, and other threads may change the space.
+    uint32_t at = 0;
+    for (struct segment *s; (s = space_find_from(from, at)) != NULL;) {
+        at = s->end;
+        if (clone_segment(from, to, s) < 0) {
+            space_put(to);
+            return NULL;
+        }
+    }
+    return to;
+}
+
+// ---- reports ------------------------------------------------------------------------------------
+
+static void container_check(const struct container *c)
+{
+    uint32_t index, pages = 0, segments = 0;
+    void *value;
+    radix_for_each (&c->pages, index, value) {
+        page_t p = (page_t)value;
+        ASSERT(p & PAGE_HERE);
+        ASSERT(page_frame(p) != FRAME_NONE);
+        ASSERT((p & PAGE_BORROWED) || frame_users(page_frame(p)) > 0);
+        pages++;
+    }
+    struct segment *s;
+    list_for_each (s, &c->segments, object_link) {
+        ASSERT(s->object == c);
+        ASSERT(s->index + ((s->end - s->start) >> PAGE_SHIFT) <= c->extent);
+        segments++;
+    }
+    ASSERT(pages == c->present);
+    ASSERT(segments == c->segment_count && segments <= c->users);
+}
+
+void containers_check(void)
+{
+    struct container *c;
+    list_for_each (c, &node(all), all_link)
+        container_check(c);
+}
+
+void containers_show(struct text *t)
+{
+    struct container *c;
+    text_add(t, "id kind users segments present extent\n");
+    list_for_each (c, &node(all), all_link) {
+        text_add(t, "%u.%u %s %u %u %u %u\n", c->id.node, c->id.number, c->linker->name, c->users,
+                 c->segment_count, c->present, c->extent);
+    }
+}
+
+static void containers_start(void)
+{
+    list_init(&node(all));
+    list_init(&node(dying));
+    work_init(&node(reaper), THREAD_NORMAL, reap);
+}
+INIT_STEP(INIT_CORE, containers_start);

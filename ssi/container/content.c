@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+// Interface linker "file": a container's bytes by read and write, and truncation.
+#include "ssi/container/container_priv.h"
+#include "lib/errno.h"
+#include "lib/string.h"
+
+static const uint8_t zeros[PAGE_SIZE];
+
+static uint32_t index_of(uint64_t offset)
+{
+    return (uint32_t)(offset >> PAGE_SHIFT);
+}
+
+// A hole of anonymous content reads as zeros and stays a hole.
+static bool hole(struct container *c, uint32_t index)
+{
+    return c->source.kind == IO_anonymous && page_get(c, index) == 0;
+}
+
+int container_read(struct container *c, uint64_t offset, struct xfer *x)
+{
+    x->short_copy = false;
+    while (x->left > 0) {
+        uint32_t index = index_of(offset), at = (uint32_t)offset & PAGE_MASK;
+        size_t n = MIN(x->left, (size_t)(PAGE_SIZE - at)), put;
+        if (hole(c, index)) {
+            put = xfer_put(x, zeros, n);
+        } else {
+            int error = page_want(c, index, PROT_R);
+            if (error == -EAGAIN)
+                continue;
+            if (error < 0)
+                return error;
+            uint8_t *page = arch_frame_map(page_frame(page_get(c, index)));
+            put = xfer_put(x, page + at, n);
+            arch_frame_unmap(page);
+        }
+        if (put < n)
+            return 0;
+        offset += put;
+    }
+    return 0;
+}
+
+int container_write(struct container *c, uint64_t offset, struct xfer *x)
+{
+    x->short_copy = false;
+    while (x->left > 0) {
+        uint32_t index = index_of(offset), at = (uint32_t)offset & PAGE_MASK;
+        size_t n = MIN(x->left, (size_t)(PAGE_SIZE - at));
+        int error = page_want(c, index, PROT_W);
+        if (error == -EAGAIN)
+            continue;
+        if (error < 0)
+            return error;
+        uint8_t *page = arch_frame_map(page_frame(page_get(c, index)));
+        size_t taken = xfer_take(x, page + at, n);
+        arch_frame_unmap(page);
+        c->extent = MAX(c->extent, index + 1);
+        if (taken < n)
+            return 0;
+        offset += taken;
+    }
+    return 0;
+}
+
+static void zero_tail(struct container *c, uint32_t index, uint32_t from)
+{
+    if (page_get(c, index) == 0 || page_want(c, index, PROT_W) < 0)
+        return;
+    uint8_t *page = arch_frame_map(page_frame(page_get(c, index)));
+    memset(page + from, 0, PAGE_SIZE - from);
+    arch_frame_unmap(page);
+}
+
+void container_truncate(struct container *c, uint64_t bytes)
+{
+    uint32_t first = index_of(bytes + PAGE_MASK);
+    for (uint32_t i = first; radix_next(&c->pages, &i); i++)
+        page_drop(c, i);
+    if (bytes & PAGE_MASK)
+        zero_tail(c, index_of(bytes), (uint32_t)bytes & PAGE_MASK);
+}

@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: MIT
+// Pages of a container on this node: first touch, copy on write, and the vm interface linker.
+#include "ssi/container/container_priv.h"
+#include "lib/assert.h"
+#include "lib/errno.h"
+#include "lib/string.h"
+
+#define AROUND_PAGES 16u // fault-around: pages shown beside a clean one, aligned block
+
+bool page_set(struct container *c, uint32_t index, page_t p)
+{
+    bool fresh = page_get(c, index) == 0;
+    // The record is a number in a pointer's clothes; the tree never follows it.
+    if (!radix_set(&c->pages, index, (void *)p)) // NOLINT(performance-no-int-to-ptr)
+        return false;
+    c->present += fresh;
+    return true;
+}
+
+static void page_replace(struct container *c, uint32_t index, page_t p)
+{
+    bool ok = page_set(c, index, p);
+    ASSERT(ok); // the slot exists
+}
+
+static void page_hide(struct container *c, uint32_t index)
+{
+    struct segment *s;
+    list_for_each (s, &c->segments, object_link)
+        segment_unmap_page(s, index);
+}
+
+void page_drop(struct container *c, uint32_t index)
+{
+    page_t p = page_get(c, index);
+    if (p == 0)
+        return;
+    page_hide(c, index);
+    radix_remove(&c->pages, index);
+    c->present--;
+    if (!(p & PAGE_BORROWED))
+        frame_put(page_frame(p));
+}
+
+frame_t page_frame_new(unsigned frame_flags)
+{
+    frame_t f = frame_alloc(frame_flags);
+    if (f == FRAME_NONE) {
+        container_reap_now();
+        f = frame_alloc(frame_flags);
+    }
+    return f;
+}
+
+// ---- first touch --------------------------------------------------------------------------------
+
+static struct page_fill *fill_find(struct container *c, uint32_t index)
+{
+    struct page_fill *f;
+    list_for_each (f, &c->fills, link) {
+        if (f->index == index)
+            return f;
+    }
+    return NULL;
+}
+
+static int touch_anonymous(struct container *c, uint32_t index)
+{
+    frame_t f = page_frame_new(FRAME_ZERO);
+    if (f == FRAME_NONE)
+        return -ENOMEM;
+    if (page_set(c, index, page_make(f, 0)))
+        return 0;
+    frame_put(f);
+    return -ENOMEM;
+}
+
+// The provider's own frame, when it has one for good.
+static bool touch_borrowed(struct container *c, uint32_t index)
+{
+    frame_t f = c->linker->shared_frame ? c->linker->shared_frame(&c->source, index) : FRAME_NONE;
+    return f != FRAME_NONE && page_set(c, index, page_make(f, PAGE_CLEAN | PAGE_BORROWED));
+}
+
+static int fill_from_provider(struct container *c, uint32_t index)
+{
+    // The provider may sleep while it writes: the frame needs an address that stays.
+    frame_t f = page_frame_new(FRAME_ZERO | FRAME_LOW);
+    if (f == FRAME_NONE)
+        return -ENOMEM;
+    int error = c->linker->first_touch(&c->source, index, frame_low_address(f));
+    if (error == 0 && page_get(c, index) == 0 && page_set(c, index, page_make(f, PAGE_CLEAN)))
+        return 0;
+    frame_put(f);
+    if (error == 0 && page_get(c, index) == 0)
+        error = -ENOMEM;
+    return error;
+}
+
+// Asks the provider, or joins who asks it already. Always "slept".
+static int touch_slowly(struct container *c, uint32_t index)
+{
+    struct page_fill *other = fill_find(c, index);
+    if (other) {
+        int result = wait_sleep(&other->done, WAIT_FOREVER, 0);
+        return result < 0 ? result : -EAGAIN;
+    }
+    struct page_fill fill = {.index = index};
+    wait_init(&fill.done);
+    list_append(&c->fills, &fill.link);
+    container_get(c);
+    int error = fill_from_provider(c, index);
+    list_remove(&fill.link);
+    wait_wake_all(&fill.done);
+    container_put(c);
+    return error < 0 ? error : -EAGAIN;
+}
+
+static int page_first_touch(struct container *c, uint32_t index)
+{
+    if (c->source.kind == IO_anonymous)
+        return touch_anonymous(c, index);
+    if (touch_borrowed(c, index))
+        return 0;
+    return touch_slowly(c, index);
+}
+
+// ---- writing ------------------------------------------------------------------------------------
+
+static bool page_is_own(page_t p)
+{
+    return !(p & PAGE_BORROWED) && frame_users(page_frame(p)) == 1;
+}
+
+static int page_copy(struct container *c, uint32_t index, page_t old)
+{
+    frame_t f = page_frame_new(0);
+    if (f == FRAME_NONE)
+        return -ENOMEM;
+    arch_frame_copy(f, page_frame(old));
+    page_hide(c, index);
+    page_replace(c, index, page_make(f, 0));
+    if (!(old & PAGE_BORROWED))
+        frame_put(page_frame(old));
+    return 0;
+}
+
+static int page_make_writable(struct container *c, uint32_t index, page_t p)
+{
+    if (!page_is_own(p))
+        return page_copy(c, index, p);
+    if (p & PAGE_CLEAN)
+        page_replace(c, index, p & ~(page_t)PAGE_CLEAN);
+    return 0;
+}
+
+int page_want(struct container *c, uint32_t index, unsigned access)
+{
+    page_t p = page_get(c, index);
+    if (p == 0) {
+        int error = page_first_touch(c, index);
+        if (error < 0)
+            return error;
+        p = page_get(c, index);
+    }
+    return access & PROT_W ? page_make_writable(c, index, p) : 0;
+}
+
+// ---- interface linker: vm segment ---------------------------------------------------------------
+
+// Clean pages of a program or library come in runs: show the neighbours that cost no waiting.
+static void fault_around(struct segment *s, uint32_t index)
+{
+    struct container *c = s->object;
+    uint32_t first = MAX(ALIGN_DOWN(index, AROUND_PAGES), s->index);
+    uint32_t end = MIN(ALIGN_DOWN(index, AROUND_PAGES) + AROUND_PAGES,
+                       s->index + ((s->end - s->start) >> PAGE_SHIFT));
+    for (uint32_t i = first; i < end; i++) {
+        page_t p = page_get(c, i);
+        if (p == 0 && touch_borrowed(c, i))
+            p = page_get(c, i);
+        if (p && i != index)
+            segment_map_page(s, i, page_frame(p), false);
+    }
+}
+
+static int segment_fault(struct segment *s, uint32_t index, unsigned access,
+                         struct fault_answer *answer)
+{
+    struct container *c = s->object;
+    int error = page_want(c, index, access);
+    if (error < 0)
+        return error;
+    page_t p = page_get(c, index);
+    answer->frame = page_frame(p);
+    answer->writable = !(p & PAGE_CLEAN) && page_is_own(p);
+    if ((p & PAGE_CLEAN) && !(access & PROT_W))
+        fault_around(s, index);
+    return 0;
+}
+
+static uint32_t segment_index_end(const struct segment *s)
+{
+    return s->index + ((s->end - s->start) >> PAGE_SHIFT);
+}
+
+static void segment_attach(struct segment *s)
+{
+    struct container *c = s->object;
+    if (!s->reference_given)
+        container_get(c);
+    list_append(&c->segments, &s->object_link);
+    c->segment_count++;
+    c->extent = MAX(c->extent, segment_index_end(s));
+}
+
+static bool page_attached(const struct container *c, uint32_t index)
+{
+    struct segment *s;
+    list_for_each (s, &c->segments, object_link) {
+        if (index >= s->index && index < segment_index_end(s))
+            return true;
+    }
+    return false;
+}
+
+// What no segment shows any more and nobody but segments can reach is dead.
+static void drop_unreachable(struct container *c, uint32_t first, uint32_t end)
+{
+    for (uint32_t i = first; radix_next(&c->pages, &i) && i < end; i++) {
+        if (!page_attached(c, i))
+            page_drop(c, i);
+    }
+    struct segment *s;
+    c->extent = 0;
+    list_for_each (s, &c->segments, object_link)
+        c->extent = MAX(c->extent, segment_index_end(s));
+}
+
+static void segment_detach(struct segment *s)
+{
+    struct container *c = s->object;
+    list_remove(&s->object_link);
+    c->segment_count--;
+    if (c->users > 1 && c->users - 1 == c->segment_count)
+        drop_unreachable(c, s->index, segment_index_end(s));
+    container_put(c);
+}
+
+const struct segment_ops container_segment_ops = {
+    .fault = segment_fault,
+    .attach = segment_attach,
+    .detach = segment_detach,
+};
+
+bool container_extends(const struct container *c, uint32_t index)
+{
+    return index >= c->extent;
+}
+
+int container_discard(struct container *c, uint32_t first, uint32_t count)
+{
+    uint32_t end = count > UINT32_MAX - first ? UINT32_MAX : first + count;
+    for (uint32_t i = first; radix_next(&c->pages, &i) && i < end; i++)
+        page_drop(c, i);
+    return 0;
+}
