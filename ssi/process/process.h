@@ -67,7 +67,11 @@ struct task { // one thread of a process
     struct signal_set pending;
     uint32_t altstack_at, altstack_bytes, altstack_flags;
     uint32_t clear_child_tid, robust_list;
-    bool move_asked; // looked at on the way to user mode
+    uint32_t set_child_tid; // written in the child's memory before it first runs; 0: none
+    bool move_asked;        // looked at on the way to user mode
+    bool ending;            // task_exit has begun
+    struct list hash_link;  // by tid
+    struct arch_regs start; // registers of a task that never ran here yet
 };
 
 struct signal_actions { // shareable (CLONE_SIGHAND)
@@ -91,6 +95,39 @@ struct credentials {
 #define RLIMITS 16
 struct rlimit_pair {
     uint32_t current, maximum; // UINT32_MAX: infinity
+};
+
+// What a parent knows of a child, wherever either of them is: waits look only at this. It goes
+// with the parent when the parent moves; the child's node reports to the parent's node.
+enum child_state {
+    CHILD_RUNNING,
+    CHILD_STOPPED,   // not yet told to a wait with WUNTRACED
+    CHILD_CONTINUED, // not yet told to a wait with WCONTINUED
+    CHILD_EXITED,
+};
+
+struct child {
+    struct list link; // process->children, in order of birth
+    int32_t pid, pgrp;
+    enum child_state state;
+    int status;      // as wait4 gives it
+    int exit_signal; // what it sends at its end: __WCLONE looks at it
+    uint32_t uid;
+    node_id_t node; // where it was when it last reported: its record is reaped there
+    uint64_t user_ns, system_ns;
+};
+
+// A vfork's parent sleeps until the child has left its memory.
+struct vfork_wait {
+    uint32_t users;
+    bool done;
+    struct wait_queue wait;
+};
+
+#define SIGNALS_SEEN 8
+struct signal_seen { // a request that was carried out here: a repeated one is not
+    node_id_t node;
+    uint32_t request;
 };
 
 enum process_state {
@@ -131,6 +168,25 @@ struct process {
     node_id_t tty_node;                  // whose console that is
     const char *cannot_move;             // NULL, or the reason in words
     uint64_t arrived_ns;                 // cluster time it came to this node: minimum stay
+    node_id_t came_from;                 // NODE_NONE: it began here
+    struct list hash_link;               // by pid
+    unsigned task_count;                 // tasks that have not ended
+    struct list children;                // struct child
+    struct wait_queue stop_wait;         // its tasks sleep here while it is stopped
+    struct wait_queue task_wait;         // exec and the last exit wait here for the other tasks
+    struct vfork_wait *vfork;            // of a vfork child that still has its parent's memory
+    struct task *sole;                   // exec: every other task ends
+    bool exiting;                        // all tasks end, with exit_status
+    bool did_exec;                       // since fork: setpgid(2) by the parent is refused
+    int stop_signal;                     // why it is stopped
+    int parent_death_signal;             // prctl
+    uint32_t trampoline;                 // user page with sigreturn code; 0: not mapped yet
+    uint32_t personality;
+    struct signal_seen seen[SIGNALS_SEEN];
+    unsigned seen_next;
+    uint32_t signals_queued; // of all its tasks, against RLIMIT_SIGPENDING
+    bool no_new_privileges, not_dumpable;
+    char path[256]; // of the executable, for /proc/PID/exe and maps
 };
 
 struct task *task_current(void);       // NULL in kernel threads
@@ -158,6 +214,18 @@ void process_who(const struct process *p, struct fs_who *who);
 // ---- made and ended
 // --------------------------------------------------------------------------------
 struct process *process_new(void); // empty, with a fresh PID of this node; NULL: no memory or PID
+// As process_new with a PID that exists already: a process that arrives. NULL: no memory.
+struct process *process_new_as(int32_t pid, uint32_t incarnation);
+// Takes it out of the tables and frees all it holds. No task of it may be left. Its PID stays in
+// use; pid_release gives that back on the birth node.
+void process_free(struct process *p);
+// A task with a thread that was not started; its registers are t->start. tid 0: a fresh one.
+struct task *task_new(struct process *p, int32_t tid);
+// From t->start (and t->call, when it is active) to user mode. Takes the space of t->process.
+void task_start(struct task *t);
+// Takes the current task's thread out of its process for ever, without any effect on the cluster:
+// the source of a hand-off after COMMIT. The task and the process are the caller's to free.
+void task_free(struct task *t);
 // Replaces the image of the current process; returns only on failure. May sleep.
 struct exec_args {
     char *strings; // argv then envp, each NUL-ended, back to back

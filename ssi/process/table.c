@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: MIT
+// The processes and tasks of this node: made, found, freed.
+#include "ssi/process/process.h"
+#include "kernel/init.h"
+#include "lib/errno.h"
+#include "lib/assert.h"
+#include "lib/node_var.h"
+#include "lib/string.h"
+#include "mm/heap.h"
+#include "ssi/cluster/cluster.h"
+#include "ssi/process/priv.h"
+
+#define HASH_SIZE 256
+// The FXSAVE image wants 16-byte alignment: a power of two of the heap has it.
+#define TASK_BYTES 1024
+STATIC_ASSERT(sizeof(struct task) <= TASK_BYTES, "a task fits its size class");
+
+NODE_VAR(struct pid_pool, pids);
+NODE_VAR(struct list, processes); // by pid
+NODE_VAR(struct list, process_hash[HASH_SIZE]);
+NODE_VAR(struct list, task_hash[HASH_SIZE]);
+
+static void tables_init(void)
+{
+    pid_pool_init(&node(pids), 2); // PID 1 is the cluster's
+    list_init(&node(processes));
+    for (unsigned i = 0; i < HASH_SIZE; i++) {
+        list_init(&node(process_hash)[i]);
+        list_init(&node(task_hash)[i]);
+    }
+}
+INIT_STEP(INIT_CORE, tables_init);
+
+struct task *task_current(void)
+{
+    struct thread *t = thread_current();
+    return t ? t->user : NULL;
+}
+
+struct process *process_current(void)
+{
+    struct task *t = task_current();
+    return t ? t->process : NULL;
+}
+
+struct process *process_find(int32_t pid)
+{
+    struct process *p;
+    list_for_each (p, &node(process_hash)[(uint32_t)pid % HASH_SIZE], hash_link) {
+        if (p->pid == pid)
+            return p;
+    }
+    return NULL;
+}
+
+struct task *task_find(int32_t tid)
+{
+    struct task *t;
+    list_for_each (t, &node(task_hash)[(uint32_t)tid % HASH_SIZE], hash_link) {
+        if (t->tid == tid)
+            return t;
+    }
+    return NULL;
+}
+
+struct process *process_next(int32_t after_pid)
+{
+    struct process *p;
+    list_for_each (p, &node(processes), all_link) {
+        if (p->pid > after_pid)
+            return p;
+    }
+    return NULL;
+}
+
+unsigned process_count(void)
+{
+    unsigned n = 0;
+    struct process *p;
+    list_for_each (p, &node(processes), all_link)
+        n++;
+    return n;
+}
+
+// ---- PIDs
+// ----------------------------------------------------------------------------------------
+static bool id_in_use(int32_t id)
+{
+    struct process *p;
+    list_for_each (p, &node(processes), all_link) {
+        if (p->pgrp == id || p->sid == id)
+            return true;
+    }
+    return false;
+}
+
+int32_t pid_take(void)
+{
+    uint64_t now = clock_now_ns();
+    for (;;) {
+        uint32_t n = pid_pool_take(&node(pids), now);
+        if (!n)
+            return 0;
+        int32_t pid = (int32_t)(cluster_self() * PID_PER_NODE + n);
+        if (!id_in_use(pid))
+            return pid;
+        pid_pool_release(&node(pids), n, now); // rests, so the search goes on
+    }
+}
+
+void pid_put(int32_t pid)
+{
+    if (pid_birth_node(pid) == cluster_self())
+        pid_pool_release(&node(pids), (uint32_t)pid % PID_PER_NODE, clock_now_ns());
+}
+
+bool pid_in_use(int32_t pid)
+{
+    return pid_birth_node(pid) == cluster_self() &&
+           pid_pool_used(&node(pids), (uint32_t)pid % PID_PER_NODE);
+}
+
+// ---- processes
+// -----------------------------------------------------------------------------------
+static void insert_by_pid(struct process *p)
+{
+    struct process *after;
+    list_for_each (after, &node(processes), all_link) {
+        if (after->pid > p->pid)
+            break;
+    }
+    list_append(&after->all_link, &p->all_link); // the head when the loop ran out
+    list_append(&node(process_hash)[(uint32_t)p->pid % HASH_SIZE], &p->hash_link);
+}
+
+struct process *process_new_as(int32_t pid, uint32_t incarnation)
+{
+    struct process *p = heap_zalloc(sizeof(*p));
+    if (!p)
+        return NULL;
+    p->pid = pid;
+    p->incarnation = incarnation;
+    p->born = pid_birth_node(pid);
+    p->came_from = NODE_NONE;
+    p->tty_node = NODE_NONE;
+    p->state = PROCESS_RUNNING;
+    p->exit_signal = SIGCHLD;
+    list_init(&p->tasks);
+    list_init(&p->children);
+    signal_set_init(&p->pending);
+    wait_init(&p->child_wait);
+    wait_init(&p->stop_wait);
+    wait_init(&p->task_wait);
+    timer_init(&p->alarm, signal_alarm, p);
+    p->start_ns = p->arrived_ns = cluster_clock_ns();
+    insert_by_pid(p);
+    return p;
+}
+
+struct process *process_new(void)
+{
+    int32_t pid = pid_take();
+    if (!pid)
+        return NULL;
+    struct process *p = process_new_as(pid, 1);
+    if (!p) {
+        pid_put(pid);
+        return NULL;
+    }
+    p->parent = PID_CLUSTER;
+    p->pgrp = p->sid = pid;
+    process_limits_init(p);
+    return p;
+}
+
+void fs_context_put(struct fs_context *c)
+{
+    if (c && --c->users == 0)
+        heap_free(c);
+}
+
+void signal_actions_put(struct signal_actions *a)
+{
+    if (a && --a->users == 0)
+        heap_free(a);
+}
+
+void vfork_release(struct process *p)
+{
+    struct vfork_wait *v = p->vfork;
+    if (!v)
+        return;
+    p->vfork = NULL;
+    v->done = true;
+    wait_wake_all(&v->wait);
+    vfork_put(v);
+}
+
+void vfork_put(struct vfork_wait *v)
+{
+    if (--v->users == 0)
+        heap_free(v);
+}
+
+// What a zombie needs no longer: memory, files, signals. May sleep: files are told to their home.
+void process_release_resources(struct process *p)
+{
+    timer_cancel(&p->alarm);
+    signal_set_clear(p, &p->pending);
+    struct space *space = p->space;
+    struct fd_table *files = p->files;
+    struct file *executable = p->executable;
+    p->space = NULL;
+    p->files = NULL;
+    p->executable = NULL;
+    vfork_release(p);
+    fs_context_put(p->fs);
+    p->fs = NULL;
+    signal_actions_put(p->actions);
+    p->actions = NULL;
+    if (space)
+        space_put(space);
+    if (files)
+        fd_table_put(files);
+    if (executable)
+        file_put(executable);
+}
+
+void process_free(struct process *p)
+{
+    ASSERT(list_empty(&p->tasks));
+    list_remove(&p->all_link);
+    list_remove(&p->hash_link);
+    process_release_resources(p);
+    struct child *c, *next;
+    list_for_each_safe (c, next, &p->children, link) {
+        list_remove(&c->link);
+        heap_free(c);
+    }
+    heap_free(p);
+}
+
+// ---- tasks
+// ---------------------------------------------------------------------------------------
+static void task_switch_out(struct thread *thread)
+{
+    struct task *t = thread->user;
+    arch_fpu_save(&t->fpu);
+}
+
+static void task_switch_in(struct thread *thread)
+{
+    struct task *t = thread->user;
+    arch_fpu_load(&t->fpu);
+    arch_user_prepare(thread->stack_top, &t->tls);
+}
+
+static void task_main(void *arg)
+{
+    struct task *t = arg;
+    if (t->set_child_tid) { // a failure is the program's own: clone(2) reports none
+        int e = user_write(t->set_child_tid, &t->tid, sizeof(t->tid));
+        t->set_child_tid = 0;
+        if (e < 0)
+            cluster_count_add("process: child tid not writable", 1);
+    }
+    arch_on_user_return(&t->start);
+    arch_user_enter(&t->start);
+}
+
+struct task *task_new(struct process *p, int32_t tid)
+{
+    int32_t id = tid ? tid : pid_take();
+    if (!id)
+        return NULL;
+    struct task *t = heap_zalloc(TASK_BYTES);
+    struct thread *thread = t ? thread_new(p->name, THREAD_NORMAL, task_main, t) : NULL;
+    if (!thread) {
+        heap_free(t);
+        if (!tid)
+            pid_put(id);
+        return NULL;
+    }
+    t->process = p;
+    t->tid = id;
+    t->thread = thread;
+    t->regs = &t->start;
+    signal_set_init(&t->pending);
+    arch_fpu_init(&t->fpu);
+    thread->user = t;
+    thread->nice = p->nice;
+    thread->switch_out = task_switch_out;
+    thread->switch_in = task_switch_in;
+    list_append(&p->tasks, &t->link);
+    list_append(&node(task_hash)[(uint32_t)id % HASH_SIZE], &t->hash_link);
+    p->task_count++;
+    return t;
+}
+
+void task_start(struct task *t)
+{
+    t->thread->space = t->process->space ? &t->process->space->arch : NULL;
+    if (signal_pending(t) || t->move_asked)
+        t->thread->asked = true;
+    thread_start(t->thread);
+}
+
+void task_free(struct task *t)
+{
+    struct process *p = t->process;
+    signal_set_clear(p, &t->pending);
+    list_remove(&t->link);
+    list_remove(&t->hash_link);
+    t->thread->user = NULL;
+    t->thread->switch_out = NULL;
+    t->thread->switch_in = NULL;
+    p->user_ns += t->thread->user_ns;
+    p->system_ns += t->thread->system_ns;
+    p->task_count--;
+    heap_free(t);
+}
+
+void process_who(const struct process *p, struct fs_who *who)
+{
+    memset(who, 0, sizeof(*who));
+    who->uid = p->cred.fsuid;
+    who->gid = p->cred.fsgid;
+    who->group_count = p->cred.group_count;
+    memcpy(who->groups, p->cred.groups, sizeof(who->groups));
+    if (p->fs) {
+        who->root = p->fs->root;
+        who->cwd = p->fs->cwd;
+        who->umask = p->fs->umask;
+    }
+    uint32_t limit = p->limits[RLIMIT_FSIZE].current;
+    who->file_bytes_max = limit == UINT32_MAX ? UINT64_MAX : limit;
+    who->pid = p->pid;
+}
