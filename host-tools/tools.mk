@@ -1,12 +1,13 @@
 # Host tools: C programs for the machine that builds. $(O)/host/NAME from host-tools/NAME.c, the
 # shared files below, and what `host_NAME` and `libs_NAME` add.
 
-HOST_TOOLS   := mkarchive symtab
+HOST_TOOLS   := mkarchive symtab weft-witness
 HOST_SHARED  := host-tools/host.c lib/crc32c.c lib/string.c
 HOST_CFLAGS  := -std=gnu11 -D_GNU_SOURCE -O2 -g -I. $(WARN)
 
 host_mkarchive := host-tools/tree.c lib/archive.c lib/cpio.c
 libs_mkarchive := -lbearssl
+host_weft-witness := ssi/cluster/witness.c
 
 .PHONY: host-tools
 host-tools: $(HOST_TOOLS:%=$(O)/host/%)
