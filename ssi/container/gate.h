@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+// The gate of a linked container, a pure step function like coherence: it stops new transitions so
+// that a fork or a move of the home finds every page at rest. Table and drawing: coherence.def.
+// Every node that knows the container has one: AWAY where the home is elsewhere.
+//
+// The room counts its pages in transition (coh_home_is_busy) and steps QUIET whenever that count
+// is zero in CLOSING. Its env.closed for coh_home_step is coh_gate_closed(). CLONE and MOVE are
+// refused while the gate is not open: the room tries again when it opens.
+#pragma once
+
+#include "ssi/container/coherence.h"
+
+enum coh_gate_state {
+#define COH_GATE_STATE(name, word, next) COH_GATE_##name,
+#include "ssi/container/coherence.def"
+#undef COH_GATE_STATE
+    COH_GATE_STATES
+};
+
+struct coh_gate {
+    uint8_t state;           // enum coh_gate_state
+    bool moving;             // why it closes: to move the home (else to clone)
+    node_id_t target;        // the new home
+    struct node_set pending; // who is to be frozen, then whose FROZEN is awaited
+};
+
+struct coh_gate_event {
+    uint8_t kind;         // a GATE row of coherence.def
+    node_id_t from;       // the sender; self for local events
+    node_id_t node;       // MOVE: the new home
+    bool accept;          // DIRECTORY: this node knows the container and has memory for it
+    struct node_set set;  // CLONE: all nodes that may hold pages (self may be in it)
+    struct node_set lost; // EPOCH_GATE
+};
+
+// In the order of execution, after the send.
+enum coh_gate_do {
+    COH_GATE_DO_FREEZE = 1,   // mark every frame of the container here shared (one more user)
+    COH_GATE_DO_COPY = 2,     // do the same, and copy the directory for the child, in one go
+    COH_GATE_DO_ENTRIES = 4,  // the DIRECTORY just sent carries every entry: owner and copies of
+                              // each page, frames of this node without entry included
+    COH_GATE_DO_TAKE = 8,     // be the home, by the entries of this DIRECTORY
+    COH_GATE_DO_GONE = 16,    // step GONE on every entry with env.home = target, drop them all
+    COH_GATE_DO_REBUILD = 32, // the target died with the directory, perhaps after it used it:
+                              // all entries anew from everybody's reports
+    COH_GATE_DO_OPEN = 64,    // step OPEN on every entry where somebody waits
+};
+
+struct coh_gate_out {
+    bool refused;
+    uint8_t was, is;
+    uint8_t effects;
+    uint8_t send; // kind to send, 0 for none
+    struct node_set to;
+};
+
+void coh_gate_init(struct coh_gate *g, bool home);
+void coh_gate_step(struct coh_gate *g, node_id_t self, const struct coh_gate_event *in,
+                   struct coh_gate_out *out);
+int coh_gate_check(const struct coh_gate *g);
+int coh_gate_show(const struct coh_gate *g, char *text, size_t size);
+const char *coh_gate_state_name(unsigned state);
+
+static inline bool coh_gate_closed(const struct coh_gate *g)
+{
+    return g->state != COH_GATE_OPEN;
+}
