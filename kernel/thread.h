@@ -29,15 +29,12 @@ struct thread {
     enum thread_class class;
     struct arch_context *context;
     void *stack_top;
-    struct arch_space *space; // NULL for kernel threads
-    void *user;               // struct task of ssi/process, or NULL
-    bool asked;               // a signal or a move waits: interruptible sleeps end with -EINTR
-    bool interruptible;       // sleeps so right now
-    int wake_result;          // what wait_sleep returns
-    struct wait_timeout *timeout;
+    struct arch_space *space;    // NULL for kernel threads
+    void *user;                  // struct task of ssi/process, or NULL
+    bool asked;                  // a signal or a move waits: interruptible sleeps end with -EINTR
+    bool interruptible;          // sleeps so right now
+    int wake_result;             // what wait_sleep returns
     uint64_t user_ns, system_ns; // CPU time
-    uint64_t stamp_ns;           // start of the stretch being accounted
-    int64_t vruntime_ns;         // fairness inside a class
     int nice;                    // -20..19
     char name[16];
     void (*entry)(void *);
@@ -54,9 +51,10 @@ struct thread *thread_create(const char *name, enum thread_class class, void (*f
 // As thread_create, but not yet in the run queue: fill in `user`, `space`, then thread_start.
 struct thread *thread_new(const char *name, enum thread_class class, void (*fn)(void *), void *arg);
 void thread_start(struct thread *t);
-void thread_exit(void) NORETURN; // its memory goes when another thread runs
-void thread_yield(void);         // lets equals run; may return at once
-bool thread_should_yield(void);  // its time slice is over or a better class waits
+void thread_abandon(struct thread *t); // made by thread_new, never started: frees it
+void thread_exit(void) NORETURN;       // its memory goes when another thread runs
+void thread_yield(void);               // lets equals run; may return at once
+bool thread_should_yield(void);        // its time slice is over or a better class waits
 
 // Marks the thread as asked and ends its interruptible sleep with -EINTR.
 void thread_ask(struct thread *t);

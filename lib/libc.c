@@ -12,6 +12,14 @@ int memcmp(const void *a, const void *b, size_t n)
     return 0;
 }
 
+void *memchr(const void *s, int c, size_t n)
+{
+    for (const uint8_t *p = s; n > 0; n--, p++)
+        if (*p == (uint8_t)c)
+            return (void *)p;
+    return NULL;
+}
+
 size_t strlen(const char *s)
 {
     const char *end = s;

@@ -5,7 +5,7 @@
 
 #include "lib/types.h"
 
-void *heap_alloc(size_t bytes);  // 8-aligned (a power of two >= 64 is aligned to 64), not cleared
+void *heap_alloc(size_t bytes);  // 16-aligned (64, 128, 192, 256 bytes to 64), not cleared
 void *heap_zalloc(size_t bytes); // cleared
 void heap_free(void *p);         // NULL is fine
 
@@ -13,4 +13,5 @@ struct radix_memory;
 extern const struct radix_memory heap_radix_memory;
 
 size_t heap_bytes_used(void);
+void heap_trim(void);          // gives empty slabs back, so that free frames are exact
 void heap_fail_at(uint32_t n); // 0: never

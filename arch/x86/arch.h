@@ -76,6 +76,10 @@ struct arch_space {
     uint32_t table_frames; // frames the tables use
 };
 
+// Low frames for page tables, cleared; set by mm/ at init. 0: none left.
+extern uint32_t (*arch_table_alloc)(void);
+extern void (*arch_table_free)(uint32_t frame);
+
 bool arch_space_init(struct arch_space *s) MUST_CHECK;
 void arch_space_free(struct arch_space *s); // drops all tables
 void arch_space_load(struct arch_space *s); // makes it current on this CPU; NULL: kernel only
@@ -96,6 +100,7 @@ bool arch_space_take_dirty(struct arch_space *s, uint32_t address);
 // unmapped in reverse order. Low frames are in the direct map and cost nothing.
 void *arch_frame_map(uint32_t frame);
 void arch_frame_unmap(void *mapped);
+uint32_t arch_frame_of_low(const void *low); // of an address in the direct map
 void arch_frame_zero(uint32_t frame);
 void arch_frame_copy(uint32_t to, uint32_t from);
 
@@ -105,10 +110,14 @@ size_t arch_copy_from_user(void *to, uint32_t user, size_t bytes);
 size_t arch_copy_to_user(uint32_t user, const void *from, size_t bytes);
 
 // ---- time ---------------------------------------------------------------------------------------
+void arch_start_clock(void);         // once, when frames for tables can be had
 uint64_t arch_clock_ns(void);        // monotonic since boot
 uint64_t arch_clock_real_s(void);    // seconds since 1970 from the RTC, read once at boot
 void arch_timer_set(uint64_t at_ns); // one shot; UINT64_MAX: none. Calls arch_on_timer.
 extern void (*arch_on_timer)(void);
+
+// User and system time of this CPU since the last call; the scheduler books them on a thread.
+void arch_times_take(uint64_t *user_ns, uint64_t *system_ns);
 
 // ---- processors ---------------------------------------------------------------------------------
 unsigned arch_cpu_count(void);

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: MIT
+// Time: the TSC, calibrated against the PIT, and one-shot timer interrupts from the local APIC.
+// A CPU without a local APIC uses the PIT in one-shot mode.
+#include "arch/x86/x86.h"
+#include "lib/assert.h"
+
+#define PIT_HZ         1193182u
+#define PIT_CHANNEL0   0x40
+#define PIT_CHANNEL2   0x42
+#define PIT_COMMAND    0x43
+#define PIT_GATE       0x61
+#define CALIBRATE_MS   2u
+#define CALIBRATE_RUNS 8u
+
+#define MSR_APIC_BASE      0x1b
+#define APIC_SPURIOUS      0x0f0
+#define APIC_EOI           0x0b0
+#define APIC_LVT_TIMER     0x320
+#define APIC_LVT_LINT0     0x350
+#define APIC_TIMER_INITIAL 0x380
+#define APIC_TIMER_CURRENT 0x390
+#define APIC_TIMER_DIVIDE  0x3e0
+#define LVT_MASKED         (1u << 16)
+
+#define SHOT_NS_MIN     2000ull
+#define SHOT_NS_MAX     1000000000ull // longer waits are cut; the caller's queue decides again
+#define PIT_SHOT_NS_MAX 50000000ull
+
+void (*arch_on_timer)(void);
+
+static volatile uint32_t *apic;
+static uint64_t tsc_start;
+static uint32_t ns_per_cycle_q24; // nanoseconds per TSC cycle, 24 bits of fraction
+static uint32_t apic_per_ns_q32;  // APIC ticks per nanosecond, 32 bits of fraction
+
+static void apic_write(unsigned reg, uint32_t value)
+{
+    apic[reg / 4] = value;
+}
+
+// Cycles of the TSC and ticks of the APIC timer in CALIBRATE_MS of PIT channel 2.
+static void calibrate_once(uint64_t *cycles, uint32_t *ticks)
+{
+    uint16_t count = (uint16_t)(PIT_HZ / 1000 * CALIBRATE_MS);
+    arch_out8(PIT_GATE, (arch_in8(PIT_GATE) & ~2u) | 1u);
+    arch_out8(PIT_COMMAND, 0xb0); // channel 2, both bytes, mode 0
+    arch_out8(PIT_CHANNEL2, (uint8_t)count);
+    if (apic)
+        apic_write(APIC_TIMER_INITIAL, UINT32_MAX);
+    arch_out8(PIT_CHANNEL2, (uint8_t)(count >> 8));
+    uint64_t from = rdtsc();
+    while (!(arch_in8(PIT_GATE) & 0x20))
+        ;
+    *cycles = rdtsc() - from;
+    *ticks = apic ? UINT32_MAX - apic[APIC_TIMER_CURRENT / 4] : 0;
+}
+
+// A loaded host makes a run too long, never too short: the shortest of several counts.
+static void calibrate(void)
+{
+    uint64_t best_cycles = UINT64_MAX;
+    uint32_t best_ticks = UINT32_MAX;
+    for (unsigned i = 0; i < CALIBRATE_RUNS; i++) {
+        uint64_t cycles;
+        uint32_t ticks;
+        calibrate_once(&cycles, &ticks);
+        best_cycles = MIN(best_cycles, cycles);
+        best_ticks = MIN(best_ticks, ticks);
+    }
+    ASSERT(best_cycles > 0);
+    ns_per_cycle_q24 = (uint32_t)(((uint64_t)CALIBRATE_MS * 1000000u << 24) / best_cycles);
+    apic_per_ns_q32 = (uint32_t)(((uint64_t)best_ticks << 32) / (CALIBRATE_MS * 1000000u));
+}
+
+static void apic_init(void)
+{
+    uint64_t base = read_msr(MSR_APIC_BASE);
+    write_msr(MSR_APIC_BASE, base | 0x800);
+    apic = arch_mmio_map(base & 0xffffff000ull, 4096);
+    ASSERT(apic != NULL);
+    apic_write(APIC_SPURIOUS, 0x100 | VECTOR_SPURIOUS);
+    apic_write(APIC_LVT_LINT0, 0x700); // the PICs come through as external interrupts
+    apic_write(APIC_LVT_TIMER, LVT_MASKED | VECTOR_TIMER);
+    apic_write(APIC_TIMER_DIVIDE, 0x3); // by 16
+}
+
+static void pit_interrupt(void *arg)
+{
+    (void)arg;
+    arch_on_timer();
+}
+
+void arch_start_clock(void)
+{
+    if (cpu_info.apic)
+        apic_init();
+    calibrate();
+    tsc_start = rdtsc();
+    this_cpu()->stamp = tsc_start;
+    if (apic)
+        apic_write(APIC_LVT_TIMER, VECTOR_TIMER);
+    else if (!arch_irq_attach(0, pit_interrupt, NULL))
+        assert_failed("no interrupt line for the clock", __FILE__, __LINE__);
+}
+
+uint64_t clock_cycles_to_ns(uint64_t cycles)
+{
+    uint64_t high = cycles >> 32, low = cycles & UINT32_MAX;
+    return ((high * ns_per_cycle_q24) << 8) + ((low * ns_per_cycle_q24) >> 24);
+}
+
+uint64_t arch_clock_ns(void)
+{
+    return clock_cycles_to_ns(rdtsc() - tsc_start);
+}
+
+void arch_timer_set(uint64_t at_ns)
+{
+    if (at_ns == UINT64_MAX) {
+        if (apic)
+            apic_write(APIC_TIMER_INITIAL, 0);
+        return;
+    }
+    uint64_t now = arch_clock_ns();
+    uint64_t wait = at_ns > now ? at_ns - now : 0;
+    wait = MIN(MAX(wait, SHOT_NS_MIN), apic ? SHOT_NS_MAX : PIT_SHOT_NS_MAX);
+    if (apic) {
+        uint32_t ticks = (uint32_t)((wait * apic_per_ns_q32) >> 32);
+        apic_write(APIC_TIMER_INITIAL, MAX(ticks, 1u));
+        return;
+    }
+    uint32_t count = MAX((uint32_t)wait / (1000000000u / PIT_HZ), 1u);
+    arch_out8(PIT_COMMAND, 0x30); // channel 0, both bytes, mode 0
+    arch_out8(PIT_CHANNEL0, (uint8_t)count);
+    arch_out8(PIT_CHANNEL0, (uint8_t)(count >> 8));
+}
+
+void interrupt_dispatch(unsigned vector)
+{
+    if (vector == VECTOR_TIMER) {
+        apic_write(APIC_EOI, 0);
+        arch_on_timer();
+    } else if (vector < IRQ_BASE + 16) {
+        irq_dispatch(vector - IRQ_BASE);
+    } // else: a spurious one, which wants no end
+}

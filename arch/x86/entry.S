@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+// Every way into the kernel and back. All gates are interrupt gates: interrupts stay off in the
+// kernel. The frame pushed here is struct arch_regs; from kernel mode it lacks esp and ss.
+
+#define KERNEL_DS 0x68
+#define CPU_GS    0xd8
+
+    .text
+common:                                     // vector and error code are on the stack
+    push %gs
+    push %fs
+    push %es
+    push %ds
+    push %eax
+    push %ebp
+    push %edi
+    push %esi
+    push %edx
+    push %ecx
+    push %ebx
+    cld
+    mov $KERNEL_DS, %eax
+    mov %eax, %ds
+    mov %eax, %es
+    mov $CPU_GS, %eax
+    mov %eax, %gs
+    mov %esp, %eax
+    xor %ebp, %ebp
+    push %eax
+    call trap_dispatch
+    add $4, %esp
+
+    .globl return_from_trap
+return_from_trap:
+    pop %ebx
+    pop %ecx
+    pop %edx
+    pop %esi
+    pop %edi
+    pop %ebp
+    pop %eax
+load_ds:
+    pop %ds
+load_es:
+    pop %es
+load_fs:
+    pop %fs
+load_gs:
+    pop %gs
+    add $8, %esp
+    iret
+
+// A selector that the CPU refuses on the way out is taken as null. A bad iret cannot happen: code
+// and stack selectors are fixed by arch_regs_sanitise.
+    .section copy_fixups, "a"
+    .long load_ds, fix_ds
+    .long load_es, fix_es
+    .long load_fs, fix_fs
+    .long load_gs, fix_gs
+    .text
+fix_ds:
+    movl $0, (%esp)
+    jmp load_ds
+fix_es:
+    movl $0, (%esp)
+    jmp load_es
+fix_fs:
+    movl $0, (%esp)
+    jmp load_fs
+fix_gs:
+    movl $0, (%esp)
+    jmp load_gs
+
+// void user_enter(struct arch_regs *frame_on_stack)
+    .globl user_enter
+user_enter:
+    mov 4(%esp), %esp
+    jmp return_from_trap
+
+// One stub per vector; exceptions 8, 10-14, 17, 21 come with an error code. For system calls the
+// number asked for takes the error code's place.
+    .macro stub vector
+    .align 8
+stub_\vector:
+    .if \vector == 8 || (\vector >= 10 && \vector <= 14) || \vector == 17 || \vector == 21
+    .elseif \vector == 0x80
+    push %eax
+    .else
+    push $0
+    .endif
+    push $\vector
+    jmp common
+    .endm
+
+    .altmacro
+    .set v, 0
+    .rept 256
+    stub %v
+    .set v, v + 1
+    .endr
+
+    .section .rodata
+    .globl trap_stubs
+    .align 4
+trap_stubs:
+    .macro stub_address vector
+    .long stub_\vector
+    .endm
+    .set v, 0
+    .rept 256
+    stub_address %v
+    .set v, v + 1
+    .endr
+
+    .section .note.GNU-stack, "", @progbits

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT
+// Where every trap arrives from entry.S: system calls, exceptions, interrupts; and how the time of
+// the CPU is divided between user and system.
+#include "arch/x86/x86.h"
+#include "lib/assert.h"
+#include "lib/fmt.h"
+
+#define VECTOR_PAGE_FAULT 14
+
+bool (*arch_on_page_fault)(const struct arch_fault *f, struct arch_regs *r);
+void (*arch_on_exception)(unsigned vector, struct arch_regs *r);
+void (*arch_on_syscall)(struct arch_regs *r);
+void (*arch_on_user_return)(struct arch_regs *r);
+
+static const char *const exception_name[32] = {
+    "divide error",  "debug",
+    "NMI",           "breakpoint",
+    "overflow",      "bound",
+    "undefined",     "no FPU",
+    "double fault",  "FPU overrun",
+    "invalid TSS",   "segment not present",
+    "stack fault",   "general protection",
+    "page fault",    "reserved",
+    "x87 error",     "alignment check",
+    "machine check", "SIMD error",
+};
+
+struct fixup {
+    uint32_t at, to;
+};
+extern const struct fixup __start_copy_fixups[], __stop_copy_fixups[];
+
+// A fault in one of the few instructions that may: continue at its fixup.
+static bool fixup_apply(struct arch_regs *r)
+{
+    for (const struct fixup *f = __start_copy_fixups; f < __stop_copy_fixups; f++) {
+        if (r->eip == f->at) {
+            r->eip = f->to;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void NORETURN kernel_trap_fatal(const struct arch_regs *r)
+{
+    static char text[160];
+    const char *name = r->vector < 32 ? exception_name[r->vector] : NULL;
+    fmt_print(text, sizeof(text), "%s (vector %u, error %x) at eip %x, address %x",
+              name ? name : "trap", r->vector, r->error, r->eip, read_cr2());
+    assert_failed(text, "kernel mode", 0);
+}
+
+static void kernel_trap(struct arch_regs *r)
+{
+    if (r->vector >= IRQ_BASE && r->vector != VECTOR_SYSCALL)
+        interrupt_dispatch(r->vector);
+    else if (!fixup_apply(r))
+        kernel_trap_fatal(r);
+}
+
+static void user_page_fault(struct arch_regs *r)
+{
+    const struct arch_fault f = {
+        .address = read_cr2(),
+        .present = r->error & 1,
+        .write = r->error & 2,
+        .user = true,
+        .exec = r->error & 16,
+    };
+    if (!arch_on_page_fault(&f, r))
+        arch_on_exception(VECTOR_PAGE_FAULT, r);
+}
+
+static void user_trap(struct arch_regs *r)
+{
+    if (r->vector == VECTOR_SYSCALL)
+        arch_on_syscall(r);
+    else if (r->vector == VECTOR_PAGE_FAULT)
+        user_page_fault(r);
+    else if (r->vector >= IRQ_BASE)
+        interrupt_dispatch(r->vector);
+    else
+        arch_on_exception(r->vector, r);
+    arch_on_user_return(r);
+}
+
+void trap_dispatch(struct arch_regs *r)
+{
+    if ((r->cs & 3) != 3) {
+        kernel_trap(r);
+        return;
+    }
+    struct cpu *c = this_cpu();
+    uint64_t now = rdtsc();
+    c->user_cycles += now - c->stamp;
+    c->stamp = now;
+    user_trap(r);
+    c = this_cpu();
+    now = rdtsc();
+    c->system_cycles += now - c->stamp;
+    c->stamp = now;
+}
+
+void arch_times_take(uint64_t *user_ns, uint64_t *system_ns)
+{
+    struct cpu *c = this_cpu();
+    uint64_t now = rdtsc();
+    *user_ns = clock_cycles_to_ns(c->user_cycles);
+    *system_ns = clock_cycles_to_ns(c->system_cycles + now - c->stamp);
+    c->user_cycles = 0;
+    c->system_cycles = 0;
+    c->stamp = now;
+}
+
+void fault_task_entry(void)
+{
+    static char text[120];
+    const struct tss *t = &this_cpu()->tss;
+    fmt_print(text, sizeof(text), "double fault at eip %x, esp %x, address %x (stack overflow?)",
+              t->eip, t->esp, read_cr2());
+    assert_failed(text, "kernel mode", 0);
+}
+
+size_t copy_maybe_faulting(void *to, const void *from, size_t n);
+
+static size_t user_span(uint32_t user, size_t bytes)
+{
+    return user < USER_TOP ? MIN(bytes, (size_t)(USER_TOP - user)) : 0;
+}
+
+size_t arch_copy_from_user(void *to, uint32_t user, size_t bytes)
+{
+    size_t n = user_span(user, bytes);
+    return n - copy_maybe_faulting(to, (const void *)(uintptr_t)user, n);
+}
+
+size_t arch_copy_to_user(uint32_t user, const void *from, size_t bytes)
+{
+    size_t n = user_span(user, bytes);
+    return n - copy_maybe_faulting((void *)(uintptr_t)user, from, n);
+}

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: MIT
+// The CPU's own words: instructions, registers, tables. Private to arch/x86.
+#pragma once
+
+#include "arch/x86/arch.h"
+
+#define GDT_KERNEL_CS 0x60
+#define GDT_KERNEL_DS 0x68
+#define GDT_TSS       0x80
+#define GDT_FAULT_TSS 0x88
+#define GDT_CPU       0xd8
+#define GDT_ENTRIES   32
+
+#define EFLAGS_CF    0x0001u
+#define EFLAGS_TF    0x0100u
+#define EFLAGS_IF    0x0200u
+#define EFLAGS_FIXED 0x0002u
+#define EFLAGS_USER  0x00250dd5u // bits a program may set: CF PF AF ZF SF TF DF OF AC NT-free ID
+
+#define CR0_MP         0x00000002u
+#define CR0_EM         0x00000004u
+#define CR0_TS         0x00000008u
+#define CR0_NE         0x00000020u
+#define CR0_WP         0x00010000u
+#define CR4_PGE        0x00000080u
+#define CR4_OSFXSR     0x00000200u
+#define CR4_OSXMMEXCPT 0x00000400u
+#define CR4_UMIP       0x00000800u
+#define CR4_SMEP       0x00100000u
+#define CR4_SMAP       0x00200000u
+
+#define MSR_EFER 0xc0000080u
+#define EFER_NX  0x00000800u
+
+#define IRQ_BASE        0x20 // vectors of the two PICs
+#define VECTOR_SYSCALL  0x80
+#define VECTOR_TIMER    0xf0
+#define VECTOR_SPURIOUS 0xff
+
+struct tss {
+    uint32_t link, esp0, ss0, esp1, ss1, esp2, ss2, cr3, eip, eflags;
+    uint32_t eax, ecx, edx, ebx, esp, ebp, esi, edi;
+    uint32_t es, cs, ss, ds, fs, gs, ldt;
+    uint16_t trap, io_map;
+} PACKED;
+STATIC_ASSERT(sizeof(struct tss) == 104, "SDM vol. 3, 8.2.1");
+
+// One per CPU, at the base of its %gs. The stack canary must lie at offset 0x14.
+struct cpu {
+    struct cpu *self;
+    uint32_t id;
+    struct arch_space *space; // loaded now, NULL: kernel tables
+    uint32_t user_stamped;    // 1: the running stretch is user time
+    uint32_t spare;
+    uint32_t canary; // 0x14
+    uint64_t stamp;  // cycles at the start of the running stretch
+    uint64_t user_cycles, system_cycles;
+    struct tss tss;
+    struct tss fault_tss;
+    uint64_t gdt[GDT_ENTRIES];
+};
+STATIC_ASSERT(offsetof(struct cpu, canary) == 0x14, "compilers read the canary at %gs:0x14");
+
+static inline struct cpu *this_cpu(void)
+{
+    struct cpu *c;
+    __asm__("mov %%gs:0, %0" : "=r"(c));
+    return c;
+}
+
+struct cpu_info {
+    uint32_t edx, ecx; // CPUID 1
+    bool nx, smep, smap, umip, pge, rdrand, fxsr, sse, apic, tsc;
+};
+extern struct cpu_info cpu_info;
+
+void cpu_detect(void);
+void cpu_init(void);         // control registers, FPU, protections of this CPU
+void descriptors_init(void); // GDT, IDT, TSS of the boot CPU
+void paging_init(uint64_t ram_end);
+void interrupts_init(void);
+void irq_dispatch(unsigned line); // of the PICs
+void pci_scan(void);
+uint64_t clock_cycles_to_ns(uint64_t cycles);
+void interrupt_dispatch(unsigned vector); // device and timer interrupts
+void trap_dispatch(struct arch_regs *r);  // from entry.S
+extern void *const trap_stubs[256];
+void fault_task_entry(void); // double fault: own stack, own task
+
+static inline uint64_t rdtsc(void)
+{
+    uint64_t t;
+    __asm__ volatile("rdtsc" : "=A"(t));
+    return t;
+}
+
+static inline uint32_t read_cr2(void)
+{
+    uint32_t v;
+    __asm__ volatile("mov %%cr2, %0" : "=r"(v));
+    return v;
+}
+
+static inline uint32_t read_cr3(void)
+{
+    uint32_t v;
+    __asm__ volatile("mov %%cr3, %0" : "=r"(v));
+    return v;
+}
+
+static inline void write_cr3(uint32_t v)
+{
+    __asm__ volatile("mov %0, %%cr3" : : "r"(v) : "memory");
+}
+
+static inline void invalidate_page(uintptr_t address)
+{
+    __asm__ volatile("invlpg (%0)" : : "r"(address) : "memory");
+}
+
+static inline void cpuid(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
+{
+    __asm__ volatile("cpuid"
+                     : "=a"(out[0]), "=b"(out[1]), "=c"(out[2]), "=d"(out[3])
+                     : "a"(leaf), "c"(subleaf));
+}
+
+static inline uint64_t read_msr(uint32_t msr)
+{
+    uint64_t v;
+    __asm__ volatile("rdmsr" : "=A"(v) : "c"(msr));
+    return v;
+}
+
+static inline void write_msr(uint32_t msr, uint64_t v)
+{
+    __asm__ volatile("wrmsr" : : "A"(v), "c"(msr));
+}
+
+static inline void halt(void)
+{
+    __asm__ volatile("hlt");
+}

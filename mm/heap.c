@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: MIT
+// Size classes: a slab is one frame, with its head at the start and equal blocks behind it. Above
+// the largest class a block is whole frames side by side and begins at a page. Empty slabs go back
+// to the frames except one per class, which heap_trim gives back too.
+#include "mm/heap.h"
+#include "arch/x86/arch.h"
+#include "lib/assert.h"
+#include "lib/limits.h"
+#include "lib/list.h"
+#include "lib/node_var.h"
+#include "lib/radix.h"
+#include "lib/string.h"
+#include "mm/frame_priv.h"
+
+#define SLAB_HEAD  64u
+#define SLAB_MAGIC 0x51ab51abu
+
+struct slab {
+    uint32_t magic;
+    uint16_t class;
+    uint16_t used;
+    void *free;       // blocks given back, linked through their first word
+    uint32_t fresh;   // offset of the first block never handed out
+    struct list link; // in partial or idle
+};
+STATIC_ASSERT(sizeof(struct slab) <= SLAB_HEAD, "blocks begin at SLAB_HEAD");
+
+static const uint16_t class_bytes[] = {16,  32,  48,  64,  96,  128,  192,  256,
+                                       320, 448, 576, 672, 800, 1008, 1344, 2016};
+#define CLASSES ARRAY_SIZE(class_bytes)
+
+struct size_class {
+    struct list partial; // slabs with room
+    struct slab *idle;   // one empty slab kept
+};
+
+NODE_VAR(struct size_class, classes[CLASSES]);
+NODE_VAR(bool, ready);
+NODE_VAR(size_t, bytes_used);
+NODE_VAR(uint32_t, fail_countdown);
+
+static void classes_init(void)
+{
+    for (unsigned c = 0; c < CLASSES; c++)
+        list_init(&node(classes)[c].partial);
+    node(ready) = true;
+}
+
+// Powers of two from 64 on keep their alignment because blocks begin at 64 and such classes are
+// multiples of 64.
+static int class_of(size_t bytes)
+{
+    for (unsigned c = 0; c < CLASSES; c++)
+        if (bytes <= class_bytes[c])
+            return (int)c;
+    return -1;
+}
+
+static struct slab *slab_new(unsigned class)
+{
+    frame_t f = frame_alloc(FRAME_LOW);
+    if (f == FRAME_NONE)
+        return NULL;
+    struct slab *s = frame_low_address(f);
+    *s = (struct slab){.magic = SLAB_MAGIC, .class = (uint16_t) class, .fresh = SLAB_HEAD};
+    list_init(&s->link);
+    return s;
+}
+
+static struct slab *slab_with_room(unsigned class)
+{
+    struct size_class *k = &node(classes)[class];
+    if (!list_empty(&k->partial))
+        return list_entry(k->partial.next, struct slab, link);
+    struct slab *s = k->idle;
+    k->idle = NULL;
+    if (s == NULL)
+        s = slab_new(class);
+    if (s)
+        list_push(&k->partial, &s->link);
+    return s;
+}
+
+static bool slab_full(const struct slab *s)
+{
+    return s->free == NULL && s->fresh + class_bytes[s->class] > PAGE_SIZE;
+}
+
+static void *block_alloc(unsigned class)
+{
+    struct slab *s = slab_with_room(class);
+    if (s == NULL)
+        return NULL;
+    void *p = s->free;
+    if (p) {
+        s->free = *(void **)p;
+    } else {
+        p = (char *)s + s->fresh;
+        s->fresh += class_bytes[class];
+    }
+    s->used++;
+    if (slab_full(s))
+        list_remove(&s->link);
+    node(bytes_used) += class_bytes[class];
+    return p;
+}
+
+static void *run_alloc(size_t bytes)
+{
+    if (bytes > 64u << 20)
+        return NULL;
+    unsigned pages = (unsigned)((bytes + PAGE_MASK) >> PAGE_SHIFT);
+    frame_t f = frame_alloc_run(pages);
+    if (f == FRAME_NONE)
+        return NULL;
+    node(bytes_used) += pages * PAGE_SIZE;
+    return frame_low_address(f);
+}
+
+void *heap_alloc(size_t bytes)
+{
+    if (!node(ready))
+        classes_init();
+    if (node(fail_countdown) > 0 && --node(fail_countdown) == 0)
+        return NULL;
+    int class = class_of(bytes);
+    return class >= 0 ? block_alloc((unsigned)class) : run_alloc(bytes);
+}
+
+void *heap_zalloc(size_t bytes)
+{
+    void *p = heap_alloc(bytes);
+    if (p)
+        memset(p, 0, bytes);
+    return p;
+}
+
+static void slab_release(struct slab *s)
+{
+    s->magic = 0;
+    frame_put(frame_of_low(s));
+}
+
+static void block_free(struct slab *s, void *p)
+{
+    struct size_class *k = &node(classes)[s->class];
+    ASSERT(s->magic == SLAB_MAGIC && s->used > 0);
+    node(bytes_used) -= class_bytes[s->class];
+    if (slab_full(s))
+        list_push(&k->partial, &s->link);
+    *(void **)p = s->free;
+    s->free = p;
+    if (--s->used > 0)
+        return;
+    list_remove(&s->link);
+    if (k->idle)
+        slab_release(k->idle);
+    k->idle = s;
+}
+
+void heap_free(void *p)
+{
+    if (p == NULL)
+        return;
+    uintptr_t offset = (uintptr_t)p & PAGE_MASK;
+    if (offset != 0) {
+        block_free((struct slab *)((char *)p - offset), p);
+        return;
+    }
+    frame_t f = frame_of_low(p);
+    node(bytes_used) -= frame_run_length(f) * PAGE_SIZE;
+    frame_free_run(f);
+}
+
+void heap_trim(void)
+{
+    for (unsigned c = 0; node(ready) && c < CLASSES; c++) {
+        if (node(classes)[c].idle)
+            slab_release(node(classes)[c].idle);
+        node(classes)[c].idle = NULL;
+    }
+}
+
+size_t heap_bytes_used(void)
+{
+    return node(bytes_used);
+}
+
+void heap_fail_at(uint32_t n)
+{
+    node(fail_countdown) = n;
+}
+
+const struct radix_memory heap_radix_memory = {.alloc = heap_alloc, .free = heap_free};
