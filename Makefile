@@ -20,11 +20,13 @@ all: $(O)/weft.elf $(O)/weft.img
 
 $(O)/kernel/%.o: %.c | $(O)/.toolchain
 	@mkdir -p $(@D)
-	$(CROSS)gcc $(KFLAGS) -c $< -o $@
+	@echo '  CC      $<'
+	@$(CROSS)gcc $(KFLAGS) -c $< -o $@
 
 $(O)/kernel/%.o: %.S | $(O)/.toolchain
 	@mkdir -p $(@D)
-	$(CROSS)gcc $(KFLAGS) -D__ASSEMBLY__ -c $< -o $@
+	@echo '  AS      $<'
+	@$(CROSS)gcc $(KFLAGS) -D__ASSEMBLY__ -c $< -o $@
 
 -include $(KERNEL_O:.o=.d)
 include boot/boot.mk

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "kernel/random.h"
-#include <bearssl_rand.h>
+#include <bearssl.h>
 #include "arch/x86/arch.h"
 #include "kernel/init.h"
 #include "lib/log.h"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The C library's string functions for the freestanding kernel; on the host the C library has
 // them, so this file is linked into the kernel only. memcpy, memset, memmove: arch/x86/memory.S.
+#include "lib/libc.h"
+#include "lib/assert.h"
 #include "lib/string.h"
 
 int memcmp(const void *a, const void *b, size_t n)
@@ -77,4 +79,16 @@ char *strstr(const char *s, const char *needle)
         if (strncmp(s, needle, n) == 0)
             return (char *)s;
     return NULL;
+}
+
+// What Debian's hardened BearSSL objects call: a checked copy, and the end of a smashed stack.
+void *__memcpy_chk(void *to, const void *from, size_t n, size_t room)
+{
+    ASSERT(n <= room);
+    return memcpy(to, from, n);
+}
+
+void __stack_chk_fail_local(void)
+{
+    assert_failed("stack canary", "stack of the current thread", 0);
 }
