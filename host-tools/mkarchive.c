@@ -11,9 +11,9 @@
 #include "lib/archive.h"
 #include "lib/crc32c.h"
 #include "lib/limits.h"
+#include "sched/policy/blob.h"
 
 #define KEY_BYTES_MIN      16
-#define POLICY_BYTES_MAX   ((size_t)4 << 20)
 #define SETTINGS_BYTES_MAX 4096
 
 static const char usage[] =
@@ -120,10 +120,14 @@ static void take_file(struct plan *p, const char *argument)
 
 static void take_policy(struct plan *p, const char *path)
 {
+    struct policy policy;
+    char why[POLICY_WHY_BYTES];
+    p->policy.size = 0;
     if (strcmp(path, "none") == 0)
-        p->policy.size = 0;
-    else
-        p->policy = host_read(path, POLICY_BYTES_MAX);
+        return;
+    p->policy = host_read(path, POLICY_BYTES_MAX);
+    if (!policy_blob_open(p->policy.at, p->policy.size, &policy, why))
+        host_fail("%s: %s", path, why);
 }
 
 static void take_key(struct plan *p, const char *path)
