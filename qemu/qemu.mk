@@ -5,3 +5,9 @@ SWITCH_C := $(sort $(wildcard qemu/switch*.c)) ssi/cluster/witness.c
 $(O)/host/switch: $(SWITCH_C) qemu/switch.h ssi/cluster/witness.h lib/types.h | $(O)/.toolchain
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -O2 -g -I. -D_GNU_SOURCE $(WARN) $(SWITCH_C) -o $@
+
+# Tests of the lab itself; they need no kernel.
+.PHONY: test-lab
+test-lab: $(O)/host/switch $(BUSYBOX)
+	/usr/bin/python3 -m pytest -q -p no:cacheprovider tests/cluster/test_switch.py \
+	    tests/cluster/test_lab.py

@@ -180,7 +180,8 @@ static void serve(int control)
         uint64_t next_ns = forward_run();
         resume_ports();
         w.count = 0;
-        next_ns = MIN(next_ns, watch_ports(&w));
+        uint64_t unthrottled_ns = watch_ports(&w);
+        next_ns = MIN(next_ns, unthrottled_ns);
         watch_add(&w, control, POLLIN, ready_control, (unsigned)control);
         for (unsigned i = 0; i < CLIENTS_MAX; i++)
             if (clients[i].fd >= 0)

@@ -4,7 +4,6 @@
 import asyncio
 import ctypes
 import json
-import os
 import signal
 
 from . import wire
@@ -27,38 +26,30 @@ def die_with_parent():
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
-def death_notice(status):
-    """What ash itself prints when a foreground program was killed by a signal."""
-    number = status - 128
-    text = signal.strsignal(number) if 0 < number < signal.NSIG else None
-    return text.encode() + b'\n' if text else None
+# What ash itself prints when a foreground program was killed by a signal.
+DEATH_NOTICES = {128 + n: signal.strsignal(n).encode() + b'\n'
+                 for n in range(1, 32) if n not in (signal.SIGINT, signal.SIGPIPE)}
 
 
 class Call:
-    """An exec under way: collects the output of one sequence number."""
+    """An exec under way: passes on the output of one sequence number. A death notice at its end
+    is held back: it is the shell's word, not the command's, when the status says the same."""
 
     def __init__(self, sequence, output):
         self.sequence = sequence
         self.output = output  # called with bytes
-        self.held = b''       # a last write that may be ash's death notice
-        self.acknowledged = asyncio.Event()
+        self.held = b''
 
     def take(self, payload):
-        self.release()
-        if len(payload) < 64 and payload.endswith(b'\n'):
-            self.held = payload
-        else:
-            self.output(payload)
-
-    def release(self):
-        if self.held:
-            self.output(self.held)
-            self.held = b''
+        data = self.held + payload
+        self.held = next((t for t in DEATH_NOTICES.values() if data.endswith(t)), b'')
+        data = data[:len(data) - len(self.held)]
+        if data:
+            self.output(data)
 
     def end(self, status):
-        if self.held != death_notice(status):
-            self.release()
-        self.held = b''
+        if self.held and self.held != DEATH_NOTICES.get(status):
+            self.output(self.held)
 
 
 class Node:
@@ -268,6 +259,11 @@ class Node:
             if not await self.wait_prompt(seconds):
                 return None
             try:
+                if self.typed:  # a `console` client may have left half a line
+                    self.prompt.clear()
+                    self.type(b'\x03')
+                    if not await self.wait_prompt(until - loop.time()):
+                        return None
                 if data is not None:
                     await self.send(b'P', data, until - loop.time())
                 text = b'eval ' + wire.shell_quote(command) + b' >/dev/exec 2>&1\n'
@@ -283,7 +279,7 @@ class Node:
     async def run_typed(self, seconds, abandoned):
         self.prompt.clear()
         self.ended = asyncio.get_running_loop().create_future()
-        self.type((b'\x15' if self.typed else b'') + b'. /dev/exec\r')
+        self.type(b'. /dev/exec\r')
         stops = {self.ended}
         if abandoned:
             stops.add(asyncio.create_task(abandoned.wait()))
@@ -318,4 +314,4 @@ class Node:
             await self.send(b'S', b'', INTERRUPT_SECONDS)  # what it wrote until then
         except asyncio.TimeoutError:
             pass
-        self.call.release()
+        self.call.end(None)

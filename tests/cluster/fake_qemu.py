@@ -48,13 +48,11 @@ class Node:
         self.com1, self.com2 = chardev('com1'), chardev('com2')
         self.qmp = connect(option('-qmp', 'unix:').split(',')[0][5:])
         self.port = connect(option('-netdev', 'stream').split('addr.path=')[1])
-        self.sequence = 0
+        self.outs = {}  # a pipe per command: its output keeps its number
         self.late = 'fake=late' in self.words
         count = int(dict(w.split('=', 1) for w in self.words)['nodes'])
         self.write('nodes', ''.join(f'{i} 1 online 10.77.0.{10 + i} 1 100000 3 0\n'
                                     for i in range(count)).encode())
-        os.mkfifo(self.path('out'))
-        self.out = os.open(self.path('out'), os.O_RDWR | os.O_NONBLOCK)
 
     def path(self, name):
         return os.path.join(self.folder, name)
@@ -72,20 +70,27 @@ class Node:
         os.chdir('/')
         os.execve(BUSYBOX, ['ash'], env)
 
-    def translate(self, data):
+    def command(self, number, text):
+        """What a node does with a 'C' frame: /dev/exec is now this text and this number."""
+        out = self.path(f'out{number}')
+        os.mkfifo(out)
+        self.outs[os.open(out, os.O_RDWR | os.O_NONBLOCK)] = number
+        self.write('text', self.translate(text, out.encode()))
+
+    def translate(self, data, out):
         data = data.replace(b'/dev/exec.data', self.path('data').encode())
-        data = data.replace(b'>/dev/exec 2>&1', b'>' + self.path('out').encode() + b' 2>&1')
+        data = data.replace(b'>/dev/exec 2>&1', b'>' + out + b' 2>&1')
         return data.replace(b'/proc/cluster/', self.folder.encode() + b'/')
 
-    def drain(self):
+    def drain(self, out):
         while True:
             try:
-                data = os.read(self.out, 65536)
+                data = os.read(out, 65536)
             except BlockingIOError:
                 return
             if self.late:
                 time.sleep(0.3)
-            self.com2.sendall(HEAD.pack(b'O', 4 + len(data), self.sequence) + data)
+            self.com2.sendall(HEAD.pack(b'O', 4 + len(data), self.outs[out]) + data)
 
     def receive(self):
         data = b''
@@ -96,12 +101,12 @@ class Node:
                     break
                 payload, data = data[9:5 + length], data[5 + length:]
                 if kind == b'C':
-                    self.sequence = number
-                    self.write('text', self.translate(payload))
+                    self.command(number, payload)
                 elif kind == b'P':
                     self.write('data', payload)
                 else:
-                    self.drain()
+                    for out in self.outs:
+                        self.drain(out)
                 self.com2.sendall(HEAD.pack(b'A', 4, number))
             more = yield
             data += more
@@ -111,7 +116,7 @@ class Node:
         port2 = self.receive()
         next(port2)
         while True:
-            ready, _, _ = select.select([fd, self.com1, self.com2, self.out], [], [])
+            ready, _, _ = select.select([fd, self.com1, self.com2, *self.outs], [], [])
             if self.com2 in ready:
                 port2.send(self.com2.recv(65536))
             if self.com1 in ready:
@@ -119,8 +124,9 @@ class Node:
                 if not keys:
                     return
                 os.write(fd, keys.replace(b'/dev/exec', self.path('text').encode()))
-            if self.out in ready and not self.late:
-                self.drain()
+            for out in self.outs:
+                if out in ready and not self.late:
+                    self.drain(out)
             if fd in ready:
                 try:
                     self.com1.sendall(os.read(fd, 65536))
