@@ -2,6 +2,7 @@
 # Every target works from a clean clone on Debian 12; what is missing is installed by boot/setup.
 
 O ?= build
+.DEFAULT_GOAL := all
 include boot/toolchain.mk
 
 FLOORS := lib arch/x86 mm kernel net ssi sched
