@@ -45,20 +45,49 @@ static struct radix_node *node_new(struct radix *r)
     return n;
 }
 
+// Raises the tree until it covers `index`. An empty tree gets its one root at the right height.
 static bool grow(struct radix *r, uint32_t index)
 {
-    while (r->height == 0 || !covers(r->height, index)) {
+    if (r->root == NULL) {
+        unsigned height = 1;
+        while (!covers(height, index))
+            height++;
+        r->root = node_new(r);
+        r->height = r->root ? height : 0;
+        return r->root != NULL;
+    }
+    while (!covers(r->height, index)) {
         struct radix_node *n = node_new(r);
         if (n == NULL)
             return false;
-        if (r->root) {
-            n->slot[0] = r->root;
-            n->used = 1;
-        }
+        n->slot[0] = r->root;
+        n->used = 1;
         r->root = n;
         r->height++;
     }
     return true;
+}
+
+// Frees the nodes on the way to `index` that hold nothing, from the deepest that there is upward.
+static void prune(struct radix *r, uint32_t index)
+{
+    struct radix_node *path[HEIGHT_MAX];
+    struct radix_node *n = r->root;
+    unsigned level = r->height;
+    while (n && level > 0) {
+        path[--level] = n;
+        n = level > 0 ? n->slot[slot_of(index, level)] : NULL;
+    }
+    for (; level < r->height && path[level]->used == 0; level++) {
+        r->memory->free(path[level]);
+        if (level + 1 < r->height) {
+            path[level + 1]->slot[slot_of(index, level + 1)] = NULL;
+            path[level + 1]->used--;
+        } else {
+            r->root = NULL;
+            r->height = 0;
+        }
+    }
 }
 
 bool radix_set(struct radix *r, uint32_t index, void *value)
@@ -71,8 +100,10 @@ bool radix_set(struct radix *r, uint32_t index, void *value)
         void **slot = &n->slot[slot_of(index, level)];
         if (*slot == NULL) {
             *slot = node_new(r);
-            if (*slot == NULL)
+            if (*slot == NULL) {
+                prune(r, index);
                 return false;
+            }
             n->used++;
         }
         n = *slot;
@@ -86,27 +117,19 @@ bool radix_set(struct radix *r, uint32_t index, void *value)
 
 void *radix_remove(struct radix *r, uint32_t index)
 {
-    struct radix_node *path[HEIGHT_MAX];
     if (r->height == 0 || !covers(r->height, index))
         return NULL;
     struct radix_node *n = r->root;
-    for (unsigned level = r->height; level-- > 0;) {
-        if (n == NULL)
-            return NULL;
-        path[level] = n;
+    for (unsigned level = r->height - 1; n && level > 0; level--)
         n = n->slot[slot_of(index, level)];
-    }
-    void *value = n;
+    if (n == NULL)
+        return NULL;
+    void *value = n->slot[slot_of(index, 0)];
     if (value == NULL)
         return NULL;
-    for (unsigned level = 0; level < r->height; level++) {
-        path[level]->slot[slot_of(index, level)] = NULL;
-        if (--path[level]->used > 0)
-            return value;
-        r->memory->free(path[level]);
-    }
-    r->root = NULL;
-    r->height = 0;
+    n->slot[slot_of(index, 0)] = NULL;
+    if (--n->used == 0)
+        prune(r, index);
     return value;
 }
 

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: MIT
+// What tests may ask of the ports beyond the headers that they implement.
+#pragma once
+
+#include "arch/x86/arch.h"
+#include "lib/types.h"
+
+void port_frames_limit(uint32_t count); // 0: all
+
+// A user access of the loaded space, as the CPU does it: false is a page fault.
+bool port_user_touch(struct arch_space *s, uint32_t address, bool write, uint8_t *value);

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+// Page tables as a table: page number to frame and rights, of one space.
+#include <stdlib.h>
+#include "arch/x86/arch.h"
+#include "lib/assert.h"
+#include "lib/limits.h"
+#include "lib/node_var.h"
+#include "lib/radix.h"
+#include "lib/string.h"
+#include "tests/sim/ports/ports.h"
+
+static const struct radix_memory host_memory = {.alloc = malloc, .free = free};
+
+NODE_VAR(struct arch_space *, loaded);
+
+bool arch_space_init(struct arch_space *s)
+{
+    struct radix *r = malloc(sizeof(*r));
+    radix_init(r, &host_memory);
+    *s = (struct arch_space){.tables = r};
+    return true;
+}
+
+void arch_space_free(struct arch_space *s)
+{
+    for (uint32_t page = 0; radix_next(s->tables, &page); page++)
+        radix_remove(s->tables, page);
+    free(s->tables);
+    if (node(loaded) == s)
+        node(loaded) = NULL;
+    s->tables = NULL;
+}
+
+void arch_space_load(struct arch_space *s)
+{
+    node(loaded) = s;
+}
+
+bool arch_space_map(struct arch_space *s, uint32_t address, uint32_t frame, unsigned rights)
+{
+    return radix_set(s->tables, address >> PAGE_SHIFT,
+                     (void *)((uintptr_t)frame << 8 | rights | 0x80));
+}
+
+void arch_space_unmap(struct arch_space *s, uint32_t address, uint32_t pages)
+{
+    uint32_t page = address >> PAGE_SHIFT, end = page + pages;
+    for (; radix_next(s->tables, &page) && page < end; page++)
+        radix_remove(s->tables, page);
+}
+
+bool arch_space_look(struct arch_space *s, uint32_t address, uint32_t *frame, unsigned *rights)
+{
+    uintptr_t entry = (uintptr_t)radix_get(s->tables, address >> PAGE_SHIFT);
+    *frame = (uint32_t)(entry >> 8);
+    *rights = entry & 0x7f;
+    return entry != 0;
+}
+
+void arch_space_write_protect(struct arch_space *s, uint32_t address, uint32_t pages)
+{
+    uint32_t page = address >> PAGE_SHIFT, end = page + pages, frame;
+    unsigned rights;
+    for (; radix_next(s->tables, &page) && page < end; page++) {
+        arch_space_look(s, page << PAGE_SHIFT, &frame, &rights);
+        bool ok = arch_space_map(s, page << PAGE_SHIFT, frame, rights & ~(unsigned)MAP_WRITE);
+        ASSERT(ok);
+    }
+}
+
+bool port_user_touch(struct arch_space *s, uint32_t address, bool write, uint8_t *value)
+{
+    uint32_t frame;
+    unsigned rights;
+    if (!arch_space_look(s, address, &frame, &rights) || (write && !(rights & MAP_WRITE)))
+        return false;
+    uint8_t *at = (uint8_t *)arch_frame_map(frame) + (address & PAGE_MASK);
+    if (write)
+        *at = *value;
+    else
+        *value = *at;
+    return true;
+}
+
+size_t arch_copy_from_user(void *to, uint32_t user, size_t bytes)
+{
+    size_t n = 0;
+    for (; n < bytes; n++) {
+        if (!port_user_touch(node(loaded), user + (uint32_t)n, false, (uint8_t *)to + n))
+            break;
+    }
+    return n;
+}
+
+size_t arch_copy_to_user(uint32_t user, const void *from, size_t bytes)
+{
+    size_t n = 0;
+    for (; n < bytes; n++) {
+        uint8_t byte = ((const uint8_t *)from)[n];
+        if (!port_user_touch(node(loaded), user + (uint32_t)n, true, &byte))
+            break;
+    }
+    return n;
+}
