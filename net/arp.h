@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: MIT
+// Neighbours: which hardware address an IPv4 address on the link has (RFC 826).
+#pragma once
+
+#include "net/nic.h"
+
+void arp_init(void);
+void arp_receive(struct nic *nic, const uint8_t *packet, size_t n);
+// Sends an IPv4 packet to a neighbour, now or when it has answered; the newest packet of each
+// neighbour waits. Takes the buffer. 0 or -ENOBUFS.
+int arp_send(struct nic *nic, uint32_t neighbour, struct buf *b);
+// Tells everybody our address (RFC 5227, section 3): others correct what they had.
+void arp_announce(struct nic *nic);
+// Forgets everything; waiting packets are dropped.
+void arp_flush(void);

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+// Buffers for frames that go out: 2 KiB of low memory each, DMA-able, with room in front for the
+// headers that the layers below add. Two pools: the common one grows on demand up to its bound;
+// the critical reserve is filled at start and serves only TCP_LINK segments when the common one
+// is empty, so that traffic between nodes goes on when memory is short (PROTOCOLS 3).
+// Received frames stay in the NIC's own buffers: the layers borrow them for the call and copy.
+#pragma once
+
+#include "lib/list.h"
+
+#define BUF_BYTES    2048u
+#define BUF_HEADROOM 128u // Ethernet, IPv4, and TCP with all its options fit
+#define BUF_ROOM     (BUF_BYTES - BUF_HEADROOM)
+
+struct buf {
+    struct list link; // queue of whoever owns it
+    uint8_t *at;      // first byte in use
+    size_t n;         // bytes in use
+    uint8_t *base;    // BUF_BYTES of low memory
+    bool reserve;     // belongs to the critical reserve
+};
+
+void buf_init(void);
+// Empty, `at` behind the headroom. NULL: none left; counted.
+struct buf *buf_alloc(bool critical);
+void buf_free(struct buf *b); // NULL is fine
+// Room for n bytes in front of / behind what is there; asserts that it exists.
+void *buf_push(struct buf *b, size_t n);
+void *buf_put(struct buf *b, size_t n);
+
+unsigned buf_in_use(void); // handed out and not yet given back

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+#include "net/eth.h"
+
+#include "lib/errno.h"
+#include "net/arp.h"
+#include "net/counters.h"
+#include "net/ip.h"
+#include "net/wire.h"
+
+const uint8_t eth_broadcast[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+
+void eth_receive(struct nic *nic, const uint8_t *frame, size_t n)
+{
+    const struct eth_wire *h = (const void *)frame;
+    if (n < sizeof(*h)) {
+        net_counter_add(COUNT_eth_short);
+        return;
+    }
+    if (memcmp(h->from, nic->mac, 6) == 0) { // some LANs send our own broadcasts back
+        net_counter_add(COUNT_eth_own);
+        return;
+    }
+    bool broadcast = memcmp(h->to, eth_broadcast, 6) == 0;
+    if (!broadcast && memcmp(h->to, nic->mac, 6) != 0) {
+        net_counter_add(COUNT_eth_not_ours);
+        return;
+    }
+    const uint8_t *payload = frame + sizeof(*h);
+    n -= sizeof(*h);
+    switch (be16_get(h->type)) {
+    case ETH_ARP:
+        arp_receive(nic, payload, n);
+        break;
+    case ETH_IPV4:
+        ip_receive(payload, n, broadcast ? IP_VIA_BROADCAST : IP_VIA_WIRE);
+        break;
+    default: // a number from the wire, not an enum
+        net_counter_add(COUNT_eth_type);
+    }
+}
+
+int eth_send(struct nic *nic, struct buf *b, const uint8_t to[6], uint16_t type)
+{
+    struct eth_wire *h = buf_push(b, sizeof(*h));
+    memcpy(h->to, to, 6);
+    memcpy(h->from, nic->mac, 6);
+    h->type = be16(type);
+    if (b->n < ETH_FRAME_MIN) {
+        size_t pad = ETH_FRAME_MIN - b->n;
+        memset(buf_put(b, pad), 0, pad); // never old bytes of the buffer
+    }
+    net_counter_add(COUNT_frames_out);
+    if (nic->ops->send(nic, b))
+        return 0;
+    net_counter_add(COUNT_nic_tx_full);
+    return -ENOBUFS;
+}

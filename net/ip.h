@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT
+// IPv4 (RFC 791, 1122): one interface, no forwarding, no fragments either way.
+#pragma once
+
+#include "net/buf.h"
+
+enum ip_via {
+    IP_VIA_WIRE,      // a frame to our hardware address
+    IP_VIA_BROADCAST, // a broadcast frame
+    IP_VIA_LOOP,      // from this node itself
+};
+
+struct ip_packet { // what the protocols above get; borrowed for the call
+    uint32_t from, to;
+    const uint8_t *bytes; // behind the IPv4 header
+    size_t n;
+    bool broadcast; // `to` or the frame is a broadcast
+};
+
+void ip_init(void);
+void ip_receive(const uint8_t *packet, size_t n, enum ip_via via);
+
+// Our address for talking to `to`; 0, -ENETDOWN (no address or NIC), -EHOSTUNREACH.
+int ip_source(uint32_t to, uint32_t *from) MUST_CHECK;
+// Adds the header and sends. Takes the buffer. 0, -ENETDOWN, -EHOSTUNREACH, -ENOBUFS.
+int ip_send(struct buf *b, uint32_t from, uint32_t to, uint8_t protocol);
+// Bytes that fit behind the IPv4 header on the way to `to`.
+size_t ip_room(uint32_t to);
+bool ip_is_broadcast(uint32_t ip); // limited, or of our subnet

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: MIT
+// The calls of users (RFC 9293, 3.10.1 to 3.10.6). See tcp.h.
+#include "net/tcp/tcp.h"
+
+#include "kernel/random.h"
+#include "lib/errno.h"
+#include "net/tcp/tcp_priv.h"
+
+#define EPHEMERAL_FIRST 49152u
+#define EPHEMERAL_COUNT 16384u
+
+// RFC 6056: a random start, so that a stranger cannot guess the pair. 0: none is free.
+static uint16_t port_choose(uint32_t own_ip, struct net_address peer)
+{
+    uint32_t start = random_u32();
+    for (unsigned i = 0; i < EPHEMERAL_COUNT; i++) {
+        uint16_t port = (uint16_t)(EPHEMERAL_FIRST + (start + i) % EPHEMERAL_COUNT);
+        if (!tcp_listener_find(port) && !tcp_conn_find((struct net_address){own_ip, port}, peer))
+            return port;
+    }
+    return 0;
+}
+
+struct tcp_conn *tcp_connect(struct net_address to, unsigned flags, tcp_event_fn event, void *arg)
+{
+    struct net_address local = {0, 0};
+    if (to.port == 0 || ip_is_broadcast(to.ip) || ip_source(to.ip, &local.ip) != 0)
+        return NULL;
+    local.port = port_choose(local.ip, to);
+    if (local.port == 0)
+        return NULL;
+    struct tcp_conn *c = tcp_conn_new(local, to, flags);
+    if (!c)
+        return NULL;
+    c->event = event;
+    c->arg = arg;
+    tcp_state_set(c, TCP_SYN_SENT);
+    tcp_syn_send(c);
+    return c;
+}
+
+void tcp_set_events(struct tcp_conn *c, tcp_event_fn event, void *arg)
+{
+    c->event = event;
+    c->arg = arg;
+}
+
+static bool may_queue(const struct tcp_conn *c)
+{
+    return !c->fin_queued && (c->state == TCP_SYN_SENT || c->state == TCP_SYN_RECEIVED ||
+                              c->state == TCP_ESTABLISHED || c->state == TCP_CLOSE_WAIT);
+}
+
+long tcp_send(struct tcp_conn *c, const void *bytes, size_t n)
+{
+    if (!may_queue(c))
+        return -EPIPE;
+    size_t fits = MIN(n, (size_t)ring_space(&c->send));
+    size_t taken = ring_write(&c->send, c->send.length, bytes, fits);
+    if (taken < fits)
+        net_counter_add(COUNT_tcp_no_memory);
+    if (taken == 0 && n > 0 && c->send.length == 0)
+        return -ENOMEM; // nothing queued whose ACK could wake the caller
+    ring_extend(&c->send, (uint32_t)taken);
+    if (taken < n)
+        c->want_writable = true;
+    tcp_output(c);
+    return (long)taken;
+}
+
+long tcp_receive(struct tcp_conn *c, void *bytes, size_t n)
+{
+    size_t taken = MIN(n, (size_t)c->receive.length);
+    if (taken == 0) {
+        if (c->error)
+            return c->error;
+        if (n == 0 || c->fin_received || c->state == TCP_CLOSED)
+            return 0;
+        return -EAGAIN;
+    }
+    ring_read(&c->receive, 0, bytes, taken);
+    ring_consume(&c->receive, (uint32_t)taken, c->gap_count > 0);
+    if (tcp_state_receives(c->state) && tcp_window_worth_telling(c))
+        tcp_ack_send(c);
+    return (long)taken;
+}
+
+size_t tcp_readable_bytes(const struct tcp_conn *c)
+{
+    return c->receive.length;
+}
+
+size_t tcp_writable_bytes(const struct tcp_conn *c)
+{
+    return may_queue(c) ? ring_space(&c->send) : 0;
+}
+
+size_t tcp_unsent_bytes(const struct tcp_conn *c)
+{
+    uint32_t end = tcp_fin_seq(c), sent = seq_max(c->snd_max, c->snd_data);
+    return seq_lt(sent, end) ? end - sent : 0;
+}
+
+static void finish_sending(struct tcp_conn *c)
+{
+    if (c->fin_queued || c->state == TCP_CLOSED)
+        return;
+    c->fin_queued = true;
+    if (c->state == TCP_ESTABLISHED)
+        tcp_state_set(c, TCP_FIN_WAIT_1);
+    else if (c->state == TCP_CLOSE_WAIT)
+        tcp_state_set(c, TCP_LAST_ACK);
+    tcp_output(c); // in a handshake: when it is done
+}
+
+void tcp_shutdown_send(struct tcp_conn *c)
+{
+    finish_sending(c);
+}
+
+// Leaves the connection to the stack; the caller holds it.
+static void let_go(struct tcp_conn *c)
+{
+    c->released = true;
+    c->event = NULL;
+    c->pending = 0;
+}
+
+void tcp_close(struct tcp_conn *c)
+{
+    tcp_hold(c);
+    let_go(c);
+    if (c->state == TCP_SYN_SENT)
+        tcp_dead(c, 0);
+    finish_sending(c);
+    if (c->state == TCP_FIN_WAIT_2)
+        tcp_end_timer_start(c, TCP_FIN_WAIT_NS);
+    tcp_release(c);
+}
+
+void tcp_abort(struct tcp_conn *c)
+{
+    tcp_hold(c);
+    let_go(c);
+    if (c->state > TCP_SYN_SENT && c->state != TCP_TIME_WAIT)
+        tcp_reset_send(c);
+    tcp_dead(c, 0);
+    tcp_release(c);
+}
+
+int tcp_error(const struct tcp_conn *c)
+{
+    return c->error;
+}
+
+struct net_address tcp_local(const struct tcp_conn *c)
+{
+    return c->local;
+}
+
+struct net_address tcp_peer(const struct tcp_conn *c)
+{
+    return c->peer;
+}

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: MIT
+// Text and FIN (RFC 9293, 3.10.7.4, seventh and eighth): bytes go straight to their place in the
+// receive buffer; those behind a hole are remembered as gaps, stretches [start, end) in order.
+#include "net/tcp/tcp_priv.h"
+
+#include "lib/errno.h"
+#include "lib/string.h"
+
+// Silly window avoidance (3.8.6.2.2): the edge moves by a segment or half the buffer, or not.
+uint32_t tcp_window(const struct tcp_conn *c)
+{
+    uint32_t space = ring_space(&c->receive), told = c->rcv_adv - c->rcv_nxt;
+    if (space < told + MIN((uint32_t)c->mss, c->receive.size / 2))
+        return told;
+    return space;
+}
+
+bool tcp_window_worth_telling(const struct tcp_conn *c)
+{
+    uint32_t space = ring_space(&c->receive), told = c->rcv_adv - c->rcv_nxt;
+    return space >= told + MIN(2u * c->mss, c->receive.size / 2);
+}
+
+static void gap_remove(struct tcp_conn *c, unsigned i)
+{
+    c->gap_count--;
+    memmove(&c->gaps[i], &c->gaps[i + 1], (c->gap_count - i) * sizeof(c->gaps[0]));
+}
+
+// False: too many gaps already.
+static bool gap_add(struct tcp_conn *c, uint32_t start, uint32_t end)
+{
+    unsigned i = 0;
+    while (i < c->gap_count && seq_lt(c->gaps[i].end, start))
+        i++;
+    if (i == c->gap_count || seq_lt(end, c->gaps[i].start)) { // touches none
+        if (c->gap_count == TCP_GAPS_MAX)
+            return false;
+        memmove(&c->gaps[i + 1], &c->gaps[i], (c->gap_count - i) * sizeof(c->gaps[0]));
+        c->gaps[i] = (struct tcp_gap){start, end};
+        c->gap_count++;
+        return true;
+    }
+    if (seq_lt(start, c->gaps[i].start))
+        c->gaps[i].start = start;
+    c->gaps[i].end = seq_max(c->gaps[i].end, end);
+    while (i + 1 < c->gap_count && seq_le(c->gaps[i + 1].start, c->gaps[i].end)) {
+        c->gaps[i].end = seq_max(c->gaps[i].end, c->gaps[i + 1].end);
+        gap_remove(c, i + 1);
+    }
+    return true;
+}
+
+static void advance(struct tcp_conn *c, uint32_t to)
+{
+    ring_extend(&c->receive, to - c->rcv_nxt);
+    c->rcv_nxt = to;
+}
+
+static void text_in_order(struct tcp_conn *c, uint32_t n)
+{
+    bool filled = c->gap_count > 0;
+    advance(c, c->rcv_nxt + n);
+    while (c->gap_count && seq_le(c->gaps[0].start, c->rcv_nxt)) {
+        if (seq_lt(c->rcv_nxt, c->gaps[0].end))
+            advance(c, c->gaps[0].end);
+        gap_remove(c, 0);
+    }
+    tcp_post(c, TCP_READABLE);
+    // RFC 5681, 4.2: at once when a gap was filled, and for every second full segment.
+    if (filled || c->flags & TCP_LINK || c->rcv_nxt - c->rcv_acked >= 2u * c->mss)
+        c->ack_now = true;
+    else
+        c->ack_later = true;
+}
+
+// Stores what memory and gaps allow; returns how many bytes it kept.
+static uint32_t text_store(struct tcp_conn *c, const struct tcp_segment *s)
+{
+    uint32_t offset = s->seq - c->rcv_nxt + c->receive.length;
+    uint32_t stored = (uint32_t)ring_write(&c->receive, offset, s->data, s->n);
+    if (stored < s->n) {
+        net_counter_add(COUNT_tcp_no_memory);
+        c->ack_now = true;
+    }
+    if (stored == 0)
+        return 0;
+    if (s->seq == c->rcv_nxt) {
+        text_in_order(c, stored);
+        return stored;
+    }
+    c->ack_now = true; // a duplicate ACK tells the peer of the hole
+    if (!gap_add(c, s->seq, s->seq + stored)) {
+        net_counter_add(COUNT_tcp_gaps_full);
+        return 0;
+    }
+    net_counter_add(COUNT_tcp_out_of_order);
+    return stored;
+}
+
+// Everything up to the FIN is there.
+static void fin_arrives(struct tcp_conn *c)
+{
+    c->fin_received = true;
+    c->rcv_nxt++;
+    c->rcv_adv = seq_max(c->rcv_adv, c->rcv_nxt);
+    c->ack_now = true;
+    tcp_post(c, TCP_READABLE);
+    if (c->state == TCP_ESTABLISHED)
+        tcp_state_set(c, TCP_CLOSE_WAIT);
+    else if (c->state == TCP_FIN_WAIT_1) // our FIN is not acknowledged, or we were FIN_WAIT_2
+        tcp_state_set(c, TCP_CLOSING);
+    else
+        tcp_state_set(c, TCP_TIME_WAIT);
+}
+
+void tcp_text(struct tcp_conn *c, const struct tcp_segment *segment)
+{
+    struct tcp_segment s = *segment;
+    if (!tcp_state_receives(c->state))
+        return;               // a FIN came before: nothing can follow it
+    if (s.n && c->released) { // 3.6.1: nobody is left to read it
+        net_counter_add(COUNT_tcp_after_close);
+        tcp_reset_send(c);
+        tcp_dead(c, 0);
+        return;
+    }
+    if (c->fin_known && seq_lt(c->fin_seq, s.seq + s.n)) { // text behind its own FIN
+        s.n = seq_lt(s.seq, c->fin_seq) ? c->fin_seq - s.seq : 0;
+        s.flags &= (uint8_t)~TCP_FIN;
+    }
+    uint32_t kept = s.n ? text_store(c, &s) : 0;
+    if (s.flags & TCP_FIN && kept == s.n && !c->fin_known) {
+        c->fin_known = true;
+        c->fin_seq = s.seq + s.n;
+        c->ack_now = true;
+    }
+    if (c->fin_known && c->rcv_nxt == c->fin_seq)
+        fin_arrives(c);
+}

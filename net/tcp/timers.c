@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: MIT
+// Three timers: sending (retransmit, tail probe, persist), the delayed ACK, and the end.
+#include "net/tcp/tcp_priv.h"
+
+#include "lib/errno.h"
+
+#define BACKOFF_MAX       16u
+#define TAIL_PROBE_MIN_NS (2 * NS_PER_MS)
+
+static uint64_t rto_now(const struct tcp_conn *c)
+{
+    uint64_t max = c->flags & TCP_LINK ? TCP_LINK_RTO_MAX_NS : TCP_RTO_MAX_NS;
+    return MIN(c->rto_ns << MIN(c->backoff, BACKOFF_MAX), max);
+}
+
+static void send_timer_arm(struct tcp_conn *c, enum tcp_timer_kind kind, uint64_t ns)
+{
+    c->send_timer_kind = kind;
+    timer_set(&c->send_timer, clock_now_ns() + ns);
+}
+
+static bool tail_probe_due(const struct tcp_conn *c, uint64_t *ns)
+{
+    *ns = MAX(2 * c->srtt_ns, TAIL_PROBE_MIN_NS);
+    return c->flags & TCP_LINK && c->rtt_known && !c->tail_probed && !c->recovering &&
+           c->backoff == 0 && *ns < c->rto_ns && c->state > TCP_SYN_RECEIVED;
+}
+
+void tcp_send_timer_update(struct tcp_conn *c)
+{
+    bool flight = c->snd_una != c->snd_max;
+    bool queued = c->send.length > 0 && c->state > TCP_SYN_RECEIVED;
+    uint64_t probe_ns;
+    if (timer_is_set(&c->send_timer) && flight == (c->send_timer_kind != TCP_TIMER_PERSIST) &&
+        (flight || queued))
+        return; // it waits for the right thing already
+    if (flight && tail_probe_due(c, &probe_ns))
+        send_timer_arm(c, TCP_TIMER_PROBE_TAIL, probe_ns);
+    else if (flight)
+        send_timer_arm(c, TCP_TIMER_RETRANSMIT, rto_now(c));
+    else if (queued)
+        send_timer_arm(c, TCP_TIMER_PERSIST, rto_now(c));
+    else
+        timer_cancel(&c->send_timer);
+}
+
+void tcp_send_timer_restart(struct tcp_conn *c)
+{
+    timer_cancel(&c->send_timer);
+    tcp_send_timer_update(c);
+}
+
+static uint64_t give_up_ns(const struct tcp_conn *c)
+{
+    if (c->state > TCP_SYN_RECEIVED)
+        return TCP_GIVE_UP_NS;
+    return c->flags & TCP_LINK ? TCP_LINK_GIVE_UP_SYN_NS : TCP_GIVE_UP_SYN_NS;
+}
+
+// True: it is over. Time counts from the first timeout in a row.
+static bool gives_up(struct tcp_conn *c)
+{
+    if (c->backoff == 0)
+        c->stalled_ns = clock_now_ns();
+    if (clock_now_ns() - c->stalled_ns < give_up_ns(c))
+        return false;
+    net_counter_add(COUNT_tcp_gave_up);
+    tcp_dead(c, -ETIMEDOUT);
+    return true;
+}
+
+// RFC 6298, 5.4 to 5.6.
+static void retransmit(struct tcp_conn *c)
+{
+    net_counter_add(COUNT_tcp_timeouts);
+    if (gives_up(c))
+        return;
+    if (c->state <= TCP_SYN_RECEIVED) {
+        c->backoff++;
+        tcp_syn_send(c);
+        return;
+    }
+    if (c->snd_wnd == 0) { // filled, then closed: probing is all there is to do
+        c->backoff++;
+        tcp_send_forced(c);
+    } else {
+        tcp_congestion_timeout(c);
+        c->backoff++;
+        c->snd_nxt = c->snd_una; // all that is in flight counts as lost: slow start sends it again
+        tcp_output(c);
+    }
+    tcp_send_timer_update(c);
+}
+
+static void persist(struct tcp_conn *c)
+{
+    if (c->snd_wnd == 0 && gives_up(c))
+        return;
+    c->backoff += c->snd_wnd == 0;
+    tcp_send_forced(c);
+    tcp_send_timer_update(c);
+}
+
+static void send_timer_fires(void *arg)
+{
+    struct tcp_conn *c = arg;
+    tcp_hold(c);
+    switch (c->send_timer_kind) {
+    case TCP_TIMER_RETRANSMIT:
+        retransmit(c);
+        break;
+    case TCP_TIMER_PROBE_TAIL:
+        c->tail_probed = true;
+        tcp_probe_tail(c);
+        tcp_send_timer_update(c);
+        break;
+    case TCP_TIMER_PERSIST:
+        persist(c);
+        break;
+    }
+    tcp_release(c);
+}
+
+static void ack_timer_fires(void *arg)
+{
+    tcp_ack_send(arg);
+}
+
+static void end_timer_fires(void *arg)
+{
+    struct tcp_conn *c = arg;
+    tcp_hold(c);
+    tcp_dead(c, 0);
+    tcp_release(c);
+}
+
+void tcp_end_timer_start(struct tcp_conn *c, uint64_t ns)
+{
+    timer_set(&c->end_timer, clock_now_ns() + ns);
+}
+
+void tcp_timers_init(struct tcp_conn *c)
+{
+    timer_init(&c->send_timer, send_timer_fires, c);
+    timer_init(&c->ack_timer, ack_timer_fires, c);
+    timer_init(&c->end_timer, end_timer_fires, c);
+}
+
+void tcp_timers_stop(struct tcp_conn *c)
+{
+    timer_cancel(&c->send_timer);
+    timer_cancel(&c->ack_timer);
+    timer_cancel(&c->end_timer);
+}
