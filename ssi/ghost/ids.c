@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: MIT
+// Sections ids, places, timers, children: who the process is and whom it belongs to.
+#include "ssi/ghost/sections.h"
+#include "lib/errno.h"
+#include "lib/string.h"
+#include "mm/heap.h"
+#include "ssi/cluster/cluster.h"
+
+struct ids_wire {
+    int32_t parent, pgrp, sid;
+    struct credentials cred;
+    struct rlimit_pair limits[RLIMITS];
+    char name[16];
+    char path[256];
+    uint32_t arg_start, arg_end, env_start, env_end;
+    uint64_t start_ns, user_ns, system_ns, child_user_ns, child_system_ns;
+    int32_t exit_signal, nice, parent_death_signal;
+    uint32_t personality, trampoline;
+    uint16_t tty_node;
+    uint8_t tty_attached, did_exec, no_new_privileges, not_dumpable;
+    uint16_t reserved;
+    struct {
+        uint16_t node;
+        uint32_t request;
+    } PACKED seen[SIGNALS_SEEN];
+    uint32_t seen_next;
+} PACKED;
+
+int ids_write(struct ghost_job *job, struct ghost *g)
+{
+    const struct process *p = job->process;
+    const struct thread *t = job->task->thread;
+    struct ids_wire w = {
+        .parent = p->parent,
+        .pgrp = p->pgrp,
+        .sid = p->sid,
+        .cred = p->cred,
+        .arg_start = p->arg_start,
+        .arg_end = p->arg_end,
+        .env_start = p->env_start,
+        .env_end = p->env_end,
+        .start_ns = p->start_ns,
+        .user_ns = p->user_ns + t->user_ns,
+        .system_ns = p->system_ns + t->system_ns,
+        .child_user_ns = p->child_user_ns,
+        .child_system_ns = p->child_system_ns,
+        .exit_signal = p->exit_signal,
+        .nice = p->nice,
+        .parent_death_signal = p->parent_death_signal,
+        .personality = p->personality,
+        .trampoline = p->trampoline,
+        .tty_node = p->tty_node,
+        .tty_attached = p->tty_attached,
+        .did_exec = p->did_exec,
+        .no_new_privileges = p->no_new_privileges,
+        .not_dumpable = p->not_dumpable,
+        .seen_next = p->seen_next,
+    };
+    memcpy(w.limits, p->limits, sizeof(w.limits));
+    memcpy(w.name, p->name, sizeof(w.name));
+    memcpy(w.path, p->path, sizeof(w.path));
+    for (unsigned i = 0; i < SIGNALS_SEEN; i++) {
+        w.seen[i].node = p->seen[i].node;
+        w.seen[i].request = p->seen[i].request;
+    }
+    return GHOST_PUT(g, w);
+}
+
+int ids_read(struct ghost_job *job, struct ghost *g)
+{
+    struct process *p = job->process;
+    struct ids_wire w;
+    if (GHOST_TAKE(g, w) < 0 || w.cred.group_count > FS_GROUPS_MAX)
+        return -EPROTO;
+    w.name[sizeof(w.name) - 1] = '\0';
+    w.path[sizeof(w.path) - 1] = '\0';
+    p->parent = w.parent;
+    p->pgrp = w.pgrp;
+    p->sid = w.sid;
+    p->cred = w.cred;
+    memcpy(p->limits, w.limits, sizeof(p->limits));
+    memcpy(p->name, w.name, sizeof(p->name));
+    memcpy(p->path, w.path, sizeof(p->path));
+    p->arg_start = w.arg_start;
+    p->arg_end = w.arg_end;
+    p->env_start = w.env_start;
+    p->env_end = w.env_end;
+    p->start_ns = w.start_ns;
+    p->user_ns = w.user_ns;
+    p->system_ns = w.system_ns;
+    p->child_user_ns = w.child_user_ns;
+    p->child_system_ns = w.child_system_ns;
+    p->exit_signal = w.exit_signal;
+    p->nice = w.nice;
+    p->parent_death_signal = w.parent_death_signal;
+    p->personality = w.personality;
+    p->trampoline = w.trampoline;
+    p->tty_node = w.tty_node;
+    p->tty_attached = w.tty_attached;
+    p->did_exec = w.did_exec;
+    p->no_new_privileges = w.no_new_privileges;
+    p->not_dumpable = w.not_dumpable;
+    p->seen_next = w.seen_next % SIGNALS_SEEN;
+    for (unsigned i = 0; i < SIGNALS_SEEN; i++)
+        p->seen[i] = (struct signal_seen){.node = w.seen[i].node, .request = w.seen[i].request};
+    return 0;
+}
+
+// ---- places: root, current directory, umask
+// ---------------------------------------------------------
+
+struct places_wire {
+    struct fs_place root, cwd;
+    uint32_t umask;
+} PACKED;
+
+int places_write(struct ghost_job *job, struct ghost *g)
+{
+    const struct fs_context *fs = job->process->fs;
+    struct places_wire w = {.root = fs->root, .cwd = fs->cwd, .umask = fs->umask};
+    return GHOST_PUT(g, w);
+}
+
+int places_read(struct ghost_job *job, struct ghost *g)
+{
+    struct places_wire w;
+    if (GHOST_TAKE(g, w) < 0)
+        return -EPROTO;
+    struct fs_context *fs = job->process->fs;
+    if (fs == NULL)
+        fs = heap_zalloc(sizeof(*fs));
+    if (fs == NULL)
+        return -ENOMEM;
+    fs->users = 1;
+    fs->root = w.root;
+    fs->cwd = w.cwd;
+    fs->umask = w.umask;
+    job->process->fs = fs;
+    return 0;
+}
+
+// ---- timers, in cluster time
+// ------------------------------------------------------------------------
+
+struct timers_wire {
+    uint64_t alarm_at_ns; // 0: not set
+    uint64_t alarm_interval_ns;
+} PACKED;
+
+int timers_write(struct ghost_job *job, struct ghost *g)
+{
+    const struct process *p = job->process;
+    struct timers_wire w = {.alarm_interval_ns = p->alarm_interval_ns};
+    if (timer_is_set(&p->alarm)) {
+        uint64_t now = clock_now_ns();
+        uint64_t left = p->alarm.at_ns > now ? p->alarm.at_ns - now : 1;
+        w.alarm_at_ns = cluster_clock_ns() + left;
+    }
+    return GHOST_PUT(g, w);
+}
+
+int timers_read(struct ghost_job *job, struct ghost *g)
+{
+    struct timers_wire w;
+    if (GHOST_TAKE(g, w) < 0)
+        return -EPROTO;
+    struct process *p = job->process;
+    p->alarm_interval_ns = w.alarm_interval_ns;
+    if (w.alarm_at_ns) {
+        uint64_t now = cluster_clock_ns();
+        uint64_t left = w.alarm_at_ns > now ? w.alarm_at_ns - now : 1;
+        // Not armed: ssi/migrate does that at RESUME, when the process is this node's.
+        p->alarm.at_ns = clock_now_ns() + left;
+    }
+    return 0;
+}
+
+// ---- children: what the process as a parent knows of them
+// -------------------------------------------
+
+struct child_wire {
+    int32_t pid, pgrp, status, exit_signal;
+    uint32_t uid;
+    uint16_t node;
+    uint16_t state;
+    uint64_t user_ns, system_ns;
+} PACKED;
+
+int children_write(struct ghost_job *job, struct ghost *g)
+{
+    const struct child *c;
+    uint32_t count = 0;
+    list_for_each (c, &job->process->children, link)
+        count++;
+    int e = GHOST_PUT(g, count);
+    list_for_each (c, &job->process->children, link) {
+        struct child_wire w = {
+            .pid = c->pid,
+            .pgrp = c->pgrp,
+            .status = c->status,
+            .exit_signal = c->exit_signal,
+            .uid = c->uid,
+            .node = c->node,
+            .state = (uint16_t)c->state,
+            .user_ns = c->user_ns,
+            .system_ns = c->system_ns,
+        };
+        if (e == 0)
+            e = GHOST_PUT(g, w);
+    }
+    return e;
+}
+
+int children_read(struct ghost_job *job, struct ghost *g)
+{
+    uint32_t count;
+    int e = GHOST_TAKE(g, count);
+    for (uint32_t i = 0; e == 0 && i < count; i++) {
+        struct child_wire w;
+        e = GHOST_TAKE(g, w);
+        if (e < 0 || w.state > CHILD_EXITED)
+            return -EPROTO;
+        struct child *c = heap_zalloc(sizeof(*c));
+        if (c == NULL)
+            return -ENOMEM;
+        *c = (struct child){
+            .pid = w.pid,
+            .pgrp = w.pgrp,
+            .status = w.status,
+            .exit_signal = w.exit_signal,
+            .uid = w.uid,
+            .node = w.node,
+            .state = (enum child_state)w.state,
+            .user_ns = w.user_ns,
+            .system_ns = w.system_ns,
+        };
+        list_append(&job->process->children, &c->link);
+    }
+    return e;
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT
+// Sections task and fpu: the thread's registers, its system call in progress, its masks. What comes
+// from outside is made safe as if a program had given it.
+#include "ssi/ghost/sections.h"
+#include "lib/errno.h"
+#include "lib/string.h"
+
+struct task_wire {
+    int32_t tid;
+    struct arch_regs regs;
+    struct arch_tls tls;
+    uint32_t call_number;
+    uint32_t call_args[6];
+    uint64_t call_deadline_ns, call_done;
+    uint8_t call_body[32];
+    uint8_t call_active, blocked_saved_valid;
+    uint16_t reserved;
+    uint64_t blocked, blocked_saved;
+    uint32_t altstack_at, altstack_bytes, altstack_flags;
+    uint32_t clear_child_tid, robust_list;
+} PACKED;
+
+int task_write(struct ghost_job *job, struct ghost *g)
+{
+    const struct task *t = job->task;
+    struct task_wire w = {
+        .tid = t->tid,
+        .regs = *t->regs,
+        .tls = t->tls,
+        .call_number = t->call.number,
+        .call_deadline_ns = t->call.deadline_ns,
+        .call_done = t->call.done,
+        .call_active = t->call.active,
+        .blocked_saved_valid = t->blocked_saved_valid,
+        .blocked = t->blocked,
+        .blocked_saved = t->blocked_saved,
+        .altstack_at = t->altstack_at,
+        .altstack_bytes = t->altstack_bytes,
+        .altstack_flags = t->altstack_flags,
+        .clear_child_tid = t->clear_child_tid,
+        .robust_list = t->robust_list,
+    };
+    memcpy(w.call_args, t->call.args, sizeof(w.call_args));
+    memcpy(w.call_body, t->call.body, sizeof(w.call_body));
+    return GHOST_PUT(g, w);
+}
+
+int task_read(struct ghost_job *job, struct ghost *g)
+{
+    struct task_wire w;
+    if (GHOST_TAKE(g, w) < 0)
+        return -EPROTO;
+    struct task *t = task_new(job->process, w.tid);
+    if (t == NULL)
+        return -ENOMEM;
+    job->task = t;
+    t->start = w.regs;
+    arch_regs_sanitise(&t->start);
+    t->tls = w.tls;
+    if (!arch_tls_sanitise(&t->tls))
+        return -EPROTO;
+    t->call = (struct call){
+        .number = w.call_number,
+        .deadline_ns = w.call_deadline_ns,
+        .done = w.call_done,
+        .active = w.call_active,
+    };
+    memcpy(t->call.args, w.call_args, sizeof(w.call_args));
+    memcpy(t->call.body, w.call_body, sizeof(w.call_body));
+    t->blocked_saved_valid = w.blocked_saved_valid;
+    t->blocked = w.blocked;
+    t->blocked_saved = w.blocked_saved;
+    t->altstack_at = w.altstack_at;
+    t->altstack_bytes = w.altstack_bytes;
+    t->altstack_flags = w.altstack_flags;
+    t->clear_child_tid = w.clear_child_tid;
+    t->robust_list = w.robust_list;
+    return 0;
+}
+
+// The task that is exported runs this itself: its FPU state is in the CPU.
+int fpu_write(struct ghost_job *job, struct ghost *g)
+{
+    arch_fpu_save(&job->task->fpu);
+    return GHOST_PUT(g, job->task->fpu);
+}
+
+int fpu_read(struct ghost_job *job, struct ghost *g)
+{
+    if (job->task == NULL || GHOST_TAKE(g, job->task->fpu) < 0)
+        return -EPROTO;
+    arch_fpu_sanitise(&job->task->fpu);
+    return 0;
+}
