@@ -30,6 +30,7 @@ $(O)/kernel/%.o: %.S | $(O)/.toolchain
 	@$(CROSS)gcc $(KFLAGS) -D__ASSEMBLY__ -c $< -o $@
 
 -include $(KERNEL_O:.o=.d)
+include user/user.mk
 include boot/boot.mk
 include host-tools/tools.mk
 include tests/tests.mk

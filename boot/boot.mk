@@ -14,14 +14,16 @@ $(BUSYBOX) $(BEARSSL_LIB): | $(O)/.toolchain
 	@boot/fetch-deb -d $(DEBS) $(firstword $(subst /, ,$(@:$(DEBS)/%=%)))
 
 ROOT_FILES    := boot/make-root $(wildcard boot/root/etc/*)
-ROOT_PROGRAMS :=
+ROOT_PROGRAMS := $(USER_BIN)
 
 $(O)/root/.made: $(ROOT_FILES) $(BUSYBOX) $(ROOT_PROGRAMS)
-	boot/make-root $(@D)/tree $(BUSYBOX) $(ROOT_PROGRAMS)
+	@echo '  ROOT    $(@D)/tree'
+	@boot/make-root $(@D)/tree $(BUSYBOX) $(ROOT_PROGRAMS)
 	@touch $@
 
 $(O)/weft.img: $(O)/root/.made $(O)/policy/paper.wpb $(O)/host/mkarchive
-	$(O)/host/mkarchive -o $@ --root $(<D)/tree --policy $(O)/policy/paper.wpb
+	@echo '  ARCHIVE $@'
+	@$(O)/host/mkarchive -o $@ --root $(<D)/tree --policy $(O)/policy/paper.wpb
 
 # The kernel is linked twice: the second link holds the symbol table of the first. The table lies
 # behind the text, so no address of a function may differ between the two; that is checked.

@@ -20,10 +20,12 @@ HOST_INPUTS := $(HOST_SHARED) $(wildcard host-tools/*.h lib/*.h sched/policy/*.h
 
 $(HOST_TOOLS:%=$(O)/host/%): $(O)/host/%: host-tools/%.c $(HOST_INPUTS) | $(O)/.toolchain
 	@mkdir -p $(@D)
-	$(CC) $(HOST_CFLAGS) $< $(HOST_SHARED) $(host_$*) $(libs_$*) -o $@
+	@echo '  HOSTCC  $@'
+	@$(CC) $(HOST_CFLAGS) $< $(HOST_SHARED) $(host_$*) $(libs_$*) -o $@
 
 # The policies that ship: sched/policies/NAME/*.xml -> $(O)/policy/NAME.wpb
 .SECONDEXPANSION:
 $(O)/policy/%.wpb: $$(wildcard sched/policies/$$*/*.xml) $(O)/host/weftc
 	@mkdir -p $(@D)
-	$(O)/host/weftc -o $@ sched/policies/$*
+	@echo '  POLICY  $@'
+	@$(O)/host/weftc -o $@ sched/policies/$*

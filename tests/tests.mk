@@ -14,6 +14,6 @@ $(O)/unit/%: tests/unit/%.c tests/unit/unit.h
 $(UNIT_BIN): $(shell find $(FLOORS) host-tools -name '*.[ch]' -o -name '*.def')
 
 .PHONY: unit
-unit: $(UNIT_BIN) host-tools
+unit: $(UNIT_BIN) host-tools $(USER_BIN)
 	@for t in $(UNIT_BIN); do echo "== $$t"; $$t || exit 1; done
 	WEFT_BUILD=$(abspath $(O)) /usr/bin/python3 -m pytest -q -p no:cacheprovider tests/unit
