@@ -61,7 +61,7 @@ enum coh_held {
 
 enum {
     COH_HAS_COPY = 1, // requests: the sender has a readable frame and keeps it until answered
-    COH_PUSH = 2,     // FORWARD, DATA, NAK: a drain, nobody asked for it
+    COH_PUSH = 2,     // FORWARD, DATA: a drain, nobody asked for it; MOVED: answers an OFFER
     COH_FIRST = 4,    // GRANT: first touch, the provider gives the page
     COH_FLAGS = 7,
 };
@@ -155,6 +155,15 @@ void coh_holder_step(struct coh_holder *p, const struct coh_env *env, const stru
 bool coh_home_is_plain(const struct coh_home *h);
 // In transition: the gate must wait for it.
 bool coh_home_is_busy(const struct coh_home *h);
+
+// What a node that is not the home answers to a READ_REQ, WRITE_REQ or OFFER.
+static inline struct coh_msg coh_moved(const struct coh_msg *in, node_id_t self, node_id_t home)
+{
+    return (struct coh_msg){.kind = COH_MOVED,
+                            .flags = in->kind == COH_OFFER ? COH_PUSH : 0,
+                            .from = self,
+                            .node = home};
+}
 
 // 0, or the number of the first invariant that does not hold.
 int coh_home_check(const struct coh_home *h);

@@ -104,6 +104,8 @@ static void holder_upgrade(struct coh_holder *p, const struct coh_env *env,
     holder_answer(env, out, in->from, COH_INSTALLED);
 }
 
+// A push satisfies a request that crossed it but does not answer it: each request has one answer
+// of its own (here a GRANT that finds the right in place), so there is never a second one out.
 // Who has a copy already has a frame for it too, and may not refuse: the home would give the page
 // back to its giver as the only copy.
 static void holder_data(struct coh_holder *p, const struct coh_env *env, const struct coh_msg *in,
@@ -119,7 +121,7 @@ static void holder_data(struct coh_holder *p, const struct coh_env *env, const s
         holder_refuse_grant(p, env, out, in->node, in->flags & COH_PUSH);
         return;
     }
-    if (p->asked <= in->right)
+    if (!(in->flags & COH_PUSH) || MUTANT(11))
         p->asked = COH_RIGHT_NONE;
     holder_set_held(p, out, write ? COH_HELD_WRITER : COH_HELD_READER);
     out->effects = COH_DO_DATA | COH_DO_WAKE | (write ? COH_DO_MAP_WRITE : COH_DO_MAP_READ);
@@ -209,16 +211,18 @@ static void holder_offer(struct coh_holder *p, const struct coh_env *env, const 
     holder_answer(env, out, env->home, COH_OFFER);
 }
 
-// The old home has dropped our request or offer: the new one (env.home) gets it again.
+// The old home has dropped our request, or (PUSH) our offer: the new one, env.home, gets it again.
 static void holder_moved(struct coh_holder *p, const struct coh_env *env, const struct coh_msg *in,
                          struct coh_out *out)
 {
     bool owns = p->held == COH_HELD_OWNER || p->held == COH_HELD_WRITER;
 
-    if (p->asked != COH_RIGHT_NONE)
+    if (in->flags & COH_PUSH) {
+        if (env->draining && owns)
+            holder_offer(p, env, in, out);
+    } else if (p->asked != COH_RIGHT_NONE) {
         holder_ask(p, env, out);
-    else if (env->draining && owns)
-        holder_offer(p, env, in, out);
+    }
 }
 
 // Between a request that says "I have a copy" and its answer the copy stays.

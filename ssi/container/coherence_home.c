@@ -237,8 +237,6 @@ static void home_installed(struct coh_home *h, const struct coh_env *env, const 
     }
     h->copies = node_set_of(in->from);
     home_own(h, in->from);
-    if (!MUTANT(11))
-        home_unwait(h, in->from); // a push answers the request that crossed it
     if (h->giver != NODE_NONE)
         home_dismiss_giver(h, env, out, COH_RELEASE);
     else
@@ -302,13 +300,14 @@ static void home_lost_request(struct coh_home *h, const struct coh_env *env,
 static void home_gone(struct coh_home *h, const struct coh_env *env, const struct coh_msg *in,
                       struct coh_out *out)
 {
-    struct node_set to = h->waiting;
+    struct coh_msg m = {.kind = COH_MOVED, .node = env->home};
 
     (void)in;
+    if (!node_set_empty(&h->waiting) && !MUTANT(16))
+        coh_send_set(out, env, m, &h->waiting);
+    m.flags = COH_PUSH;
     if (h->offered)
-        node_set_add(&to, h->owner);
-    if (!node_set_empty(&to) && !MUTANT(16))
-        coh_send_set(out, env, (struct coh_msg){.kind = COH_MOVED, .node = env->home}, &to);
+        coh_send_one(out, env, m, h->owner);
     node_set_clear(&h->waiting);
     node_set_clear(&h->writers);
     h->offered = false;

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+// A node dies: the flush of PROTOCOLS 3, the new epoch, and a new home from the survivors' lists.
+#include "world.h"
+#include <string.h>
+#include "lib/mutant.h"
+#include "engine.h"
+
+// What it had sent may still arrive, in order, until the receiver agrees to the new epoch.
+void world_crash(struct world *w, unsigned n)
+{
+    bool home = world_is_home(w, n);
+
+    w->crashes--;
+    w->crashed = (uint8_t)(n + 1);
+    for (unsigned p = 0; p < world_config->pages; p++)
+        w->loss_excused[p] = w->node[n].frame[p] == w->latest[p] || (home && w->latest[p] == 1);
+    memset(&w->node[n], 0, sizeof(w->node[n]));
+    w->node[n].gate.target = NODE_NONE;
+    for (unsigned p = 0; p < PAGES; p++)
+        coh_home_init(&w->node[n].home[p], NODE_NONE);
+    for (unsigned i = 0; i < NODES; i++)
+        memset(&w->channel[i][n], 0, sizeof(w->channel[i][n]));
+}
+
+// From here on node n handles nothing more of the dead (MUTANT 21: only from INSTALL on).
+void world_flush(struct world *w, unsigned n)
+{
+    w->node[n].epoch = EPOCH_FLUSHING;
+    if (!MUTANT(21))
+        memset(&w->channel[w->crashed - 1][n], 0, sizeof(w->channel[0][0]));
+    for (unsigned i = 0; i < NODES; i++)
+        if (i != n && w->node[i].alive)
+            world_send(w, n, i, (struct packet){.kind = WORLD_FLUSH});
+}
+
+static unsigned successor(const struct world *w, unsigned dead)
+{
+    unsigned n = dead;
+
+    do
+        n = (n + 1) % NODES;
+    while (!w->node[n].alive);
+    return n;
+}
+
+static void home_epoch(struct world *w, unsigned n, const struct node_set *lost)
+{
+    struct coh_gate_event e = {.kind = COH_EPOCH_GATE, .from = (node_id_t)n, .lost = *lost};
+
+    world_gate_step(w, n, &e);
+    for (unsigned p = 0; p < world_config->pages; p++)
+        world_home_step(w, n, (struct packet){.kind = COH_EPOCH_HOME, .page = (uint8_t)p}, n, lost);
+}
+
+void world_install(struct world *w, unsigned n)
+{
+    struct world_node *node = &w->node[n];
+    unsigned dead = w->crashed - 1u;
+    struct node_set lost = node_set_of((node_id_t)dead);
+    bool home_lost = node->hint == dead;
+
+    memset(&w->channel[dead][n], 0, sizeof(w->channel[0][0]));
+    node->epoch = EPOCH_NEW;
+    if (world_is_home(w, n))
+        home_epoch(w, n, &lost);
+    if (home_lost) {
+        node->hint = (uint8_t)successor(w, dead);
+        if (node->hint == n) {
+            coh_gate_init(&node->gate, true);
+            for (unsigned p = 0; p < world_config->pages; p++)
+                coh_home_init_rebuild(&node->home[p]);
+        }
+    }
+    for (unsigned p = 0; p < world_config->pages; p++) {
+        struct coh_env env = {.self = (node_id_t)n, .home = node->hint, .home_lost = home_lost};
+        env.lost = lost;
+        world_holder_step(w, n, &env, (struct packet){.kind = COH_EPOCH_HOLDER, .page = (uint8_t)p},
+                          n);
+    }
+    if (home_lost)
+        world_send(w, n, node->hint, (struct packet){.kind = WORLD_END});
+}
+
+// The list of one survivor is complete; with the last one the successor knows all there is.
+void world_end(struct world *w, unsigned from, unsigned to)
+{
+    struct world_node *node = &w->node[to];
+
+    node->ended |= (uint8_t)(1 << from);
+    for (unsigned n = 0; n < NODES; n++)
+        if (w->node[n].alive && !(node->ended >> n & 1))
+            return;
+    for (unsigned p = 0; p < world_config->pages; p++)
+        world_home_step(w, to, (struct packet){.kind = COH_REBUILT, .page = (uint8_t)p}, to, NULL);
+}
