@@ -403,7 +403,7 @@ def parser():
     p = argparse.ArgumentParser(
         prog='qemu/cluster', description='A cluster of QEMU nodes on one switch.',
         epilog='qemu/cluster VERB --help tells more. Every verb takes --dir D '
-               f'(default build/cluster): several clusters run side by side.')
+               '(default build/cluster): several clusters run side by side.')
     verbs = p.add_subparsers(dest='verb', required=True, metavar='VERB')
     for name, (_, arguments, text) in VERBS.items():
         v = verbs.add_parser(name, help=text, description=text, allow_abbrev=False)
