@@ -44,3 +44,13 @@ $(O)/weft.elf: $(O)/weft.pass1.elf $(O)/kernel/symbols.S
 	@$(CROSS)nm -n $@.tmp | $(O)/host/symtab | cmp - $(O)/kernel/symbols.S || \
 	    { echo 'weft.elf: the two links differ; .symtab_weft must lie behind the text' >&2; exit 1; }
 	@mv $@.tmp $@
+
+# An ISO for CD and USB stick. Debug information stays behind: the symbol table is all a node needs.
+.PHONY: iso
+iso: $(O)/weft.iso
+
+$(O)/weft.iso: $(O)/weft.elf $(O)/weft.img boot/make-iso boot/grub/early.cfg boot/grub/grub.cfg
+	@$(CROSS)objcopy --strip-debug $(O)/weft.elf $(O)/weft.iso.elf
+	@echo '  ISO     $@'
+	@boot/make-iso $@ $(O)/weft.iso.elf $(O)/weft.img
+	@rm -f $(O)/weft.iso.elf
