@@ -11,6 +11,7 @@ $(O)/host/switch: $(SWITCH_C) qemu/switch.h ssi/cluster/witness.h lib/types.h | 
 test-lab: $(O)/host/switch $(BUSYBOX)
 	/usr/bin/python3 -m pytest -q -p no:cacheprovider tests/cluster/test_switch.py \
 	    tests/cluster/test_lab.py
+	/usr/bin/python3 -m pytest -q -p no:cacheprovider tests/cluster/test_exec.py -k fake
 
 # What the house shows: processes that start on node 0 and are spread by the paper's policy.
 NODES ?= 2

@@ -13,6 +13,17 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import weft  # noqa: E402  its folder comes first
 
 
+def need_kernel():
+    for name in ('weft.elf', 'weft.img', 'host/switch'):
+        if not os.path.exists(os.path.join(weft.BUILD, name)):
+            pytest.skip(f'build/{name} is not there: run make')
+
+
+@pytest.fixture(scope='session')
+def kernel():
+    need_kernel()
+
+
 @pytest.fixture(scope='session')
 def fake_env(tmp_path_factory):
     """The environment in which the lab starts fake_qemu.py: tests of the lab itself."""
@@ -35,3 +46,38 @@ def fake(fake_env):
     """A cluster of two fake nodes."""
     with weft.cluster(2, env=fake_env) as c:
         yield c
+
+
+@pytest.fixture(scope='session')
+def pair():
+    """A cluster of two nodes that several tests use; they leave it as they found it."""
+    need_kernel()
+    with weft.cluster(2) as c:
+        yield c
+
+
+@pytest.fixture(scope='module', params=['fake', 'weft'])
+def shells(request):
+    """Two nodes with shells: fake ones, then real ones."""
+    if request.param == 'weft':
+        yield request.getfixturevalue('pair')
+    else:
+        with weft.cluster(2, env=request.getfixturevalue('fake_env')) as c:
+            yield c
+
+
+@pytest.fixture(scope='session')
+def program(tmp_path_factory):
+    """program('NAME') is a static i386 ELF of tests/cluster/programs/NAME.c."""
+    folder = tmp_path_factory.mktemp('programs')
+
+    def build(name):
+        made = folder / name
+        if not made.exists():
+            source = os.path.join(weft.ROOT, 'tests', 'cluster', 'programs', f'{name}.c')
+            cross = os.environ.get('CROSS_COMPILE', 'i686-linux-gnu-')
+            subprocess.run([cross + 'gcc', '-std=gnu11', '-O2', '-static', '-march=i686', '-msse2',
+                            '-mfpmath=sse', '-Wall', '-Wextra', '-Werror', '-o', made, source,
+                            '-lm'], check=True)
+        return str(made)
+    return build
