@@ -15,6 +15,7 @@
 NODE_VAR(struct list, common_free);
 NODE_VAR(struct list, critical_free);
 NODE_VAR(unsigned, common_made);
+NODE_VAR(unsigned, critical_made);
 NODE_VAR(unsigned, in_use);
 
 static bool pool_grow(struct list *pool, bool reserve)
@@ -31,6 +32,7 @@ static bool pool_grow(struct list *pool, bool reserve)
     for (unsigned i = 0; i < PER_FRAME; i++) {
         b[i].base = bytes + i * BUF_BYTES;
         b[i].reserve = reserve;
+        b[i].frame = i == 0 ? frame : FRAME_NONE;
         list_append(pool, &b[i].link);
     }
     return true;
@@ -44,6 +46,32 @@ void buf_init(void)
     for (unsigned made = 0; made < CRITICAL_COUNT; made += PER_FRAME)
         if (!pool_grow(&node(critical_free), true))
             return; // a smaller reserve; shortage is counted when it is felt
+        else
+            node(critical_made) += PER_FRAME;
+}
+
+static void pool_free(struct list *pool)
+{
+    struct list first_ones; // the frame and the record go with the first buffer of each
+    list_init(&first_ones);
+    struct list *item;
+    while ((item = list_pop(pool))) {
+        struct buf *b = list_entry(item, struct buf, link);
+        if (b->frame != FRAME_NONE)
+            list_append(&first_ones, &b->link);
+    }
+    while ((item = list_pop(&first_ones))) {
+        struct buf *b = list_entry(item, struct buf, link);
+        frame_put(b->frame);
+        heap_free(b);
+    }
+}
+
+void buf_exit(void)
+{
+    ASSERT(node(in_use) == 0);
+    pool_free(&node(common_free));
+    pool_free(&node(critical_free));
 }
 
 static struct list *common_take(void)
@@ -105,4 +133,9 @@ void *buf_put(struct buf *b, size_t n)
 unsigned buf_in_use(void)
 {
     return node(in_use);
+}
+
+unsigned buf_made(void)
+{
+    return node(common_made) + node(critical_made);
 }

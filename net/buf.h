@@ -7,6 +7,7 @@
 #pragma once
 
 #include "lib/list.h"
+#include "mm/frame.h"
 
 #define BUF_BYTES    2048u
 #define BUF_HEADROOM 128u // Ethernet, IPv4, and TCP with all its options fit
@@ -17,10 +18,12 @@ struct buf {
     uint8_t *at;      // first byte in use
     size_t n;         // bytes in use
     uint8_t *base;    // BUF_BYTES of low memory
+    frame_t frame;    // of base, in the first buffer of each frame; FRAME_NONE in the others
     bool reserve;     // belongs to the critical reserve
 };
 
 void buf_init(void);
+void buf_exit(void); // gives all memory back; no buffer may be out. For the simulator's nodes
 // Empty, `at` behind the headroom. NULL: none left; counted.
 struct buf *buf_alloc(bool critical);
 void buf_free(struct buf *b); // NULL is fine
@@ -29,3 +32,4 @@ void *buf_push(struct buf *b, size_t n);
 void *buf_put(struct buf *b, size_t n);
 
 unsigned buf_in_use(void); // handed out and not yet given back
+unsigned buf_made(void);   // that exist, in both pools

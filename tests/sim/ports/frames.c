@@ -23,6 +23,7 @@ NODE_VAR(struct host_frame *, frames);
 NODE_VAR(uint32_t, frames_used);
 NODE_VAR(uint32_t, frames_cursor);
 NODE_VAR(uint32_t, frames_limit);
+NODE_VAR(uint32_t, frames_reserve);
 NODE_VAR(uint32_t, heap_fail_in);
 NODE_VAR(size_t, heap_used);
 
@@ -31,12 +32,25 @@ void port_frames_limit(uint32_t count)
     node(frames_limit) = count;
 }
 
+void port_frames_reserve(uint32_t count)
+{
+    node(frames_reserve) = count;
+}
+
+void port_frames_forget(void)
+{
+    ASSERT(node(frames_used) == 0);
+    free(node(frames));
+    node(frames) = NULL;
+}
+
 frame_t frame_alloc(unsigned flags)
 {
     uint32_t limit = node(frames_limit) ? node(frames_limit) : FRAMES;
     if (node(frames) == NULL)
         node(frames) = calloc(FRAMES + 1, sizeof(struct host_frame));
-    if (node(frames_used) >= limit)
+    uint32_t kept = flags & FRAME_CRITICAL ? 0 : node(frames_reserve);
+    if (node(frames_used) + kept >= limit)
         return FRAME_NONE;
     for (;;) {
         uint32_t f = node(frames_cursor) = node(frames_cursor) % FRAMES + 1;
