@@ -39,3 +39,14 @@ include qemu/qemu.mk
 .PHONY: clean
 clean:
 	rm -rf $(O)
+
+.PHONY: help
+help:
+	@echo 'make             kernel and boot archive: build/weft.elf, build/weft.img'
+	@echo 'make run         a cluster in QEMU spreads processes by the policy (NODES=2)'
+	@echo 'make test        everything a change must pass; ends with N passed, N failed'
+	@echo 'make check       format and lints'
+	@echo 'make iso         build/weft.iso, boots by GRUB from CD or disk'
+	@echo 'make unit        unit tests, native, under sanitizers'
+	@echo 'make explore     all orders of messages over coherence and hand-off'
+	@echo 'make clean       takes build/ away'

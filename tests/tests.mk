@@ -17,3 +17,12 @@ $(UNIT_BIN): $(shell find $(FLOORS) host-tools -name '*.[ch]' -o -name '*.def')
 unit: $(UNIT_BIN) host-tools $(USER_BIN)
 	@for t in $(UNIT_BIN); do echo "== $$t"; $$t || exit 1; done
 	WEFT_BUILD=$(abspath $(O)) /usr/bin/python3 -m pytest -q -p no:cacheprovider tests/unit
+
+include tests/lint/lint.mk
+-include tests/explore/explore.mk
+-include tests/sim/sim.mk
+
+# Everything a change must pass, in less than 25 minutes; the last line counts.
+.PHONY: test
+test: all host-tools $(USER_BIN) $(UNIT_BIN) $(O)/host/switch
+	@tests/run $(O) lint unit explore lab cluster
