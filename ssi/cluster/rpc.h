@@ -51,3 +51,8 @@ long rpc_call(node_id_t to, enum rpc_kind kind, const void *bytes, size_t n, voi
 // Answers `in` (once): status 0 with bytes, or a negative errno. May be called after the handler
 // returned if the caller kept from and request.
 void rpc_reply(node_id_t to, uint32_t request, int status, const void *bytes, size_t n);
+
+// The handlers, each in the room that its row names.
+#define MESSAGE(number, name, class, blocks, handler) void handler(const struct rpc_in *in);
+#include "ssi/cluster/messages.def"
+#undef MESSAGE
