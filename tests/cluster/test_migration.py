@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: MIT
+"""Processes move while they run, and nobody can tell by their output."""
+
+import subprocess
+import time
+
+import pytest
+
+import weft
+
+pytestmark = pytest.mark.usefixtures('kernel')
+
+
+@pytest.fixture(scope='module')
+def c(program):
+    """Two nodes without a policy: only the tests move processes."""
+    add = [f'{program(name)}:/opt/{name}' for name in ('lines', 'offsets')]
+    with weft.cluster(2, policy='none', add=add) as running:
+        yield running
+
+
+def start(c, command, node=0):
+    """A background job of that node's shell; returns its PID."""
+    return c.sh(node, f'{command} & echo $!').split()[-1]
+
+
+def ended(c, pid, node=0, timeout=120):
+    """The status that the shell's `wait` gets."""
+    return int(c.sh(node, f'wait {pid}; echo $?', timeout).split()[-1])
+
+
+def moves(c, pid, node=0):
+    """Rows of /proc/cluster/migrations about `pid`."""
+    rows = [line.split() for line in c.sh(node, 'cat /proc/cluster/migrations').splitlines()]
+    return [r for r in rows if r[0] == str(pid)]
+
+
+def expected_lines(program, count, spin):
+    done = subprocess.run([program('lines'), str(count), str(spin)], capture_output=True,
+                          check=False)
+    assert done.returncode == 42
+    return done.stdout
+
+
+def free_frames(c):
+    """{node: free frames} after the cluster has come to rest."""
+    def counted():
+        return {line.split()[0]: line.split() for line in
+                c.sh(0, 'cat /proc/cluster/memory | grep free_frames').splitlines()}
+    for node in (0, 1):
+        c.exec(node, f'weft node quiesce {node}')
+    time.sleep(2)
+    return counted()
+
+
+def test_write_is_synchronous_and_read_back(c):
+    pid = start(c, 'sleep 60')
+    assert c.sh(0, f'cat /proc/{pid}/node') == '0\n'
+    assert c.sh(0, f'echo 1 >/proc/{pid}/node; cat /proc/{pid}/node') == '1\n'
+    assert c.sh(1, f'cat /proc/{pid}/node') == '1\n'
+    assert c.exec(0, f'echo 1 >/proc/{pid}/node').status == 0, 'where it is: success'
+    row = moves(c, pid)[-1]
+    assert row[1:3] == ['0', '1'] and int(row[4]) > 0 and 0 < int(row[5]) < 16384
+    assert c.sh(0, f'kill {pid}; wait {pid}; echo $?').split()[-1] == '143'
+
+
+def test_refusals_have_the_right_errors(c):
+    pid = start(c, 'sleep 60')
+    r = c.exec(0, f'echo 7 >/proc/{pid}/node')
+    assert r.status != 0 and b'nvalid' in r.out
+    r = c.exec(0, f'echo rubbish >/proc/{pid}/node')
+    assert r.status != 0 and b'nvalid' in r.out
+    assert c.sh(0, f'cat /proc/{pid}/node; cat /proc/{pid}/cantmove') == '0\n'
+    assert c.exec(0, 'echo 1 >/proc/31999/node').status != 0
+    r = c.exec(0, 'echo 1 >/proc/1/node')
+    assert r.status != 0, 'PID 1 is everywhere and goes nowhere'
+    c.exec(0, f'kill {pid}; wait {pid}')
+
+
+def test_sixty_moves_by_the_shell_that_started_it(c, program):
+    expected = expected_lines(program, 400, 20000)
+    r = c.sh(0, '/opt/lines 400 20000 >/tmp/lines & P=$!; i=0; bad=0; '
+                'while [ $i -lt 60 ]; do n=$(((i + 1) % 2)); echo $n >/proc/$P/node || bad=w$i; '
+                'read m </proc/$P/node; [ "$m" = $n ] || bad=r$i:$m; i=$((i + 1)); done; '
+                'wait $P; echo status $? bad $bad', timeout=170)
+    assert r.split()[-4:] == ['status', '42', 'bad', '0']
+    assert c.exec(0, 'cat /tmp/lines').out == expected, 'nothing missing, nothing double'
+
+
+def test_two_hundred_moves_leave_no_frame_behind(c):
+    expected = subprocess.run([f'{weft.BUILD}/user/mgs', '120', '400'], capture_output=True,
+                              text=True, check=True).stdout.split()[2]
+    before = free_frames(c)
+    r = c.sh(0, 'mgs 120 400 >/tmp/mgs & P=$!; i=0; '
+                'while [ $i -lt 200 ] && echo $(((i + 1) % 2)) >/proc/$P/node; do i=$((i + 1)); '
+                'done; echo moves $i; wait $P; echo status $?; cat /tmp/mgs; rm /tmp/mgs',
+             timeout=300)
+    words = r.split()
+    assert words[words.index('moves') + 1] == '200', 'it runs on after the last move'
+    assert words[words.index('status') + 1] == '0' and expected in words
+    assert free_frames(c) == before
+
+
+def test_sleeping_process_moves_and_wakes_in_time(c):
+    r = c.sh(0, 'sleep 3 & P=$!; sleep 1; echo 1 >/proc/$P/node; cat /proc/$P/node; wait $P; '
+                'echo $?')
+    assert r.split() == ['1', '0']
+
+
+def test_reader_of_the_console_moves(c):
+    keys = subprocess.Popen([weft.COMMAND, 'console', '--dir', c.directory, '0'],
+                            stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=c.env)
+    keys.stdin.write(b'sh -c \'echo $$ >/tmp/reader; read a; echo "got <$a>"; read b; '
+                     b'echo "then <$b>"\'\r')
+    keys.stdin.flush()
+    pid = weft.wait_for('the reader', lambda: c.exec(1, 'cat /tmp/reader').text.strip())
+    assert c.sh(1, f'echo 1 >/proc/{pid}/node; cat /proc/{pid}/node; rm /tmp/reader') == '1\n'
+    keys.stdin.write(b'one line\r')
+    keys.stdin.flush()
+    time.sleep(1)
+    c.sh(1, f'echo 0 >/proc/{pid}/node')
+    out = keys.communicate(b'another\r', timeout=30)[0]
+    assert b'got <one line>' in out and b'then <another>' in out
+
+
+def test_ctrl_c_reaches_a_program_that_has_moved(c):
+    keys = subprocess.Popen([weft.COMMAND, 'console', '--dir', c.directory, '0'],
+                            stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=c.env)
+    keys.stdin.write(b'sh -c \'echo $$ >/tmp/spin; while :; do :; done\'\r')
+    keys.stdin.flush()
+    pid = weft.wait_for('the loop', lambda: c.exec(1, 'cat /tmp/spin').text.strip())
+    assert c.sh(1, f'echo 1 >/proc/{pid}/node; cat /proc/{pid}/node; rm /tmp/spin') == '1\n'
+    keys.stdin.write(b'\x03')
+    keys.stdin.flush()
+    time.sleep(1)
+    out = keys.communicate(b'echo status $?\r', timeout=30)[0]
+    assert b'\r\nstatus 130\r\n' in out
+
+
+def test_signals_find_a_process_that_has_moved(c):
+    pid = c.sh(0, "sh -c 'trap \"echo usr1 >>/tmp/sig\" USR1; trap \"exit 7\" TERM; "
+                  "while :; do sleep 0.1; done' & echo $!").split()[-1]
+    for i, node in enumerate((1, 0, 1)):
+        c.sh(0, f'echo {node} >/proc/{pid}/node; kill -USR1 {pid}')
+        weft.wait_for('the trap', lambda: c.exec(1, 'cat /tmp/sig').text == 'usr1\n' * (i + 1), 10)
+    assert c.sh(0, f'kill -TERM {pid}; wait {pid}; echo $?; rm /tmp/sig').split()[-1] == '7'
+
+
+def test_shared_offset_survives_moves(c):
+    pid = start(c, '/opt/offsets /tmp/off 30 >/tmp/off.out')
+    for node in (1, 0, 1):
+        c.sh(0, f'echo {node} >/proc/{pid}/node')
+        time.sleep(0.3)
+    assert ended(c, pid) == 0
+    assert c.sh(1, 'cat /tmp/off.out; rm /tmp/off /tmp/off.out') == \
+        'offsets 30 wrong 0 status 0\n'
+
+
+def test_64_mib_move_with_a_small_ghost():
+    """Ghost below 16 KiB and less than 64 KiB on the wire up to RESUME, by the switch's count."""
+    with weft.cluster(2, policy='none', append='drain=off', mem=192) as c:
+        pid = start(c, 'touch64 64 20 >/tmp/touch')
+        weft.wait_for('touched', lambda: 'touched' in c.exec(0, 'cat /tmp/touch').text, 60)
+        quiet = c.wire_bytes(0, 1)
+        time.sleep(2)
+        before = c.wire_bytes(0, 1)
+        background = (before - quiet) / 2
+        began = time.monotonic()
+        c.sh(0, f'echo 1 >/proc/{pid}/node')
+        after = c.wire_bytes(0, 1)
+        used = after - before - background * (time.monotonic() - began)
+        assert used < 65536
+        assert int(moves(c, pid)[-1][5]) < 16384
+        assert ended(c, pid) == 0
+        assert 'same' in c.sh(1, 'cat /tmp/touch')
+
+
+def test_killing_the_source_without_drain_reports_it_dead_in_words():
+    with weft.cluster(3, policy='none', append='drain=off', mem=160) as c:
+        pid = start(c, 'touch64 32 30', node=1)
+        time.sleep(5)
+        c.sh(0, f'echo 2 >/proc/{pid}/node')
+        assert c.sh(0, f'cat /proc/{pid}/depends') != '', 'it says what of it lives on node 1'
+        c.do('kill', '1')
+        weft.wait_for('the report', lambda: f'process {pid} lost with node 1' in
+                      c.sh(0, 'cat /proc/cluster/events'), 60)
+        assert c.exec(0, f'kill -0 {pid}').status != 0
+        assert c.sh(2, 'echo alive') == 'alive\n'
+
+
+def test_killing_the_source_after_the_drain_changes_nothing():
+    with weft.cluster(3, policy='none', mem=160) as c:
+        pid = start(c, 'touch64 32 30 >/tmp/touch', node=1)
+        weft.wait_for('touched', lambda: 'touched' in c.exec(0, 'cat /tmp/touch').text, 60)
+        c.sh(0, f'echo 2 >/proc/{pid}/node')
+        weft.wait_for('drained', lambda: 'page' not in c.sh(0, f'cat /proc/{pid}/depends'), 60)
+        c.do('kill', '1')
+        weft.wait_for('the result', lambda: 'same' in c.exec(0, 'cat /tmp/touch').text, 90)
+
+
+STATES = ('CHECK', 'FREEZE', 'SHIP', 'READY', 'COMMIT', 'RESUME')
+
+
+@pytest.mark.parametrize('what', ['die', 'drop', 'stall'])
+@pytest.mark.parametrize('side', ['source', 'target'])
+@pytest.mark.parametrize('state', STATES)
+def test_fault_at_each_state_of_the_hand_off(state, side, what, program):
+    """The process is on exactly one node, or reported dead; the others go on."""
+    node = 1 if side == 'source' else 2
+    with weft.cluster(3, policy='none', add=[f'{program("lines")}:/opt/lines'],
+                      append_node={node: f'fault=handoff:{state}:{what}'}) as c:
+        pid = start(c, '/opt/lines 200 20000 >/tmp/lines', node=1)
+        c.exec(0, f'echo 2 >/proc/{pid}/node', timeout=40)
+        down = what == 'die'
+        if down:
+            weft.wait_for('the death', lambda: c.exec(node, 'true', 5).status == 126, 40)
+            weft.wait_for('the new epoch',
+                          lambda: c.nodes(0).get(node, ['', '', 'gone'])[2] == 'gone', 60)
+        lost = f'process {pid} lost with node' in c.sh(0, 'cat /proc/cluster/events')
+        expected = expected_lines(program, 200, 20000)
+        if lost:
+            assert c.exec(0, f'kill -0 {pid}').status != 0
+        else:
+            weft.wait_for('its end', lambda: c.exec(0, f'kill -0 {pid}').status != 0, 60)
+            lost = f'process {pid} lost with node' in c.sh(0, 'cat /proc/cluster/events')
+        got = c.exec(0, 'cat /tmp/lines').out
+        assert got == expected or (lost and down and expected.startswith(got))
+        for survivor in (n for n in (0, 1, 2) if not down or n != node):
+            assert c.sh(survivor, 'echo alive') == 'alive\n'
