@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+// The coordinator's side of the witness: a datagram there, a datagram back.
+#include "ssi/cluster/witness.h"
+#include "ssi/cluster/cluster_priv.h"
+#include "lib/node_var.h"
+#include "lib/string.h"
+#include "net/net.h"
+
+typedef void (*witness_answered)(uint32_t epoch, bool yes);
+
+NODE_VAR(struct udp_port *, witness_port);
+NODE_VAR(witness_answered, witness_tell);
+NODE_VAR(struct witness_message, witness_asked);
+
+static void witness_on_answer(void *arg, struct net_address from, const void *bytes, size_t n)
+{
+    (void)arg;
+    struct witness_message m;
+    if (n != sizeof(m) || from.port != WITNESS_PORT) {
+        cluster_count_add("witness: malformed answer", 1);
+        return;
+    }
+    memcpy(&m, bytes, sizeof(m));
+    bool yes = m.kind == WITNESS_GRANTED;
+    if (!yes && m.kind != WITNESS_REFUSED)
+        return;
+    m.kind = WITNESS_ASK;
+    if (memcmp(&m, &node(witness_asked), sizeof(m)) == 0) // an answer to my last question
+        node(witness_tell)(m.epoch, yes);
+}
+
+void cluster_witness_start(void (*answered)(uint32_t epoch, bool yes))
+{
+    node(witness_tell) = answered;
+    node(witness_port) = udp_open(0, witness_on_answer, NULL);
+}
+
+void cluster_witness_ask(const struct mb *m, uint64_t session)
+{
+    if (node(witness_port) == NULL)
+        return;
+    node(witness_asked) = (struct witness_message){.magic = WITNESS_MAGIC,
+                                                   .version = WITNESS_VERSION,
+                                                   .kind = WITNESS_ASK,
+                                                   .id = m->id,
+                                                   .session = session,
+                                                   .cluster = m->decided.cluster,
+                                                   .nonce = m->self.key,
+                                                   .incarnation = m->incarnation,
+                                                   .epoch = m->decided.epoch + 1};
+    struct net_address to = {.ip = m->decided.witness, .port = WITNESS_PORT};
+    (void)udp_send(node(witness_port), to, &node(witness_asked), sizeof(struct witness_message));
+}
