@@ -371,7 +371,8 @@ def add_logs(p):
 
 def add_cut(p):
     p.add_argument('a', metavar='A')
-    p.add_argument('b', nargs='?', metavar='B', help='only the pair A B; h: the host, w: the witness')
+    p.add_argument('b', nargs='?', metavar='B',
+                   help='only the pair A B; h: the host, w: the witness')
 
 
 def add_net(p):

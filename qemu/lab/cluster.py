@@ -83,7 +83,8 @@ class Cluster:
         return [QEMU, '-accel', 'tcg', '-nodefaults', '-no-user-config', '-display', 'none',
                 '-no-reboot', '-m', o['mem'], '-smp', str(o['smp']), '-cpu', o['cpu'], *serial,
                 '-qmp', f'unix:{self.run}/qmp{i},server=off',
-                '-netdev', f'stream,id=n0,server=off,addr.type=unix,addr.path={self.switch.port(i)}',
+                '-netdev', 'stream,id=n0,server=off,addr.type=unix,addr.path='
+                + self.switch.port(i),
                 '-device', f'{o["nic"]},netdev=n0,mac=52:54:00:77:00:{0x10 + i:02x}',
                 '-device', 'isa-debug-exit,iobase=0xf4,iosize=4',
                 '-kernel', f'{self.run}/weft.elf', '-initrd', f'{self.run}/weft.img',

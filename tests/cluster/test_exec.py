@@ -5,8 +5,8 @@ import time
 
 
 def test_output_is_exact_and_in_order(shells):
-    r = shells.exec(0, 'printf "a\\tb\\r\\n"; echo err >&2; printf "\\001\\377\\033]x"; echo c >&2; '
-                     'printf "no newline"')
+    r = shells.exec(0, 'printf "a\\tb\\r\\n"; echo err >&2; printf "\\001\\377\\033]x"; '
+                       'echo c >&2; printf "no newline"')
     assert (r.status, r.out, r.err) == (0, b'a\tb\r\nerr\n\x01\xff\x1b]xc\nno newline', b'')
 
 

@@ -13,7 +13,7 @@ import tempfile
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-BUILD = os.path.join(ROOT, 'build')
+BUILD = os.environ.get('WEFT_BUILD', os.path.join(ROOT, 'build'))
 COMMAND = os.path.join(ROOT, 'qemu', 'cluster')
 LIMIT_SECONDS = 600  # no cluster of a test outlives this
 
