@@ -46,7 +46,7 @@ static void state_set(struct thread *t, enum thread_state to)
 
 static void ready_count_change(const struct thread *t, int by)
 {
-    if (t->user == NULL)
+    if (!t->counted)
         return;
     uint64_t now = clock_now_ns();
     node(ready_integral_ns) += node(ready_user) * (now - node(ready_stamp_ns));
@@ -198,6 +198,7 @@ struct thread *thread_new(const char *name, enum thread_class class, void (*fn)(
 
 void thread_start(struct thread *t)
 {
+    t->counted = t->user != NULL;
     thread_make_ready(t);
 }
 

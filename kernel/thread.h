@@ -29,11 +29,12 @@ struct thread {
     enum thread_class class;
     struct arch_context *context;
     void *stack_top;
-    struct arch_space *space;    // NULL for kernel threads
-    void *user;                  // struct task of ssi/process, or NULL
-    bool asked;                  // a signal or a move waits: interruptible sleeps end with -EINTR
-    bool interruptible;          // sleeps so right now
-    int wake_result;             // what wait_sleep returns
+    struct arch_space *space; // NULL for kernel threads
+    void *user;               // struct task of ssi/process, or NULL
+    bool asked;               // a signal or a move waits: interruptible sleeps end with -EINTR
+    bool counted;             // a user thread: the CPU probe counts it while it is ready or running
+    bool interruptible;       // sleeps so right now
+    int wake_result;          // what wait_sleep returns
     uint64_t user_ns, system_ns; // CPU time
     int nice;                    // -20..19
     char name[16];

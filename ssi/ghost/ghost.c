@@ -258,8 +258,11 @@ void ghost_import_undo(struct ghost_job *job)
     for (unsigned i = ARRAY_SIZE(sections); i-- > 0;)
         if (sections[i].undo_read)
             sections[i].undo_read(job);
-    if (job->task)
+    if (job->task) {
+        struct thread *never_ran = job->task->thread;
         task_free(job->task);
+        thread_abandon(never_ran);
+    }
     process_free(job->process);
     job->task = NULL;
     job->process = NULL;

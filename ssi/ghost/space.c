@@ -16,7 +16,7 @@ struct space_wire {
 struct segment_wire {
     uint32_t start, end, index;
     uint8_t prot, flags;
-    uint16_t reserved;
+    uint16_t note; // what /proc/PID/maps says of it
     struct container_ref container;
 } PACKED;
 
@@ -36,7 +36,8 @@ int space_write(struct ghost_job *job, struct ghost *g)
                                   .end = v->end,
                                   .index = v->index,
                                   .prot = v->prot,
-                                  .flags = v->flags};
+                                  .flags = v->flags,
+                                  .note = (uint16_t)(uintptr_t)v->note};
         if (e == 0)
             e = container_export(v->object, &sw.container);
         if (e == 0)
@@ -60,7 +61,7 @@ static int segment_read(struct space *s, struct ghost *g)
     if (c == NULL)
         return -ENOMEM;
     int e = space_map(s, w.start, w.end - w.start, w.prot, w.flags, c, w.index,
-                      &container_segment_ops, NULL);
+                      &container_segment_ops, (void *)(uintptr_t)w.note);
     if (e < 0)
         container_put(c);
     return e;
