@@ -13,7 +13,7 @@ static const char *quoted(const char *text)
 {
     static char copy[48];
     size_t n = 0;
-    for (; text[n] && n < 40; n++)
+    for (; n < 40 && text[n]; n++)
         copy[n] = (unsigned char)text[n] < ' ' || text[n] == 127 ? ' ' : text[n];
     strcpy(copy + n, text[n] ? "..." : "");
     return copy;

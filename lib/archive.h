@@ -18,7 +18,7 @@
 #define ARCHIVE_KIND(a, b, c, d)                                                                   \
     ((uint32_t)(a) | (uint32_t)(b) << 8 | (uint32_t)(c) << 16 | (uint32_t)(d) << 24)
 
-#define ARCHIVE_ROOT     ARCHIVE_KIND('R', 'O', 'O', 'T') // root file system, cpio newc (lib/cpio.h)
+#define ARCHIVE_ROOT     ARCHIVE_KIND('R', 'O', 'O', 'T') // root file system (lib/cpio.h)
 #define ARCHIVE_POLICY   ARCHIVE_KIND('P', 'L', 'C', 'Y') // policy blob (sched/policy/blob.h)
 #define ARCHIVE_KEY      ARCHIVE_KIND('C', 'K', 'E', 'Y') // cluster key, 32 bytes
 #define ARCHIVE_SETTINGS ARCHIVE_KIND('S', 'E', 'T', 'T') // words as on the command line, no NUL

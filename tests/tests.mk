@@ -6,15 +6,18 @@ UNIT_BIN := $(UNIT_C:tests/unit/%.c=$(O)/unit/%)
 HOSTFLAGS := -std=gnu11 -D_GNU_SOURCE -O1 -g -I. $(WARN) -Wno-missing-prototypes -fsanitize=address,undefined \
              -fno-sanitize-recover=all -DWEFT_HOST_TEST
 
-$(O)/unit/%: tests/unit/%.c tests/unit/unit.h
+HEADERS  := $(shell find $(FLOORS) host-tools tests/sim -name '*.h' -o -name '*.def')
+
+.SECONDEXPANSION:
+$(UNIT_BIN): $(O)/unit/%: tests/unit/%.c tests/unit/unit.h tests/unit/env.c lib/libc.c $(HEADERS) \
+    $$(shell sed -n 's,^// links: ,,p' tests/unit/$$*.c)
 	@mkdir -p $(@D)
-	$(CC) $(HOSTFLAGS) $< tests/unit/env.c $(shell sed -n 's,^// links: ,,p' $<) -lcmocka -o $@ \
+	@echo '  UNIT    $@'
+	@$(CC) $(HOSTFLAGS) $< tests/unit/env.c $(shell sed -n 's,^// links: ,,p' $<) -lcmocka -o $@ \
 	    $(shell sed -n 's,^// libs: ,,p' $<)
 
-$(UNIT_BIN): $(shell find $(FLOORS) host-tools -name '*.[ch]' -o -name '*.def')
-
 .PHONY: unit
-unit: $(UNIT_BIN) host-tools $(USER_BIN)
+unit: $(UNIT_BIN) host-tools $(O)/weft.img
 	@for t in $(UNIT_BIN); do echo "== $$t"; $$t || exit 1; done
 	WEFT_BUILD=$(abspath $(O)) /usr/bin/python3 -m pytest -q -p no:cacheprovider tests/unit
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The programs that run on Weft, run on the host: `weft` against a made-up /proc, and workloads.
 
-Run by `make unit`; WEFT_BUILD is the build folder. They are i386 Linux programs, so an x86 Linux host
-runs them as they are.
+Run by `make unit`; WEFT_BUILD is the build folder. They are i386 Linux programs, so an x86 Linux
+host runs them as they are.
 """
 import json
 import os

@@ -152,7 +152,8 @@ BAD = [  # file, old, new, line, column, words
     ("probes.xml", "<name>probe1</name>", "<name>a b</name>", 6, 5, "letters"),
     ("probes.xml", "<name>probe1</name>", "<name>" + 32 * "x" + "</name>", 6, 5, "1 to 31"),
     ("probes.xml", "<time>5</time>", "<time>5</time><time>6</time>", 7, 19, "stands twice"),
-    ("probes.xml", "<time>5</time>", "<time>5</time><speed>6</speed>", 7, 19, "<speed> is not known"),
+    ("probes.xml", "<time>5</time>", "<time>5</time><speed>6</speed>", 7, 19,
+     "<speed> is not known"),
     ("probes.xml", "<time>5</time>", "<time><x>5</x></time>", 7, 11, "<x> is not known in <time>"),
     ("probes.xml", "<time>5</time>", "<time>5</time>stray", 4, 3, 'stray text "stray"'),
     ("probes.xml", "<active_probe>", '<active_probe kind="a">', 4, 3, 'attribute "kind"'),
@@ -160,7 +161,8 @@ BAD = [  # file, old, new, line, column, words
     ("local_analyzers.xml", "<probe>probe1<", "<probe>probe2<", 7, 7, 'no probe "probe2"'),
     ("local_analyzers.xml", "</probe>\n", "</probe><probe>probe1</probe>\n", 7, 28, "twice"),
     ("local_analyzers.xml", "<probe>probe1</probe>", "", 6, 5, "<probes> holds no <probe>"),
-    ("scheduling_managers.xml", "<name>cpu_analyzer<", "<name>cpu<", 9, 9, 'no local analyzer "cpu"'),
+    ("scheduling_managers.xml", "<name>cpu_analyzer<", "<name>cpu<", 9, 9,
+     'no local analyzer "cpu"'),
     ("scheduling_managers.xml", "<global_infos>cpu_table</global_infos>", "", 8, 7,
      "lacks <global_infos>"),
     ("scheduling_managers.xml", "cpu_scheduling_manager", "best", 6, 5, "best is not known"),
@@ -291,7 +293,8 @@ DOCTYPES = [
 @pytest.mark.parametrize("doctype", DOCTYPES, ids=["laughs", "xxe", "dtd", "parameter"])
 def test_doctype_is_refused(paper, doctype):
     (paper / "probes.xml").write_text(
-        DECLARATION + "\n  " + doctype + "<probes><active_probe><file>&a;</file></active_probe></probes>")
+        DECLARATION + "\n  " + doctype +
+        "<probes><active_probe><file>&a;</file></active_probe></probes>")
     start = time.monotonic()
     file, line, column, text = one_error(paper)
     assert (line, column) == (3, 3) and "DOCTYPE" in text
