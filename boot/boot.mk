@@ -32,15 +32,17 @@ KERNEL_LINK := $(CROSS)gcc -nostdlib -static -no-pie -Wl,--build-id=none \
 KERNEL_LIBS := $(BEARSSL_LIB) -lgcc
 
 $(O)/weft.pass1.elf: $(KERNEL_O) boot/kernel.ld $(BEARSSL_LIB)
-	$(KERNEL_LINK) $(KERNEL_O) $(KERNEL_LIBS) -o $@
+	@echo '  LD      $@'
+	@$(KERNEL_LINK) $(KERNEL_O) $(KERNEL_LIBS) -o $@
 
 $(O)/kernel/symbols.S: $(O)/weft.pass1.elf $(O)/host/symtab
-	$(CROSS)nm -n $< | $(O)/host/symtab >$@.tmp
+	@$(CROSS)nm -n $< | $(O)/host/symtab >$@.tmp
 	@mv $@.tmp $@
 
 $(O)/weft.elf: $(O)/weft.pass1.elf $(O)/kernel/symbols.S
-	$(CROSS)gcc -c $(O)/kernel/symbols.S -o $(O)/kernel/symbols.o
-	$(KERNEL_LINK) $(KERNEL_O) $(O)/kernel/symbols.o $(KERNEL_LIBS) -o $@.tmp
+	@echo '  LD      $@'
+	@$(CROSS)gcc -c $(O)/kernel/symbols.S -o $(O)/kernel/symbols.o
+	@$(KERNEL_LINK) $(KERNEL_O) $(O)/kernel/symbols.o $(KERNEL_LIBS) -o $@.tmp
 	@$(CROSS)nm -n $@.tmp | $(O)/host/symtab | cmp - $(O)/kernel/symbols.S || \
 	    { echo 'weft.elf: the two links differ; .symtab_weft must lie behind the text' >&2; exit 1; }
 	@mv $@.tmp $@
