@@ -53,6 +53,8 @@ class Node:
         count = int(dict(w.split('=', 1) for w in self.words)['nodes'])
         self.write('nodes', ''.join(f'{i} 1 online 10.77.0.{10 + i} 1 100000 3 0\n'
                                     for i in range(count)).encode())
+        self.write('cpu', ''.join(f'{i} {5000000 + i} 1000000\n' for i in range(count)).encode())
+        self.write('migrations', b'')
 
     def path(self, name):
         return os.path.join(self.folder, name)
@@ -65,8 +67,9 @@ class Node:
         pid, fd = pty.fork()
         if pid:
             return pid, fd
-        env = {'PS1': r'\[\e]weft;$?\a\]\w \$ ', 'PATH': '/bin:/usr/bin', 'TERM': 'vt100',
-               'HOME': '/'}
+        env = {'PS1': r'\[\e]weft;$?\a\]\w \$ ',
+               'PATH': os.environ.get('FAKE_PATH', '/bin:/usr/bin'),
+               'TERM': 'vt100', 'HOME': '/'}
         os.chdir('/')
         os.execve(BUSYBOX, ['ash'], env)
 

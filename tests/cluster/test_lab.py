@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """qemu/cluster keeps its promises (CONTRACT), on fake nodes: a pty with ash instead of QEMU."""
 
+import json
 import os
 import signal
 import subprocess
@@ -198,3 +199,21 @@ def test_wrong_options_are_refused(fake_env, tmp_path):
         r = c.call('up', *words)
         assert r.status != 0 and told in r.err, words
     assert not processes_of(c.directory)
+
+
+@pytest.mark.parametrize('sum_in_cluster, status', [('0123456789abcdef', 0),
+                                                    ('0123456789abcdee', 1)])
+def test_run_succeeds_only_with_right_sums(fake_env, tmp_path, sum_in_cluster, status):
+    """qemu/run with programs that print a sum: one on this machine, one in the cluster."""
+    for name in ('host', 'weft.elf', 'weft.img'):
+        (tmp_path / name).symlink_to(os.path.join(fake_env['WEFT_BUILD'], name))
+    for folder, digest in (('user', '0123456789abcdef'), ('nodes', sum_in_cluster)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / 'mgs').write_text(f'#!/bin/sh\necho mgs $1 sum={digest} orth=0\n')
+        (tmp_path / folder / 'mgs').chmod(0o755)
+    env = {**os.environ, **fake_env, 'WEFT_BUILD': str(tmp_path),
+           'FAKE_PATH': f'{tmp_path}/nodes:/bin:/usr/bin'}
+    done = subprocess.run([os.path.join(weft.ROOT, 'qemu', 'run'), '--nodes', '2'], env=env,
+                          capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == status, done.stdout + done.stderr
+    assert len(json.loads((tmp_path / 'run' / 'summary.json').read_text())['processes']) == 4

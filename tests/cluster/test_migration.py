@@ -19,16 +19,6 @@ def c(program):
         yield running
 
 
-def start(c, command, node=0):
-    """A background job of that node's shell; returns its PID."""
-    return c.sh(node, f'{command} & echo $!').split()[-1]
-
-
-def ended(c, pid, node=0, timeout=120):
-    """The status that the shell's `wait` gets."""
-    return int(c.sh(node, f'wait {pid}; echo $?', timeout).split()[-1])
-
-
 def moves(c, pid, node=0):
     """Rows of /proc/cluster/migrations about `pid`."""
     rows = [line.split() for line in c.sh(node, 'cat /proc/cluster/migrations').splitlines()]
@@ -54,18 +44,19 @@ def free_frames(c):
 
 
 def test_write_is_synchronous_and_read_back(c):
-    pid = start(c, 'sleep 60')
+    pid = c.start(0, 'sleep 60')
     assert c.sh(0, f'cat /proc/{pid}/node') == '0\n'
     assert c.sh(0, f'echo 1 >/proc/{pid}/node; cat /proc/{pid}/node') == '1\n'
     assert c.sh(1, f'cat /proc/{pid}/node') == '1\n'
     assert c.exec(0, f'echo 1 >/proc/{pid}/node').status == 0, 'where it is: success'
     row = moves(c, pid)[-1]
     assert row[1:3] == ['0', '1'] and int(row[4]) > 0 and 0 < int(row[5]) < 16384
-    assert c.sh(0, f'kill {pid}; wait {pid}; echo $?').split()[-1] == '143'
+    c.sh(1, f'kill {pid}')
+    assert c.ended(pid) == 143
 
 
 def test_refusals_have_the_right_errors(c):
-    pid = start(c, 'sleep 60')
+    pid = c.start(0, 'sleep 60')
     r = c.exec(0, f'echo 7 >/proc/{pid}/node')
     assert r.status != 0 and b'nvalid' in r.out
     r = c.exec(0, f'echo rubbish >/proc/{pid}/node')
@@ -74,7 +65,8 @@ def test_refusals_have_the_right_errors(c):
     assert c.exec(0, 'echo 1 >/proc/31999/node').status != 0
     r = c.exec(0, 'echo 1 >/proc/1/node')
     assert r.status != 0, 'PID 1 is everywhere and goes nowhere'
-    c.exec(0, f'kill {pid}; wait {pid}')
+    c.sh(0, f'kill {pid}')
+    assert c.ended(pid) == 143
 
 
 def test_sixty_moves_by_the_shell_that_started_it(c, program):
@@ -138,20 +130,21 @@ def test_ctrl_c_reaches_a_program_that_has_moved(c):
 
 
 def test_signals_find_a_process_that_has_moved(c):
-    pid = c.sh(0, "sh -c 'trap \"echo usr1 >>/tmp/sig\" USR1; trap \"exit 7\" TERM; "
-                  "while :; do sleep 0.1; done' & echo $!").split()[-1]
+    pid = c.start(0, "sh -c 'trap \"echo usr1 >>/tmp/sig\" USR1; trap \"exit 7\" TERM; "
+                     "while :; do sleep 0.1; done'")
     for i, node in enumerate((1, 0, 1)):
         c.sh(0, f'echo {node} >/proc/{pid}/node; kill -USR1 {pid}')
         weft.wait_for('the trap', lambda: c.exec(1, 'cat /tmp/sig').text == 'usr1\n' * (i + 1), 10)
-    assert c.sh(0, f'kill -TERM {pid}; wait {pid}; echo $?; rm /tmp/sig').split()[-1] == '7'
+    c.sh(0, f'kill -TERM {pid}; rm /tmp/sig')
+    assert c.ended(pid) == 7
 
 
 def test_shared_offset_survives_moves(c):
-    pid = start(c, '/opt/offsets /tmp/off 30 >/tmp/off.out')
+    pid = c.start(0, '/opt/offsets /tmp/off 30 >/tmp/off.out')
     for node in (1, 0, 1):
         c.sh(0, f'echo {node} >/proc/{pid}/node')
         time.sleep(0.3)
-    assert ended(c, pid) == 0
+    assert c.ended(pid) == 0
     assert c.sh(1, 'cat /tmp/off.out; rm /tmp/off /tmp/off.out') == \
         'offsets 30 wrong 0 status 0\n'
 
@@ -159,7 +152,7 @@ def test_shared_offset_survives_moves(c):
 def test_64_mib_move_with_a_small_ghost():
     """Ghost below 16 KiB and less than 64 KiB on the wire up to RESUME, by the switch's count."""
     with weft.cluster(2, policy='none', append='drain=off', mem=192) as c:
-        pid = start(c, 'touch64 64 20 >/tmp/touch')
+        pid = c.start(0, 'touch64 64 20 >/tmp/touch')
         weft.wait_for('touched', lambda: 'touched' in c.exec(0, 'cat /tmp/touch').text, 60)
         quiet = c.wire_bytes(0, 1)
         time.sleep(2)
@@ -171,13 +164,13 @@ def test_64_mib_move_with_a_small_ghost():
         used = after - before - background * (time.monotonic() - began)
         assert used < 65536
         assert int(moves(c, pid)[-1][5]) < 16384
-        assert ended(c, pid) == 0
+        assert c.ended(pid) == 0
         assert 'same' in c.sh(1, 'cat /tmp/touch')
 
 
 def test_killing_the_source_without_drain_reports_it_dead_in_words():
     with weft.cluster(3, policy='none', append='drain=off', mem=160) as c:
-        pid = start(c, 'touch64 32 30', node=1)
+        pid = c.start(1, 'touch64 32 30')
         time.sleep(5)
         c.sh(0, f'echo 2 >/proc/{pid}/node')
         assert c.sh(0, f'cat /proc/{pid}/depends') != '', 'it says what of it lives on node 1'
@@ -190,7 +183,7 @@ def test_killing_the_source_without_drain_reports_it_dead_in_words():
 
 def test_killing_the_source_after_the_drain_changes_nothing():
     with weft.cluster(3, policy='none', mem=160) as c:
-        pid = start(c, 'touch64 32 30 >/tmp/touch', node=1)
+        pid = c.start(1, 'touch64 32 30 >/tmp/touch')
         weft.wait_for('touched', lambda: 'touched' in c.exec(0, 'cat /tmp/touch').text, 60)
         c.sh(0, f'echo 2 >/proc/{pid}/node')
         weft.wait_for('drained', lambda: 'page' not in c.sh(0, f'cat /proc/{pid}/depends'), 60)
@@ -209,7 +202,7 @@ def test_fault_at_each_state_of_the_hand_off(state, side, what, program):
     node = 1 if side == 'source' else 2
     with weft.cluster(3, policy='none', add=[f'{program("lines")}:/opt/lines'],
                       append_node={node: f'fault=handoff:{state}:{what}'}) as c:
-        pid = start(c, '/opt/lines 200 20000 >/tmp/lines', node=1)
+        pid = c.start(1, '/opt/lines 200 20000 >/tmp/lines')
         c.exec(0, f'echo 2 >/proc/{pid}/node', timeout=40)
         down = what == 'die'
         if down:

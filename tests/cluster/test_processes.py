@@ -57,9 +57,9 @@ def test_ps_on_any_node_shows_all(pair):
 
 
 def test_kill_across_nodes_and_wait(pair):
-    pid = pair.sh(1, 'sleep 60 & echo $!').strip()
+    pid = pair.start(1, 'sleep 60')
     pair.sh(0, f'kill -0 {pid} && kill -TERM {pid}')
-    assert pair.sh(1, f'wait {pid}; echo $?').split()[-1] == '143'
+    assert pair.ended(pid) == 143
     weft.wait_for('it is gone', lambda: pair.exec(0, f'kill -0 {pid}').status == 1, 5)
 
 

@@ -33,6 +33,7 @@ class Result:
 class Cluster:
     def __init__(self, directory, env=None):
         self.directory = directory
+        self.jobs, self.files = 0, {}
         self.env = {**os.environ, 'WEFT_CLUSTER_LIMIT': str(LIMIT_SECONDS), **(env or {})}
 
     def call(self, verb, *words, seconds=60):
@@ -65,6 +66,23 @@ class Cluster:
                                  str(timeout), str(node), '--', command], env=self.env,
                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                 stderr=subprocess.PIPE)
+
+    def start(self, node, command):
+        """Starts a program beside the shell; returns its PID. See ended()."""
+        self.jobs += 1
+        job = f'/tmp/job{self.jobs}'
+        pid = self.sh(node, f'({command} & echo $! >{job}.pid; wait $!; echo $? >{job}.status) & '
+                            f'until [ -s {job}.pid ]; do sleep 0.1; done; cat {job}.pid').strip()
+        self.files[pid] = f'{job}.status'
+        return pid
+
+    def ended(self, pid, node=0, seconds=60):
+        """Waits for a program of start() and returns its status. (The shell forgets a job when
+        it has said at its prompt that it is done: a later `wait` would know nothing of it.)"""
+        return int(wait_for(f'the end of {pid}',
+                            lambda: self.exec(node, f'cat {self.files[pid]}').text.strip()
+                            if self.exec(node, f'[ -s {self.files[pid]} ]').status == 0 else '',
+                            seconds, 0.5))
 
     def stat(self):
         """Counters of the switch: {(from, to): {name: value}}, ports as strings."""
