@@ -163,7 +163,8 @@ struct link_out *link_out_new(enum link_frame_type type, const void *bytes, size
     o->head.magic = LINK_MAGIC;
     o->head.type = (uint8_t)type;
     o->head.n = (uint32_t)n;
-    memcpy(o->bytes, bytes, n);
+    if (n > 0)
+        memcpy(o->bytes, bytes, n);
     return o;
 }
 

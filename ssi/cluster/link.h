@@ -17,6 +17,7 @@ enum {
     LINK_PORT = 7701,
     LINK_BEACON_MS = 500,
     LINK_CONNECT_MS = 300,            // between two tries
+    LINK_GREET_MS = 700,              // a call that is not answered for that long is made anew
     LINK_SILENT_MS = 1500,            // a connection without a byte for that long is made anew
     LINK_QUEUE_BYTES_MAX = 8 << 20,   // per peer: link_send answers -ENOMEM above
     LINK_QUEUE_BYTES_SOFT = 1 << 20,  // above, those who may sleep wait for room

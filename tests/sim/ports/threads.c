@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: MIT
+// Threads as coroutines on the virtual clock: a thread that becomes ready is a timer of its node
+// that is due at once, so sim_run decides who runs and the same seed gives the same run. Threads
+// that are still asleep at the end are left to the process's end.
+#include <sanitizer/common_interface_defs.h>
+#include <stdlib.h>
+#include <ucontext.h>
+#include "kernel/thread.h"
+#include "kernel/timer.h"
+#include "kernel/wait.h"
+#include "lib/assert.h"
+#include "lib/errno.h"
+#include "lib/string.h"
+#include "tests/sim/ports/sim.h"
+
+enum {
+    STACK_BYTES = 256 << 10
+}; // ASan's frames are large
+
+struct coroutine {
+    struct thread thread;
+    ucontext_t context;
+    void *stack;
+    void *shadow;
+    struct timer ready;
+    struct coroutine *next_dead;
+};
+
+static ucontext_t scheduler;
+static const void *scheduler_stack; // for ASan, which follows each switch
+static size_t scheduler_stack_bytes;
+static void *scheduler_shadow;
+static struct coroutine *running, *dead;
+
+static struct coroutine *coroutine_of(struct thread *t)
+{
+    return container_of(t, struct coroutine, thread);
+}
+
+struct thread *thread_current(void)
+{
+    return running ? &running->thread : NULL;
+}
+
+static void back_to_scheduler(void)
+{
+    struct coroutine *me = running;
+    running = NULL;
+    bool ends = me->thread.state == THREAD_DEAD;
+    __sanitizer_start_switch_fiber(ends ? NULL : &me->shadow, scheduler_stack,
+                                   scheduler_stack_bytes);
+    swapcontext(&me->context, &scheduler);
+    __sanitizer_finish_switch_fiber(me->shadow, NULL, NULL);
+}
+
+static void body(void)
+{
+    __sanitizer_finish_switch_fiber(NULL, &scheduler_stack, &scheduler_stack_bytes);
+    running->thread.entry(running->thread.arg);
+    thread_exit();
+}
+
+static void resume(void *arg)
+{
+    struct coroutine *c = arg;
+    ASSERT(running == NULL);
+    running = c;
+    c->thread.state = THREAD_RUNNING;
+    __sanitizer_start_switch_fiber(&scheduler_shadow, c->stack, STACK_BYTES);
+    swapcontext(&scheduler, &c->context);
+    __sanitizer_finish_switch_fiber(scheduler_shadow, NULL, NULL);
+    while (dead) {
+        struct coroutine *d = dead;
+        dead = d->next_dead;
+        free(d->stack);
+        free(d);
+    }
+}
+
+static void make_ready(struct thread *t)
+{
+    t->state = THREAD_READY;
+    timer_set(&coroutine_of(t)->ready, clock_now_ns());
+}
+
+struct thread *thread_new(const char *name, enum thread_class class, void (*fn)(void *), void *arg)
+{
+    struct coroutine *c = calloc(1, sizeof(*c));
+    c->stack = malloc(STACK_BYTES);
+    getcontext(&c->context);
+    c->context.uc_stack.ss_sp = c->stack;
+    c->context.uc_stack.ss_size = STACK_BYTES;
+    makecontext(&c->context, body, 0);
+    c->thread.class = class;
+    c->thread.entry = fn;
+    c->thread.arg = arg;
+    str_copy(c->thread.name, name, sizeof(c->thread.name));
+    list_init(&c->thread.wait_link);
+    timer_init(&c->ready, resume, c);
+    return &c->thread;
+}
+
+void thread_start(struct thread *t)
+{
+    make_ready(t);
+}
+
+struct thread *thread_create(const char *name, enum thread_class class, void (*fn)(void *),
+                             void *arg)
+{
+    struct thread *t = thread_new(name, class, fn, arg);
+    thread_start(t);
+    return t;
+}
+
+void thread_exit(void)
+{
+    running->thread.state = THREAD_DEAD;
+    running->next_dead = dead;
+    dead = running;
+    back_to_scheduler();
+    abort();
+}
+
+void thread_yield(void)
+{
+    make_ready(&running->thread);
+    back_to_scheduler();
+}
+
+void kernel_pause(void)
+{
+    thread_yield();
+}
+
+static void wake(struct thread *t, int result)
+{
+    list_remove(&t->wait_link);
+    t->wake_result = result;
+    make_ready(t);
+}
+
+void thread_ask(struct thread *t)
+{
+    t->asked = true;
+    if (t->state == THREAD_WAITING && t->interruptible)
+        wake(t, -EINTR);
+}
+
+static void timed_out(void *arg)
+{
+    wake(arg, -ETIMEDOUT);
+}
+
+void wait_init(struct wait_queue *q)
+{
+    list_init(&q->waiters);
+}
+
+int wait_sleep(struct wait_queue *q, uint64_t deadline_ns, unsigned flags)
+{
+    struct thread *t = thread_current();
+    ASSERT(t != NULL);
+    if ((flags & WAIT_INTERRUPTIBLE) && t->asked)
+        return -EINTR;
+    if (deadline_ns <= clock_now_ns())
+        return -ETIMEDOUT;
+    struct timer timeout;
+    timer_init(&timeout, timed_out, t);
+    if (deadline_ns != WAIT_FOREVER)
+        timer_set(&timeout, deadline_ns);
+    t->interruptible = flags & WAIT_INTERRUPTIBLE;
+    list_append(&q->waiters, &t->wait_link);
+    t->state = THREAD_WAITING;
+    back_to_scheduler();
+    t->interruptible = false;
+    timer_cancel(&timeout);
+    return t->wake_result;
+}
+
+void wait_wake_all_with(struct wait_queue *q, int result)
+{
+    while (!list_empty(&q->waiters))
+        wake(list_entry(q->waiters.next, struct thread, wait_link), result);
+}
+
+void wait_wake_all(struct wait_queue *q)
+{
+    wait_wake_all_with(q, 0);
+}
+
+void wait_wake_one(struct wait_queue *q)
+{
+    if (!list_empty(&q->waiters))
+        wake(list_entry(q->waiters.next, struct thread, wait_link), 0);
+}
+
+bool wait_empty(const struct wait_queue *q)
+{
+    return list_empty(&q->waiters);
+}
+
+int wait_for_ns(uint64_t ns, unsigned flags)
+{
+    struct wait_queue q;
+    wait_init(&q);
+    int e = wait_sleep(&q, clock_now_ns() + ns, flags);
+    return e == -ETIMEDOUT ? 0 : e;
+}
