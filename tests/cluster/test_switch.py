@@ -69,9 +69,13 @@ class Switch:
             self.add(number)
 
     def add(self, number):
-        path = f'{self.folder}/port{number}'
-        self.command(f'port {number} {path}')
-        self.ports.append(Port(path, number))
+        self.command(f'port {number} {self.folder}/port{number}')
+        self.ports.append(self.plug(number))
+
+    def plug(self, number):
+        port = Port(f'{self.folder}/port{number}', number)
+        self.command('stat')  # answered after the switch has looked at its ports
+        return port
 
     def learn(self):
         """Every port says where it is."""
@@ -280,7 +284,7 @@ def test_port_is_free_again_and_ports_come_later(start):
     s.learn()
     s.ports[1].s.close()
     time.sleep(0.1)
-    s.ports[1] = Port(f'{s.folder}/port1', 1)
+    s.ports[1] = s.plug(1)
     s.add(2)
     s.ports[0].send(None, numbered(5))
     assert [numbers(p.receive(0.1)) for p in s.ports] == [[], [5], [5]]
