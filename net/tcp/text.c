@@ -130,7 +130,8 @@ void tcp_text(struct tcp_conn *c, const struct tcp_segment *segment)
         s.flags &= (uint8_t)~TCP_FIN;
     }
     uint32_t kept = s.n ? text_store(c, &s) : 0;
-    if (s.flags & TCP_FIN && kept == s.n && !c->fin_known) {
+    bool last = c->gap_count == 0 || seq_le(c->gaps[c->gap_count - 1].end, s.seq + s.n);
+    if (s.flags & TCP_FIN && kept == s.n && !c->fin_known && last) { // or it contradicts itself
         c->fin_known = true;
         c->fin_seq = s.seq + s.n;
         c->ack_now = true;
