@@ -115,7 +115,7 @@ static void header_write(const struct ghost_job *job, struct ghost *g)
         .incarnation = job->process->incarnation,
         .features_edx = job->process->features_edx,
         .features_ecx = job->process->features_ecx,
-        .frozen_ns = cluster_clock_ns(),
+        .frozen_ns = job->frozen_ns,
         .source = cluster_self(),
     };
     memcpy(g->bytes, &h, sizeof(h));

@@ -60,7 +60,9 @@ struct ghost_job {
     struct file_ref *files; // export: references handed out, for the undo
     struct file **file;     // beside them the files; import: files by index
     unsigned file_count;
-    const char *why; // set with an error: what went wrong, in words
+    bool alarm_set;     // the process's alarm was running: its at_ns holds (this node's clock)
+    uint64_t frozen_ns; // cluster time
+    const char *why;    // set with an error: what went wrong, in words
 };
 
 struct ghost_section {

@@ -151,7 +151,7 @@ int timers_write(struct ghost_job *job, struct ghost *g)
 {
     const struct process *p = job->process;
     struct timers_wire w = {.alarm_interval_ns = p->alarm_interval_ns};
-    if (timer_is_set(&p->alarm)) {
+    if (job->alarm_set) {
         uint64_t now = clock_now_ns();
         uint64_t left = p->alarm.at_ns > now ? p->alarm.at_ns - now : 1;
         w.alarm_at_ns = cluster_clock_ns() + left;
@@ -169,8 +169,9 @@ int timers_read(struct ghost_job *job, struct ghost *g)
     if (w.alarm_at_ns) {
         uint64_t now = cluster_clock_ns();
         uint64_t left = w.alarm_at_ns > now ? w.alarm_at_ns - now : 1;
-        // Not armed: ssi/migrate does that at RESUME, when the process is this node's.
+        // Armed at RESUME, when the process is this node's.
         p->alarm.at_ns = clock_now_ns() + left;
+        job->alarm_set = true;
     }
     return 0;
 }

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: MIT
+// The target of a hand-off: collects the ghost, imports it in a worker thread, runs the process
+// when COMMIT is in hand.
+#include "ssi/migrate/migrate_priv.h"
+#include "kernel/work.h"
+#include "lib/errno.h"
+#include "lib/log.h"
+#include "lib/node_var.h"
+#include "lib/string.h"
+#include "mm/heap.h"
+#include "ssi/process/location.h"
+
+#define FREE_FRAMES_MIN 256u // 1 MiB: below it nobody is let in
+
+NODE_VAR(struct list, arrivals)
+= LIST_INIT(arrivals);
+
+static void import_work(struct work *w);
+
+struct arrival *arrival_find(int32_t pid, uint32_t incarnation)
+{
+    struct arrival *a;
+    list_for_each (a, &node(arrivals), link)
+        if (a->pid == pid && a->step.incarnation == incarnation)
+            return a;
+    return NULL;
+}
+
+static void repaired(void *arg)
+{
+    struct handoff_event e = {.kind = HANDOFF_REPAIRED_K, .from = cluster_self()};
+    arrival_event(arg, &e);
+}
+
+struct arrival *arrival_new(const struct move_wire *w)
+{
+    struct arrival *a = heap_zalloc(sizeof(*a));
+    if (a == NULL)
+        return NULL;
+    handoff_target_init(&a->step, w->incarnation);
+    a->pid = w->pid;
+    memcpy(a->decided_by, w->decided_by, sizeof(a->decided_by));
+    work_init(&a->work, THREAD_URGENT, import_work);
+    timer_init(&a->repair, repaired, a);
+    list_append(&node(arrivals), &a->link);
+    return a;
+}
+
+void arrival_over(struct arrival *a)
+{
+    // While import_work uses the record it stays, and is discarded there.
+    if (a->step.state != HANDOFF_NONE || a->job.process != NULL || a->importing)
+        return;
+    list_remove(&a->link);
+    timer_cancel(&a->repair);
+    ghost_free(&a->ghost);
+    heap_free(a);
+}
+
+static void local_event(struct arrival *a, enum handoff_kind kind, int error)
+{
+    struct handoff_event e = {.kind = (uint8_t)kind, .from = cluster_self(), .error = error};
+    arrival_event(a, &e);
+}
+
+// ---- CHECK
+// ----------------------------------------------------------------------------------------
+
+static int check(const struct arrival *a, const struct move_wire *asked)
+{
+    struct arch_features f = arch_cpu_features();
+    const struct member *self = cluster_member(cluster_self());
+    if (asked == NULL || self == NULL || self->state != MEMBER_ONLINE)
+        return -EHOSTDOWN;
+    if ((asked->features_edx & ~f.edx) || (asked->features_ecx & ~f.ecx))
+        return -EBUSY; // it may have seen what this CPU lacks
+    if (departure_of(a->pid) != NULL || process_find(a->pid) != NULL)
+        return -EBUSY;
+    return frame_free_count() < FREE_FRAMES_MIN ? -ENOMEM : 0;
+}
+
+// ---- the ghost
+// ------------------------------------------------------------------------------------
+
+// Puts a piece in its place; true when the ghost is whole.
+bool arrival_piece(struct arrival *a, const struct move_wire *w, const void *piece, size_t n)
+{
+    struct ghost *g = &a->ghost;
+    if (w->ghost_at == 0 && a->step.state == HANDOFF_CHECK) {
+        ghost_free(g);
+        if (w->ghost_bytes <= GHOST_BYTES_MAX)
+            g->bytes = heap_alloc(w->ghost_bytes);
+        g->capacity = g->bytes ? w->ghost_bytes : 0;
+    }
+    if (w->ghost_at != g->n || n > g->capacity - g->n || w->ghost_bytes < g->n + n) {
+        cluster_count_add("migrate: piece of a ghost out of place", 1);
+        // A ghost that cannot be whole is refused when it is checked; the last piece tells.
+        return w->ghost_at + n >= w->ghost_bytes;
+    }
+    memcpy(g->bytes + g->n, piece, n);
+    g->n += n;
+    return g->n == w->ghost_bytes;
+}
+
+static int import(struct arrival *a)
+{
+    const char *why;
+    if (!ghost_check(&a->ghost, &why)) {
+        log_warn("migrate", "ghost of %d refused: %s", a->pid, why);
+        cluster_count_add("migrate: ghost refused", 1);
+        return -EPROTO;
+    }
+    struct ghost_header h;
+    memcpy(&h, a->ghost.bytes, sizeof(h));
+    if (h.pid != a->pid || h.incarnation != a->step.incarnation || h.source != a->step.source)
+        return -EPROTO;
+    int e = ghost_import(&a->job, &a->ghost);
+    a->ghost_total = (uint32_t)a->ghost.n;
+    // The cluster's clock must not go back for the process (PROTOCOLS 7).
+    for (uint64_t now = cluster_clock_ns(); e == 0 && now < h.frozen_ns; now = cluster_clock_ns())
+        (void)wait_for_ns(h.frozen_ns - now, 0);
+    a->frozen_ns = h.frozen_ns;
+    return e;
+}
+
+static void import_work(struct work *w)
+{
+    struct arrival *a = container_of(w, struct arrival, work);
+    int e = 0;
+    if (!a->discarded && a->job.process == NULL)
+        e = import(a);
+    ghost_free(&a->ghost);
+    if (a->discarded && a->job.process)
+        ghost_import_undo(&a->job);
+    a->importing = false;
+    if (a->discarded)
+        arrival_over(a);
+    else
+        local_event(a, HANDOFF_IMPORTED_K, e);
+}
+
+// ---- effects
+// --------------------------------------------------------------------------------------
+
+static void discard(struct arrival *a)
+{
+    a->discarded = true;
+    if (!a->importing && a->job.process) {
+        a->importing = true; // files are told to their homes: that may sleep
+        work_queue(&a->work);
+    }
+}
+
+static void run(struct arrival *a)
+{
+    struct process *p = a->job.process;
+    uint64_t now = cluster_clock_ns();
+    struct move_record r = {
+        .pid = a->pid,
+        .from = a->step.source,
+        .to = cluster_self(),
+        .outcome = "done",
+        .freeze_us = (uint32_t)((now - a->frozen_ns) / 1000),
+        .ghost_bytes = a->ghost_total,
+        .at_ns = now,
+    };
+    memcpy(r.decided_by, a->decided_by, sizeof(r.decided_by));
+    history_add(&r);
+    p->state = PROCESS_RUNNING;
+    p->arrived_ns = now;
+    if (a->job.alarm_set)
+        timer_set(&p->alarm, p->alarm.at_ns);
+    location_hint(a->pid, cluster_self(), p->incarnation);
+    task_start(a->job.task);
+    a->job.process = NULL;
+    a->job.task = NULL;
+}
+
+void arrival_effects(struct arrival *a, const struct handoff_out *out,
+                     const struct move_wire *asked)
+{
+    if (out->effects & HANDOFF_DO_DISCARD)
+        discard(a);
+    if (out->effects & HANDOFF_DO_RUN)
+        run(a);
+    if (out->effects & HANDOFF_DO_IMPORT) {
+        a->importing = true;
+        work_queue(&a->work);
+    }
+    if (out->effects & HANDOFF_DO_CHECK)
+        local_event(a, HANDOFF_CHECKED_K, check(a, asked));
+    else
+        arrival_over(a);
+}
+
+void arrivals_epoch(struct handoff_event *in)
+{
+    struct arrival *a, *next;
+    list_for_each_safe (a, next, &node(arrivals), link)
+        arrival_event(a, in);
+}

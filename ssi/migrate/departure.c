@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: MIT
+// The source of a hand-off. The process freezes itself: on its way to user mode, with an empty
+// kernel stack below, its own thread builds the ghost and sleeps until it is told to go on or to
+// leave.
+#include "ssi/migrate/migrate_priv.h"
+#include "kernel/init.h"
+#include "kernel/settings.h"
+#include "lib/assert.h"
+#include "lib/errno.h"
+#include "lib/log.h"
+#include "lib/node_var.h"
+#include "lib/string.h"
+#include "mm/heap.h"
+#include "ssi/container/container.h"
+#include "ssi/process/location.h"
+
+NODE_VAR(struct list, departures)
+= LIST_INIT(departures);
+
+struct departure *departure_find(int32_t pid, uint32_t incarnation)
+{
+    struct departure *d;
+    list_for_each (d, &node(departures), link)
+        if (d->pid == pid && d->step.incarnation == incarnation)
+            return d;
+    return NULL;
+}
+
+struct departure *departure_of(int32_t pid)
+{
+    struct departure *d;
+    list_for_each (d, &node(departures), link)
+        if (d->pid == pid)
+            return d;
+    return NULL;
+}
+
+static void repaired(void *arg)
+{
+    struct handoff_event e = {.kind = HANDOFF_REPAIRED_K, .from = cluster_self()};
+    departure_event(arg, &e);
+}
+
+struct departure *departure_new(struct process *p, node_id_t target, const char *decided_by)
+{
+    struct departure *d = heap_zalloc(sizeof(*d));
+    if (d == NULL)
+        return NULL;
+    handoff_source_init(&d->step, p->incarnation);
+    d->pid = p->pid;
+    d->begun_ns = cluster_clock_ns();
+    d->job.target = target;
+    str_copy(d->decided_by, decided_by, sizeof(d->decided_by));
+    wait_init(&d->wait);
+    wait_init(&d->asker);
+    timer_init(&d->repair, repaired, d);
+    list_append(&node(departures), &d->link);
+    return d;
+}
+
+// A record goes when its machine is at rest, its answer was taken and no frozen task looks at it.
+void departure_over(struct departure *d)
+{
+    if (d->step.state != HANDOFF_NONE || d->has_asker || d->frozen)
+        return;
+    if (d->self_asked && d->verdict != VERDICT_LEAVE && !d->answered)
+        return;
+    list_remove(&d->link);
+    timer_cancel(&d->repair);
+    ghost_free(&d->ghost);
+    heap_free(d);
+}
+
+static void local_event(struct departure *d, enum handoff_kind kind, int error)
+{
+    struct handoff_event e = {.kind = (uint8_t)kind, .from = cluster_self(), .error = error};
+    departure_event(d, &e);
+}
+
+void departure_ghost_send(struct departure *d)
+{
+    struct move_wire w = {
+        .pid = d->pid,
+        .incarnation = d->step.incarnation,
+        .kind = HANDOFF_GHOST_K,
+        .ghost_bytes = (uint32_t)d->ghost.n,
+    };
+    for (size_t at = 0; at < d->ghost.n; at += GHOST_PIECE_BYTES) {
+        w.ghost_at = (uint32_t)at;
+        move_send(d->step.target, &w, d->ghost.bytes + at, MIN(d->ghost.n - at, GHOST_PIECE_BYTES));
+    }
+}
+
+// Asks its thread to come to departure_attend; -ESRCH when it ends before that.
+static void freeze(struct departure *d)
+{
+    struct process *p = process_find(d->pid);
+    if (p == NULL || p->exiting || p->state == PROCESS_ZOMBIE) {
+        local_event(d, HANDOFF_ABORT_K, -ESRCH);
+        return;
+    }
+    struct task *t = list_entry(p->tasks.next, struct task, link);
+    t->move_asked = true;
+    thread_ask(t->thread);
+}
+
+static void record_failure(const struct departure *d, const char *outcome)
+{
+    struct move_record r = {
+        .pid = d->pid,
+        .from = cluster_self(),
+        .to = d->step.target,
+        .ghost_bytes = (uint32_t)d->ghost.n,
+        .at_ns = cluster_clock_ns(),
+    };
+    str_copy(r.outcome, outcome, sizeof(r.outcome));
+    memcpy(r.decided_by, d->decided_by, sizeof(r.decided_by));
+    history_add(&r);
+}
+
+static void task_let_go(struct departure *d, enum verdict verdict)
+{
+    d->verdict = verdict;
+    if (d->frozen) {
+        wait_wake_all(&d->wait);
+        return;
+    }
+    struct process *p = process_find(d->pid);
+    if (p && !list_empty(&p->tasks))
+        list_entry(p->tasks.next, struct task, link)->move_asked = false;
+}
+
+void departure_effects(struct departure *d, const struct handoff_out *out)
+{
+    if (out->effects & HANDOFF_DO_CONTINUE)
+        task_let_go(d, VERDICT_CONTINUE);
+    if (out->effects & HANDOFF_DO_FREE) {
+        location_hint(d->pid, d->step.target, d->step.incarnation + 1);
+        task_let_go(d, VERDICT_LEAVE);
+    }
+    if (out->effects & HANDOFF_DO_ANSWER) {
+        d->answered = true;
+        d->answer = out->answer;
+        if (out->answer < 0)
+            record_failure(d, out->answer == -ESRCH ? "aborted" : "refused");
+        wait_wake_all(&d->asker);
+    }
+    if (out->effects & HANDOFF_DO_FREEZE)
+        freeze(d);
+    else
+        departure_over(d);
+    // BUILD is the frozen thread's own: departure_attend goes on with it.
+}
+
+// ---- in the process's own thread
+// ------------------------------------------------------------------
+
+static void alarm_stop(struct departure *d, struct process *p)
+{
+    d->job.alarm_set = timer_is_set(&p->alarm);
+    timer_cancel(&p->alarm);
+}
+
+static void go_on(struct departure *d, struct task *t)
+{
+    struct process *p = t->process;
+    if (d->ghost.n > 0)
+        ghost_export_undo(&d->job);
+    ghost_free(&d->ghost);
+    p->state = PROCESS_RUNNING;
+    if (d->job.alarm_set)
+        timer_set(&p->alarm, p->alarm.at_ns);
+    t->move_asked = false;
+    t->thread->asked = true; // what came meanwhile waits to be looked at
+    d->frozen = false;
+    departure_over(d);
+}
+
+// The pages stay behind for the target to fetch, and are drained to it.
+static void pages_leave(struct space *s, node_id_t target)
+{
+    const struct segment *v;
+    list_for_each (v, &s->segments, link)
+        container_drain(v->object, target);
+}
+
+static void NORETURN leave(struct departure *d, struct task *t)
+{
+    struct process *p = t->process;
+    node_id_t target = d->step.target;
+    ghost_export_done(&d->job);
+    ghost_free(&d->ghost);
+    d->frozen = false;
+    departure_over(d);
+    t->thread->space = NULL;
+    arch_space_load(NULL);
+    pages_leave(p->space, target);
+    task_free(t);
+    process_free(p);
+    thread_exit();
+}
+
+// The mark was seen. Returns when the process stays here.
+static void departure_attend(struct task *t)
+{
+    struct process *p = t->process;
+    struct departure *d = departure_find(p->pid, p->incarnation);
+    t->move_asked = false;
+    if (d == NULL || d->step.state != HANDOFF_FREEZE)
+        return;
+    if (migrate_reason(p) != NULL) {
+        local_event(d, HANDOFF_FROZEN_K, -EBUSY);
+        return;
+    }
+    p->state = PROCESS_MOVING;
+    d->frozen = true;
+    d->job.process = p;
+    d->job.task = t;
+    d->job.frozen_ns = cluster_clock_ns();
+    alarm_stop(d, p);
+    local_event(d, HANDOFF_FROZEN_K, 0);
+    if (d->verdict == VERDICT_NONE) {
+        int e = ghost_export(&d->job, &d->ghost);
+        if (e < 0)
+            log_warn("migrate", "%d cannot move: %s", d->pid,
+                     d->job.why ? d->job.why : errno_text(e));
+        if (d->verdict == VERDICT_NONE)
+            local_event(d, HANDOFF_BUILT_K, e);
+    }
+    while (d->verdict == VERDICT_NONE)
+        if (wait_sleep(&d->wait, WAIT_FOREVER, 0) < 0)
+            break;
+    ASSERT(d->verdict != VERDICT_NONE);
+    if (d->verdict == VERDICT_LEAVE)
+        leave(d, t);
+    go_on(d, t);
+}
+
+void departures_epoch(struct handoff_event *in)
+{
+    struct departure *d, *next;
+    list_for_each_safe (d, next, &node(departures), link)
+        departure_event(d, in);
+}
+
+static void departures_start(void)
+{
+    process_on_move = departure_attend;
+}
+INIT_STEP(INIT_PROCESS, departures_start);

@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: MIT
+// The room around the hand-off's step functions: finds the record of a message, steps it, carries
+// out the effects, sends what it says. Who asks for a move comes in here too.
+#include "ssi/migrate/migrate.h"
+#include "kernel/init.h"
+#include "lib/assert.h"
+#include "lib/errno.h"
+#include "lib/log.h"
+#include "lib/node_var.h"
+#include "lib/string.h"
+#include "mm/heap.h"
+#include "ssi/migrate/migrate_priv.h"
+#include "ssi/process/location.h"
+#include "ssi/process/procfs.h"
+
+// Who keeps the birth record of a pid in this epoch.
+node_id_t birth_node_of(int32_t pid)
+{
+    node_id_t born = (node_id_t)(pid / PID_PER_NODE);
+    return cluster_is_member(born) ? born : cluster_successor(born);
+}
+
+void move_send(node_id_t to, const struct move_wire *w, const void *piece, size_t n)
+{
+    static uint8_t bytes[RPC_BYTES_MAX]; // one at a time: nothing here sleeps
+    ASSERT(n <= GHOST_PIECE_BYTES);
+    memcpy(bytes, w, sizeof(*w));
+    if (n > 0)
+        memcpy(bytes + sizeof(*w), piece, n);
+    if (rpc_send(to, MSG_move, bytes, sizeof(*w) + n) < 0)
+        cluster_count_add("migrate: message not sent", 1);
+}
+
+static struct move_wire wire_of(int32_t pid, uint32_t incarnation, const struct handoff_send *s)
+{
+    return (struct move_wire){
+        .pid = pid,
+        .incarnation = incarnation,
+        .kind = s->kind,
+        .state = s->state,
+        .node = s->node,
+        .error = s->error,
+        .about = s->incarnation,
+    };
+}
+
+// ---- the source
+// -----------------------------------------------------------------------------------
+
+static void departure_sends(struct departure *d, const struct handoff_out *out)
+{
+    for (unsigned i = 0; i < out->sends; i++) {
+        const struct handoff_send *s = &out->send[i];
+        struct move_wire w = wire_of(d->pid, d->step.incarnation, s);
+        if (s->kind == HANDOFF_GHOST_K) {
+            departure_ghost_send(d);
+            continue;
+        }
+        if (s->kind == HANDOFF_CHECK_REQ_K) {
+            const struct process *p = process_find(d->pid);
+            w.features_edx = p ? p->features_edx : 0;
+            w.features_ecx = p ? p->features_ecx : 0;
+            memcpy(w.decided_by, d->decided_by, sizeof(w.decided_by));
+        }
+        move_send(s->to, &w, NULL, 0);
+    }
+}
+
+void departure_event(struct departure *d, struct handoff_event *in)
+{
+    struct handoff_out out;
+    in->birth = birth_node_of(d->pid);
+    handoff_source_step(&d->step, in, &out);
+    if (out.refused) {
+        cluster_count_add("migrate: no such event at the source", 1);
+        return;
+    }
+    bool drop = out.is != out.was && fault_enter(true, (enum handoff_state)out.is);
+    // Sends before effects that free what they are made of; both in one stretch of the lock.
+    if (drop)
+        timer_set(&d->repair, clock_now_ns() + FAULT_REPAIR_NS);
+    else
+        departure_sends(d, &out);
+    departure_effects(d, &out);
+}
+
+// ---- the target
+// -----------------------------------------------------------------------------------
+
+static void arrival_step(struct arrival *a, struct handoff_event *in, const struct move_wire *asked)
+{
+    struct handoff_out out;
+    in->birth = birth_node_of(a->pid);
+    handoff_target_step(&a->step, in, &out);
+    if (out.refused) {
+        cluster_count_add("migrate: no such event at the target", 1);
+        arrival_over(a);
+        return;
+    }
+    bool drop = out.is != out.was && fault_enter(false, (enum handoff_state)out.is);
+    if (drop)
+        timer_set(&a->repair, clock_now_ns() + FAULT_REPAIR_NS);
+    for (unsigned i = 0; !drop && i < out.sends; i++) {
+        struct move_wire w = wire_of(a->pid, a->step.incarnation, &out.send[i]);
+        move_send(out.send[i].to, &w, NULL, 0);
+    }
+    arrival_effects(a, &out, asked);
+}
+
+void arrival_event(struct arrival *a, struct handoff_event *in)
+{
+    arrival_step(a, in, NULL);
+}
+
+// ---- messages
+// -------------------------------------------------------------------------------------
+
+static bool is_for_source(unsigned kind, const struct move_wire *w)
+{
+    switch (kind) {
+    case HANDOFF_CHECK_OK_K:
+    case HANDOFF_REFUSED_K:
+    case HANDOFF_IS_READY_K:
+    case HANDOFF_RUNNING_K:
+        return true;
+    case HANDOFF_ASK_K: // the other side asks: we are the source when we have that record
+        return departure_find(w->pid, w->incarnation) != NULL;
+    default:
+        return false;
+    }
+}
+
+static void birth_message(const struct move_wire *w)
+{
+    if (w->kind == HANDOFF_LOCATION_K)
+        location_set(w->pid, w->node, w->about);
+    else
+        location_dead(w->pid, w->about, "during its move");
+}
+
+// A message for a side that has no record: answered from a record made for it alone.
+static void source_message(const struct move_wire *w, struct handoff_event *in)
+{
+    struct departure *d = departure_find(w->pid, w->incarnation);
+    if (d) {
+        departure_event(d, in);
+        return;
+    }
+    struct handoff_source none;
+    struct handoff_out out;
+    handoff_source_init(&none, w->incarnation);
+    handoff_source_step(&none, in, &out);
+    for (unsigned i = 0; !out.refused && i < out.sends; i++) {
+        struct move_wire answer = wire_of(w->pid, w->incarnation, &out.send[i]);
+        move_send(out.send[i].to, &answer, NULL, 0);
+    }
+}
+
+static void target_message(const struct move_wire *w, struct handoff_event *in, const void *piece,
+                           size_t n)
+{
+    struct arrival *a = arrival_find(w->pid, w->incarnation);
+    if (a == NULL)
+        a = arrival_new(w);
+    if (a == NULL) {
+        struct move_wire answer = *w;
+        answer.kind = HANDOFF_REFUSED_K;
+        answer.error = -ENOMEM;
+        move_send(in->from, &answer, NULL, 0);
+        return;
+    }
+    if (w->kind == HANDOFF_GHOST_K && !arrival_piece(a, w, piece, n))
+        return;
+    arrival_step(a, in, w);
+}
+
+void migrate_message(const struct rpc_in *in)
+{
+    struct move_wire w;
+    if (in->n < sizeof(w)) {
+        cluster_count_add("migrate: malformed message", 1);
+        return;
+    }
+    memcpy(&w, in->bytes, sizeof(w));
+    w.decided_by[sizeof(w.decided_by) - 1] = '\0';
+    bool carries = w.kind == HANDOFF_GHOST_K;
+    if (w.kind == 0 || w.kind > HANDOFF_DEAD_K || w.pid <= PID_CLUSTER ||
+        (in->n > sizeof(w)) != carries) {
+        cluster_count_add("migrate: malformed message", 1);
+        return;
+    }
+    struct handoff_event e = {
+        .kind = w.kind,
+        .state = w.state,
+        .from = in->from,
+        .node = w.node,
+        .error = w.error,
+        .incarnation = w.about ? w.about : w.incarnation,
+    };
+    if (w.kind == HANDOFF_LOCATION_K || w.kind == HANDOFF_DEAD_K)
+        birth_message(&w);
+    else if (is_for_source(w.kind, &w))
+        source_message(&w, &e);
+    else
+        target_message(&w, &e, (const uint8_t *)in->bytes + sizeof(w), in->n - sizeof(w));
+}
+
+static void on_epoch(const struct epoch_change *change)
+{
+    struct handoff_event e = {.kind = HANDOFF_EPOCH_K, .from = cluster_self()};
+    for (unsigned i = 0; i < change->gone_count; i++)
+        node_set_add(&e.lost, change->gone[i]);
+    departures_epoch(&e);
+    arrivals_epoch(&e);
+}
+
+// ---- who asks
+// -------------------------------------------------------------------------------------
+
+const char *migrate_reason(struct process *p)
+{
+    if (p->cannot_move)
+        return p->cannot_move;
+    if (p->state == PROCESS_STOPPED)
+        return "it is stopped";
+    if (p->task_count != 1)
+        return "it has several threads";
+    if (p->vfork || (p->space && p->space->users > 1))
+        return "it shares its memory with another process";
+    if (p->fs && p->fs->users > 1)
+        return "it shares its current directory with another process";
+    if (p->actions && p->actions->users > 1)
+        return "it shares its signal handlers with another process";
+    return NULL;
+}
+
+// 0 when a hand-off may begin, 1 when there is nothing to do.
+static int request_check(struct process *p, node_id_t target)
+{
+    if (p == NULL || p->state == PROCESS_ZOMBIE || p->exiting)
+        return -ESRCH;
+    if (!cluster_is_member(target))
+        return -EINVAL;
+    if (target == cluster_self())
+        return 1;
+    if (migrate_reason(p) != NULL)
+        return -EBUSY;
+    return 0;
+}
+
+// Sleeps until the hand-off has its answer. The process that asks for itself is called away from
+// here by the freeze (-EINTR) and comes again with the same call.
+static int answer_wait(struct departure *d)
+{
+    int e = 0;
+    d->has_asker = true;
+    while (!d->answered && e == 0)
+        e = wait_sleep(&d->asker, WAIT_FOREVER, d->self_asked ? WAIT_INTERRUPTIBLE : 0);
+    int answer = d->answered ? d->answer : e;
+    d->has_asker = false;
+    departure_over(d);
+    return answer;
+}
+
+int migrate_process(int32_t pid, node_id_t target, const char *decided_by)
+{
+    struct process *p = process_find(pid);
+    bool self = p && p == process_current();
+    struct departure *d = departure_of(pid);
+    if (d && self && d->self_asked)
+        return answer_wait(d);
+    int e = request_check(p, target);
+    if (e != 0)
+        return e > 0 ? 0 : e;
+    if (d)
+        return -EBUSY;
+    d = departure_new(p, target, decided_by);
+    if (d == NULL)
+        return -ENOMEM;
+    d->self_asked = self;
+    d->has_asker = true;
+    struct handoff_event start = {.kind = HANDOFF_START_K, .from = cluster_self(), .node = target};
+    departure_event(d, &start);
+    return answer_wait(d);
+}
+
+// The rule is kill's: who may kill a process may move it.
+static int on_migrate(int32_t pid, node_id_t to, const struct credentials *who)
+{
+    const struct process *p = process_find(pid);
+    if (p == NULL)
+        return -ESRCH;
+    if (who->euid != 0 && who->euid != p->cred.uid && who->euid != p->cred.suid &&
+        who->uid != p->cred.uid && who->uid != p->cred.suid)
+        return -EPERM;
+    return migrate_process(pid, to, "user");
+}
+
+static void migrate_start(void)
+{
+    process_on_migrate = on_migrate;
+    cluster_on_epoch(on_epoch);
+}
+INIT_STEP(INIT_PROCESS, migrate_start);
