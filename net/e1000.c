@@ -47,12 +47,14 @@ enum { // registers, section 13
 #define CTRL_SLU       (1u << 6)
 #define CTRL_RESET     (1u << 26)
 #define STATUS_LINK_UP (1u << 1)
-#define RCTL_ON        (1u << 1 | 1u << 15 | 1u << 26) // enable, broadcasts, strip the check sequence
-#define TCTL_ON        (1u << 1 | 1u << 3 | 0x0fu << 4 | 0x40u << 12) // enable, pad, full duplex
-#define TIPG_COPPER    (10u | 8u << 10 | 6u << 20)                    // 13.4.34
-#define RAH_VALID      (1u << 31)
-#define INT_LINK       (1u << 2)
-#define INT_RX         (1u << 4 | 1u << 6 | 1u << 7) // low on descriptors, overrun, timer
+// enable, broadcasts, strip the check sequence
+#define RCTL_ON (1u << 1 | 1u << 15 | 1u << 26)
+// enable, pad short frames, collision threshold and distance
+#define TCTL_ON     (1u << 1 | 1u << 3 | 0x0fu << 4 | 0x40u << 12)
+#define TIPG_COPPER (10u | 8u << 10 | 6u << 20) // 13.4.34
+#define RAH_VALID   (1u << 31)
+#define INT_LINK    (1u << 2)
+#define INT_RX      (1u << 4 | 1u << 6 | 1u << 7) // low on descriptors, overrun, timer
 
 #define RX_DONE     0x01u
 #define RX_END      0x02u

@@ -27,10 +27,10 @@ enum tcp_state {
 #define TCP_GAPS_MAX     32u    // stretches kept out of order
 
 #define TCP_MSL_NS              (30 * NS_PER_S)
-#define TCP_FIN_WAIT_NS         (60 * NS_PER_S)  // FIN_WAIT_2 whose user has closed
-#define TCP_DELAYED_ACK_NS      (40 * NS_PER_MS) // RFC 9293 asks for less than 500 ms
-#define TCP_RTO_FIRST_NS        (1 * NS_PER_S)   // RFC 6298, 2.1
-#define TCP_RTO_MIN_NS          (200 * NS_PER_MS) // RFC 6298 says 1 s; as everybody does (RFC 8961, 4)
+#define TCP_FIN_WAIT_NS         (60 * NS_PER_S)   // FIN_WAIT_2 whose user has closed
+#define TCP_DELAYED_ACK_NS      (40 * NS_PER_MS)  // RFC 9293 asks for less than 500 ms
+#define TCP_RTO_FIRST_NS        (1 * NS_PER_S)    // RFC 6298, 2.1
+#define TCP_RTO_MIN_NS          (200 * NS_PER_MS) // RFC 6298: 1 s; all use less
 #define TCP_RTO_MAX_NS          (60 * NS_PER_S)
 #define TCP_GIVE_UP_NS          (100 * NS_PER_S) // R2 of RFC 9293, 3.8.3
 #define TCP_GIVE_UP_SYN_NS      (180 * NS_PER_S)
