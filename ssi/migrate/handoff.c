@@ -19,19 +19,22 @@ static void set_state(uint8_t *at, struct handoff_out *out, enum handoff_state s
 }
 
 static struct handoff_send *send_to(struct handoff_out *out, node_id_t to, enum handoff_kind kind,
-                                    uint32_t incarnation)
+                                    uint32_t incarnation, uint32_t attempt)
 {
     ASSERT(out->sends < HANDOFF_SENDS_MAX);
     struct handoff_send *s = &out->send[out->sends++];
-    *s = (struct handoff_send){
-        .kind = (uint8_t)kind, .to = to, .node = NODE_NONE, .incarnation = incarnation};
+    *s = (struct handoff_send){.kind = (uint8_t)kind,
+                               .to = to,
+                               .node = NODE_NONE,
+                               .incarnation = incarnation,
+                               .attempt = attempt};
     return s;
 }
 
 static void tell_birth(struct handoff_out *out, const struct handoff_event *in,
                        enum handoff_kind kind, node_id_t node, uint32_t incarnation)
 {
-    send_to(out, in->birth, kind, incarnation)->node = node;
+    send_to(out, in->birth, kind, incarnation, 0)->node = node;
 }
 
 static void answer(struct handoff_out *out, int error)
@@ -42,16 +45,16 @@ static void answer(struct handoff_out *out, int error)
 
 // ---- the source
 
-void handoff_source_init(struct handoff_source *s, uint32_t incarnation)
+void handoff_source_init(struct handoff_source *s, uint32_t incarnation, uint32_t attempt)
 {
     *s = (struct handoff_source){
-        .state = HANDOFF_NONE, .target = NODE_NONE, .incarnation = incarnation};
+        .state = HANDOFF_NONE, .target = NODE_NONE, .incarnation = incarnation, .attempt = attempt};
 }
 
 static void source_send(const struct handoff_source *s, struct handoff_out *out,
                         enum handoff_kind kind)
 {
-    send_to(out, s->target, kind, s->incarnation);
+    send_to(out, s->target, kind, s->incarnation, s->attempt);
 }
 
 static void source_nothing(struct handoff_source *s, const struct handoff_event *in,
@@ -90,13 +93,13 @@ static void source_gives_up(struct handoff_source *s, struct handoff_out *out, i
 static void source_unknown(struct handoff_source *s, const struct handoff_event *in,
                            struct handoff_out *out)
 {
-    send_to(out, in->from, HANDOFF_CANCEL_K, s->incarnation);
+    send_to(out, in->from, HANDOFF_CANCEL_K, s->incarnation, s->attempt);
 }
 
 static void source_forget(struct handoff_source *s, const struct handoff_event *in,
                           struct handoff_out *out)
 {
-    send_to(out, in->from, HANDOFF_FORGET_K, s->incarnation);
+    send_to(out, in->from, HANDOFF_FORGET_K, s->incarnation, s->attempt);
 }
 
 static void source_check_again(struct handoff_source *s, const struct handoff_event *in,
@@ -231,16 +234,16 @@ static void source_epoch_after(struct handoff_source *s, const struct handoff_ev
 
 // ---- the target
 
-void handoff_target_init(struct handoff_target *t, uint32_t incarnation)
+void handoff_target_init(struct handoff_target *t, uint32_t incarnation, uint32_t attempt)
 {
     *t = (struct handoff_target){
-        .state = HANDOFF_NONE, .source = NODE_NONE, .incarnation = incarnation};
+        .state = HANDOFF_NONE, .source = NODE_NONE, .incarnation = incarnation, .attempt = attempt};
 }
 
 static struct handoff_send *target_send(const struct handoff_target *t, struct handoff_out *out,
                                         enum handoff_kind kind)
 {
-    return send_to(out, t->source, kind, t->incarnation);
+    return send_to(out, t->source, kind, t->incarnation, t->attempt);
 }
 
 static void target_nothing(struct handoff_target *t, const struct handoff_event *in,
@@ -255,7 +258,7 @@ static void target_nothing(struct handoff_target *t, const struct handoff_event 
 static void target_unknown(struct handoff_target *t, const struct handoff_event *in,
                            struct handoff_out *out)
 {
-    send_to(out, in->from, HANDOFF_REFUSED_K, t->incarnation)->error = -ECANCELED;
+    send_to(out, in->from, HANDOFF_REFUSED_K, t->incarnation, t->attempt)->error = -ECANCELED;
 }
 
 static void target_check(struct handoff_target *t, const struct handoff_event *in,
@@ -387,10 +390,11 @@ static void target_epoch(struct handoff_target *t, const struct handoff_event *i
     set_state(&t->state, out, HANDOFF_NONE);
 }
 
+// A new keeper of the birth table hears from the list of what is here: this record may outlive the
+// process's stay.
 static void target_resume_epoch(struct handoff_target *t, const struct handoff_event *in,
                                 struct handoff_out *out)
 {
-    tell_birth(out, in, HANDOFF_LOCATION_K, NODE_NONE, t->incarnation + 1);
     if (node_set_has(&in->lost, t->source))
         set_state(&t->state, out, HANDOFF_NONE);
 }
@@ -402,24 +406,42 @@ void handoff_birth_init(struct handoff_birth *b, node_id_t node, uint32_t incarn
     *b = (struct handoff_birth){.node = node, .incarnation = incarnation};
 }
 
-void handoff_birth_step(struct handoff_birth *b, const struct handoff_event *in,
-                        struct handoff_out *out)
+void handoff_birth_init_rebuild(struct handoff_birth *b)
 {
-    bool dies = false;
+    *b = (struct handoff_birth){.node = NODE_NONE, .rebuilding = true};
+}
 
-    *out = (struct handoff_out){0};
-    if (in->kind == HANDOFF_LOCATION_K) {
-        if (in->incarnation > b->incarnation || (MUTANT(41) && in->incarnation >= 1)) {
+// A process may have moved on since the hand-off that speaks: only the youngest word counts.
+static bool birth_dies(struct handoff_birth *b, const struct handoff_event *in,
+                       struct handoff_out *out)
+{
+    bool known = b->node != NODE_NONE;
+
+    switch (in->kind) {
+    case HANDOFF_LOCATION_K:
+        if (in->incarnation > b->incarnation || MUTANT(41)) {
             b->incarnation = in->incarnation;
             b->node = in->node != NODE_NONE ? in->node : in->from;
         }
-    } else if (in->kind == HANDOFF_DEAD_K) {
-        dies = in->incarnation >= b->incarnation;
-    } else if (in->kind == HANDOFF_EPOCH_K) {
-        dies = node_set_has(&in->lost, b->node);
-    } else {
-        out->refused = true;
+        return false;
+    case HANDOFF_DEAD_K:
+        b->dead_incarnation = MAX(b->dead_incarnation, in->incarnation);
+        return !b->rebuilding && in->incarnation >= b->incarnation;
+    case HANDOFF_EPOCH_K:
+        return known && node_set_has(&in->lost, b->node);
+    case HANDOFF_LISTED_K:
+        b->rebuilding = false;
+        return !known || b->dead_incarnation >= b->incarnation;
     }
+    out->refused = true;
+    return false;
+}
+
+void handoff_birth_step(struct handoff_birth *b, const struct handoff_event *in,
+                        struct handoff_out *out)
+{
+    *out = (struct handoff_out){0};
+    bool dies = birth_dies(b, in, out);
     if (dies && !b->dead)
         out->effects = HANDOFF_DO_DEATH;
     b->dead |= dies;

@@ -5,8 +5,8 @@
 // the local results CHECKED, FROZEN, BUILT, IMPORTED, FREED.
 //
 // What the room owes:
-//  1. A record per (pid, incarnation) and side, made by handoff_*_init when START or a message
-//  finds
+//  1. A record per (pid, incarnation, attempt) and side, made by handoff_*_init when START or a
+//  message finds
 //     none and kept while the state is not NONE; handoff_kind_side() says whose a message is.
 //     Local results for a record that is gone are dropped.
 //  2. Messages of one class between the two nodes, in order; the effects before the sends, all in
@@ -44,12 +44,13 @@ enum handoff_side {
 
 struct handoff_event {
     uint8_t kind;         // enum handoff_kind
-    uint8_t state;        // ASK: the sender's enum handoff_state
+    uint8_t state;        // STILL: the sender's enum handoff_state
     node_id_t from;       // sender; self for local events
     node_id_t node;       // START: the target. LOCATION: where it is
     node_id_t birth;      // who keeps the birth table of this pid in this epoch
     int error;            // local results, REFUSED: 0 or negative errno
     uint32_t incarnation; // LOCATION, DEAD: which one; elsewhere that of the record
+    uint32_t attempt;     // that of the record
     struct node_set lost; // EPOCH: who is no member any more
 };
 
@@ -58,7 +59,7 @@ struct handoff_send {
     uint8_t state; // STILL
     node_id_t to, node;
     int error;
-    uint32_t incarnation;
+    uint32_t incarnation, attempt;
 };
 
 // Effects, in the order of execution, before the sends.
@@ -96,32 +97,39 @@ struct handoff_source {
     uint8_t state; // enum handoff_state
     node_id_t target;
     uint32_t incarnation; // of the process here; the target runs incarnation + 1
+    uint32_t attempt;     // tells this move from an earlier one of the same incarnation that was
+                          // given up: the room counts them
 };
 
 struct handoff_target {
     uint8_t state;
     bool checked; // CHECK: the reservation is there
     node_id_t source;
-    uint32_t incarnation; // as the source's record
+    uint32_t incarnation, attempt; // as the source's record
 };
 
-// What the birth node knows of a process.
+// What the birth node, or after its death its successor, knows of a process. The successor's entry
+// is made by handoff_birth_init_rebuild, for every pid that somebody speaks of: each survivor sends
+// LOCATION of what is here (not of what it has in COMMIT or RESUME as source), then its open
+// hand-offs speak; when all have, LISTED. A death is reported no earlier.
 struct handoff_birth {
     bool dead; // reported
+    bool rebuilding;
     node_id_t node;
-    uint32_t incarnation;
+    uint32_t incarnation;      // 0: nobody has spoken for it
+    uint32_t dead_incarnation; // rebuilding: the youngest that is called dead
 };
 
-void handoff_source_init(struct handoff_source *s, uint32_t incarnation);
-void handoff_target_init(struct handoff_target *t, uint32_t incarnation);
+void handoff_source_init(struct handoff_source *s, uint32_t incarnation, uint32_t attempt);
+void handoff_target_init(struct handoff_target *t, uint32_t incarnation, uint32_t attempt);
 void handoff_birth_init(struct handoff_birth *b, node_id_t node, uint32_t incarnation);
+void handoff_birth_init_rebuild(struct handoff_birth *b);
 
 void handoff_source_step(struct handoff_source *s, const struct handoff_event *in,
                          struct handoff_out *out);
 void handoff_target_step(struct handoff_target *t, const struct handoff_event *in,
                          struct handoff_out *out);
-// LOCATION, DEAD, EPOCH. After the death of a birth node its successor makes the entries anew from
-// the survivors' lists of what runs there; LOCATION and DEAD of open hand-offs come after those.
+// LOCATION, DEAD, EPOCH, LISTED.
 void handoff_birth_step(struct handoff_birth *b, const struct handoff_event *in,
                         struct handoff_out *out);
 
