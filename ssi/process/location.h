@@ -7,8 +7,8 @@
 
 // The birth node is told by the hand-off (never sleeps).
 void location_set(int32_t pid, node_id_t node, uint32_t incarnation);
-// This incarnation will never run any more: the parent's wait, kill and /proc/cluster/events say so.
-// `how` is a literal: "during its move". Never sleeps.
+// This incarnation will never run any more: the parent's wait, kill and /proc/cluster/events say
+// so. `how` is a literal: "during its move". Never sleeps.
 void location_dead(int32_t pid, uint32_t incarnation, const char *how);
 // On a node that has seen it come or go (never sleeps).
 void location_hint(int32_t pid, node_id_t node, uint32_t incarnation);
