@@ -7,6 +7,25 @@
 void wait_init(struct wait_queue *q)
 {
     list_init(&q->waiters);
+    list_init(&q->watches);
+}
+
+void wait_watch_add(struct wait_queue *q, struct wait_watch *w, void (*fn)(struct wait_watch *))
+{
+    w->fn = fn;
+    list_append(&q->watches, &w->link);
+}
+
+void wait_watch_remove(struct wait_watch *w)
+{
+    list_remove(&w->link);
+}
+
+static void tell_watches(struct wait_queue *q)
+{
+    struct wait_watch *w, *next;
+    list_for_each_safe (w, next, &q->watches, link)
+        w->fn(w);
 }
 
 static void wake(struct thread *t, int result)
@@ -52,6 +71,7 @@ void wait_wake_one(struct wait_queue *q)
     struct thread *t = first_waiter(q);
     if (t)
         wake(t, 0);
+    tell_watches(q);
 }
 
 void wait_wake_all_with(struct wait_queue *q, int result)
@@ -59,6 +79,7 @@ void wait_wake_all_with(struct wait_queue *q, int result)
     struct thread *t;
     while ((t = first_waiter(q)) != NULL)
         wake(t, result);
+    tell_watches(q);
 }
 
 void wait_wake_all(struct wait_queue *q)

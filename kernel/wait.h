@@ -8,6 +8,14 @@
 
 struct wait_queue {
     struct list waiters;
+    struct list watches;
+};
+
+// Told of each wake-up of a queue: how one thread waits for many queues (poll), and a home tells
+// another node. `fn` must not sleep; it may remove the watch.
+struct wait_watch {
+    struct list link;
+    void (*fn)(struct wait_watch *w);
 };
 
 #define WAIT_FOREVER UINT64_MAX
@@ -29,3 +37,6 @@ bool wait_empty(const struct wait_queue *q);
 
 // Sleeps for a while; -EINTR when interruptible and asked.
 int wait_for_ns(uint64_t ns, unsigned flags);
+
+void wait_watch_add(struct wait_queue *q, struct wait_watch *w, void (*fn)(struct wait_watch *));
+void wait_watch_remove(struct wait_watch *w); // fine when it is not in a queue any more

@@ -4,8 +4,10 @@
 // a proxy whose ops forward by rpc.
 #pragma once
 
-#include "ssi/fs/fs.h"
 #include "kernel/wait.h"
+#include "ssi/fs/fs.h"
+
+struct inode;
 
 enum {
     POLL_IN = 1,
@@ -57,11 +59,35 @@ struct file {
     uint64_t handle;       // names it on its home, 0 until it is first exported
     void *data;            // the ops' own
     struct list link;      // of exported handles
+    struct inode *keeps;   // inode of the tree held open by an end of a FIFO, or NULL
 };
 
 struct file *file_new(const struct file_ops *ops, uint32_t flags, void *data); // one user
 void file_get(struct file *f);
 void file_put(struct file *f);
+
+// Attributes: of the name it was opened by when it has one, else the ops'. May sleep.
+int file_stat(struct file *f, struct fs_stat *st);
+int file_set(struct file *f, const struct fs_set *s);
+// Is it a regular file or a directory of the tree, here or at its home?
+bool file_is_tree(const struct file *f);
+// `f`, an end of a FIFO, keeps `i` until it is released.
+void file_hold_inode(struct file *f, struct inode *i);
+
+// Takes exactly n bytes out of a write's transfer, faulting user memory in: 0, -EFAULT, -ENOMEM,
+// -EINTR (the caller restores its copy of *x). May sleep: hold nothing busy.
+int xfer_take_all(struct xfer *x, void *to, size_t n);
+// Puts n bytes into a read's transfer; same errors, *x tells how far it got. May sleep.
+int xfer_put_all(struct xfer *x, const void *from, size_t n);
+
+// Internal bits of file.flags, above what users set.
+#define FILE_IMAGE     0x40000000u // counts as a user of the inode as program image
+#define FILE_STATELESS 0x20000000u // a device that can be opened again on any node
+#define FILE_FLAGS_OWN (FILE_IMAGE | FILE_STATELESS)
+
+// lseek on something of `end` bytes: SEEK_SET, CUR, END, DATA, HOLE; the new offset, -EINVAL,
+// -ENXIO.
+int64_t file_seek_in(struct file *f, uint64_t end, int64_t offset, int whence);
 
 // Reads or writes with user memory, faulting in as needed; bytes done or negative errno.
 long file_read(struct file *f, struct xfer *x, const uint64_t *at);

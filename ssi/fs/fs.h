@@ -40,8 +40,9 @@ struct fs_stat { // what stat calls need, host order
 struct file; // open file description: refcounted, has a home, one offset shared by its users
 
 enum {
-    FS_NOFOLLOW = 1,  // the last component is not followed when it is a link
-    FS_EMPTY_PATH = 2 // an empty path names the place itself
+    FS_NOFOLLOW = 1,   // the last component is not followed when it is a link
+    FS_EMPTY_PATH = 2, // an empty path names the place itself
+    FS_TIMES_NOW = 4   // fs_utimes: both are the present, which whoever may write may set
 };
 
 // Linux open flags (octal) as i386 has them.

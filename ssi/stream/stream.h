@@ -15,8 +15,11 @@ struct file *tty_open(struct tty *t, uint32_t flags);
 // What the line discipline asks of the room above (ssi/process), set once.
 struct tty_signals {
     void (*group)(int32_t pgrp, int signal); // SIGINT, SIGQUIT, SIGTSTP, SIGWINCH, SIGHUP
-    // May the caller (pgrp, sid) use t now? 0; -EIO; -ERESTART: it was sent SIGTTIN/SIGTTOU.
+    // May the caller (a process of this node; kernel threads may) use the console now, whose
+    // foreground group is pgrp? 0; -EIO; -ERESTART: it was sent SIGTTIN/SIGTTOU.
     int (*background)(int32_t pgrp, bool reading);
+    // Node whose console is the controlling terminal of that process, or -ENXIO. NULL: this one.
+    int (*controlling)(int32_t pid);
 };
 void tty_signals_set(const struct tty_signals *s);
 

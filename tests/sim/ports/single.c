@@ -11,6 +11,7 @@
 void wait_init(struct wait_queue *q)
 {
     list_init(&q->waiters);
+    list_init(&q->watches);
 }
 
 int wait_sleep(struct wait_queue *q UNUSED, uint64_t deadline UNUSED, unsigned flags UNUSED)

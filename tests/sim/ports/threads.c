@@ -155,6 +155,7 @@ static void timed_out(void *arg)
 void wait_init(struct wait_queue *q)
 {
     list_init(&q->waiters);
+    list_init(&q->watches);
 }
 
 int wait_sleep(struct wait_queue *q, uint64_t deadline_ns, unsigned flags)

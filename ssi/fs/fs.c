@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: MIT
+// The calls of fs.h, each as one operation on a name, and the loop that follows a name through the
+// tree and the generated trees.
+#include "ssi/fs/fs.h"
+#include "lib/errno.h"
+#include "lib/string.h"
+#include "mm/heap.h"
+#include "ssi/fs/name.h"
+#include "ssi/fs/special.h"
+
+int name_perform(struct name_call *c)
+{
+    int e;
+    do {
+        if (c->in.hops > NAME_HOPS_MAX)
+            e = -ELOOP;
+        else if (c->in.at.mount != 0)
+            e = generated_perform(c);
+        else
+            e = fs_is_home() ? tree_perform(c) : remote_perform(c);
+    } while (e == NAME_CROSSED);
+    heap_free(c->owned);
+    c->owned = NULL;
+    return e;
+}
+
+static struct name_call call_of(enum name_op op, const struct fs_who *who, struct fs_place at,
+                                const char *path, unsigned flags)
+{
+    return (struct name_call){
+        .in = {.op = (uint8_t)op, .flags = flags, .at = at}, .who = who, .path = path};
+}
+
+// A FIFO is open once somebody has the other end.
+static int open_wait(struct file *f)
+{
+    struct fs_stat st;
+    if ((f->flags & (O_NONBLOCK | O_PATH)) || f->ops->ioctl == NULL || f->ops->poll_queue == NULL)
+        return 0;
+    if (file_stat(f, &st) < 0 || (st.mode & 0170000) != 0010000)
+        return 0;
+    return (int)f->ops->ioctl(f, FIFO_WAIT, NULL, 0, 0);
+}
+
+int fs_open(const struct fs_who *who, struct fs_place at, const char *path, uint32_t flags,
+            uint32_t mode, struct file **file)
+{
+    struct name_call c = call_of(NAME_OPEN, who, at, path, flags);
+    c.in.mode = mode;
+    int e = name_perform(&c);
+    if (e < 0)
+        return e;
+    e = open_wait(c.file);
+    if (e < 0) {
+        file_put(c.file);
+        return e;
+    }
+    *file = c.file;
+    return 0;
+}
+
+int fs_stat(const struct fs_who *who, struct fs_place at, const char *path, unsigned flags,
+            struct fs_stat *st)
+{
+    struct name_call c = call_of(NAME_STAT, who, at, path, flags);
+    int e = name_perform(&c);
+    if (e == 0)
+        *st = c.out.st;
+    return e;
+}
+
+int fs_resolve_dir(const struct fs_who *who, struct fs_place at, const char *path,
+                   struct fs_place *dir)
+{
+    struct name_call c = call_of(NAME_DIR, who, at, path, 0);
+    int e = name_perform(&c);
+    if (e == 0)
+        *dir = c.out.place;
+    return e;
+}
+
+long fs_path_of(const struct fs_who *who, struct fs_place dir, char *path, size_t size)
+{
+    struct name_call c = call_of(NAME_PATH, who, dir, "", 0);
+    if (size < 2)
+        return -ERANGE;
+    c.text = path;
+    c.text_size = size - 1;
+    int e = name_perform(&c);
+    if (e < 0)
+        return e;
+    path[c.text_bytes] = '\0';
+    return (long)c.text_bytes;
+}
+
+int fs_mkdir(const struct fs_who *who, struct fs_place at, const char *path, uint32_t mode)
+{
+    struct name_call c = call_of(NAME_MKDIR, who, at, path, 0);
+    c.in.mode = mode;
+    return name_perform(&c);
+}
+
+int fs_mknod(const struct fs_who *who, struct fs_place at, const char *path, uint32_t mode,
+             uint64_t rdev)
+{
+    struct name_call c = call_of(NAME_MKNOD, who, at, path, 0);
+    c.in.mode = mode;
+    c.in.value = rdev;
+    return name_perform(&c);
+}
+
+int fs_unlink(const struct fs_who *who, struct fs_place at, const char *path, bool directory)
+{
+    struct name_call c = call_of(directory ? NAME_RMDIR : NAME_UNLINK, who, at, path, FS_NOFOLLOW);
+    return name_perform(&c);
+}
+
+// The directory that holds the last name of `path`, and that name.
+static int parent_of(const struct fs_who *who, struct fs_place at, const char *path,
+                     struct fs_place *dir, char name[NAME_MAX_BYTES + 1], bool *slash)
+{
+    struct name_call c = call_of(NAME_PARENT, who, at, path, FS_NOFOLLOW);
+    c.text = name;
+    c.text_size = NAME_MAX_BYTES;
+    int e = name_perform(&c);
+    if (e < 0)
+        return e;
+    name[c.text_bytes] = '\0';
+    *dir = c.out.place;
+    *slash = c.out.slash;
+    return 0;
+}
+
+int fs_rename(const struct fs_who *who, struct fs_place from_at, const char *from,
+              struct fs_place to_at, const char *to, unsigned flags)
+{
+    char name[NAME_MAX_BYTES + 1], other[NAME_MAX_BYTES + 1];
+    struct fs_place dir, other_dir;
+    bool slash, other_slash;
+    if ((flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE)) ||
+        flags == (RENAME_NOREPLACE | RENAME_EXCHANGE))
+        return -EINVAL;
+    int e = parent_of(who, from_at, from, &dir, name, &slash);
+    if (e == 0)
+        e = parent_of(who, to_at, to, &other_dir, other, &other_slash);
+    if (e < 0)
+        return e == -EINVAL ? -EBUSY : e;
+    if (dir.mount != other_dir.mount)
+        return -EXDEV;
+    if (dir.mount != 0)
+        return -EPERM;
+    struct name_call c = call_of(NAME_RENAME, who, dir, name, flags);
+    c.in.other_at = other_dir;
+    c.in.slash = slash || other_slash;
+    c.other = other;
+    return name_perform(&c);
+}
+
+int fs_link(const struct fs_who *who, struct fs_place from_at, const char *from,
+            struct fs_place to_at, const char *to, unsigned flags)
+{
+    char name[NAME_MAX_BYTES + 1];
+    struct fs_place dir;
+    bool slash;
+    int e = parent_of(who, to_at, to, &dir, name, &slash);
+    if (e < 0)
+        return e == -EINVAL || e == -EBUSY ? -EEXIST : e;
+    if (dir.mount != 0 || from_at.mount != 0)
+        return -EXDEV;
+    struct name_call c = call_of(NAME_LINK, who, from_at, from, flags);
+    c.in.other_at = dir;
+    c.in.slash = slash;
+    c.other = name;
+    return name_perform(&c);
+}
+
+int fs_symlink(const struct fs_who *who, const char *target, struct fs_place at, const char *path)
+{
+    struct name_call c = call_of(NAME_SYMLINK, who, at, path, FS_NOFOLLOW);
+    c.other = target;
+    return name_perform(&c);
+}
+
+long fs_readlink(const struct fs_who *who, struct fs_place at, const char *path, char *to,
+                 size_t size)
+{
+    struct name_call c = call_of(NAME_READLINK, who, at, path, FS_NOFOLLOW | FS_EMPTY_PATH);
+    c.text = to;
+    c.text_size = size;
+    int e = name_perform(&c);
+    return e < 0 ? e : (long)c.text_bytes;
+}
+
+int fs_access(const struct fs_who *who, struct fs_place at, const char *path, unsigned mode,
+              unsigned flags)
+{
+    struct name_call c = call_of(NAME_ACCESS, who, at, path, flags);
+    c.in.mode = mode;
+    return name_perform(&c);
+}
+
+int fs_chmod(const struct fs_who *who, struct fs_place at, const char *path, uint32_t mode,
+             unsigned flags)
+{
+    struct name_call c = call_of(NAME_CHMOD, who, at, path, flags);
+    c.in.mode = mode;
+    return name_perform(&c);
+}
+
+int fs_chown(const struct fs_who *who, struct fs_place at, const char *path, uint32_t uid,
+             uint32_t gid, unsigned flags)
+{
+    struct name_call c = call_of(NAME_CHOWN, who, at, path, flags);
+    c.in.uid = uid;
+    c.in.gid = gid;
+    return name_perform(&c);
+}
+
+int fs_utimes(const struct fs_who *who, struct fs_place at, const char *path, int64_t atime_ns,
+              int64_t mtime_ns, unsigned flags)
+{
+    struct name_call c = call_of(NAME_UTIMES, who, at, path, flags & ~FS_TIMES_NOW);
+    c.in.mode = flags & FS_TIMES_NOW ? 1 : 0;
+    c.in.atime_ns = atime_ns;
+    c.in.mtime_ns = mtime_ns;
+    return name_perform(&c);
+}
+
+int fs_truncate(const struct fs_who *who, struct fs_place at, const char *path, uint64_t bytes)
+{
+    struct name_call c = call_of(NAME_TRUNCATE, who, at, path, 0);
+    c.in.value = bytes;
+    return name_perform(&c);
+}
+
+int fs_space_of(const struct fs_who *who, struct fs_place at, const char *path,
+                struct fs_space *out)
+{
+    struct name_call c = call_of(NAME_SPACE, who, at, path, FS_EMPTY_PATH);
+    int e = name_perform(&c);
+    if (e < 0)
+        return e;
+    *out = (struct fs_space){
+        .blocks = c.out.blocks,
+        .free_blocks = c.out.free_blocks,
+        .files = c.out.files,
+        .free_files = c.out.free_files,
+        .type = c.in.at.mount == 0 ? 0x01021994 : 0x9fa0, // tmpfs, proc
+        .block_bytes = PAGE_SIZE,
+        .name_max = NAME_MAX_BYTES,
+    };
+    return 0;
+}

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+// Advisory locks on tree files: byte ranges that belong to a process (fcntl) and whole-file locks
+// that belong to an open file (flock). The two do not see each other, as on Linux. All are kept at
+// the home of the tree.
+#pragma once
+
+#include "ssi/fs/file.h"
+
+enum { // as F_RDLCK, F_WRLCK, F_UNLCK
+    LOCK_SHARED = 0,
+    LOCK_EXCLUSIVE = 1,
+    LOCK_NONE = 2
+};
+
+struct lock_range {
+    uint64_t from, to; // [from, to); to UINT64_MAX: the end, however far
+    int32_t owner;     // process, of a byte range
+    int32_t kind;
+    const struct file *whole; // the open file that a flock belongs to, else NULL
+};
+
+// Sets or takes away. -EAGAIN when it conflicts and may not wait, -EINTR, -ENOMEM, -EDEADLK never.
+// May sleep when `waits`.
+int locks_set(struct file *f, const struct lock_range *r, bool waits);
+// The first lock that would conflict with *r replaces it; kind LOCK_NONE: none.
+int locks_get(struct file *f, struct lock_range *r);
+// A process closed a descriptor of the file, which drops all its byte ranges on it.
+void locks_drop(struct file *f, int32_t owner);
+// An open file is released: its flock goes.
+void locks_release(const struct file *f, uint64_t inode);

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+// One operation on a name, as a value: the same struct is carried out by the tree of this node, by
+// the tree of the file-system home (its fixed part and strings travel as they are), and by the
+// generated trees. A walk that leaves its kind of tree answers NAME_CROSSED and says where to go
+// on.
+#pragma once
+
+#include "ssi/fs/file.h"
+
+enum name_op {
+    NAME_OPEN = 1,
+    NAME_STAT,
+    NAME_DIR,    // resolve a directory: its place
+    NAME_PARENT, // place of the directory that holds the last name, which comes back as text
+    NAME_PATH,   // getcwd: the path of `at` comes back as text
+    NAME_MKDIR,
+    NAME_MKNOD,
+    NAME_UNLINK,
+    NAME_RMDIR,
+    NAME_RENAME,  // both names are single ones, in at and other_at
+    NAME_LINK,    // `other` is a single name in other_at
+    NAME_SYMLINK, // `other` is the target
+    NAME_READLINK,
+    NAME_ACCESS,
+    NAME_CHMOD,
+    NAME_CHOWN,
+    NAME_UTIMES,
+    NAME_TRUNCATE,
+    NAME_SPACE,
+    NAME_OPS,
+};
+
+#define NAME_CROSSED  1  // out of a walk: go on at call.in.at with call.path
+#define NAME_HOPS_MAX 40 // symbolic links and crossings in one walk, as Linux has it
+
+enum { // rename flags, as renameat2
+    RENAME_NOREPLACE = 1,
+    RENAME_EXCHANGE = 2
+};
+
+struct name_in { // travels as it is
+    uint8_t op;
+    uint8_t hops;    // links and crossings so far
+    uint8_t crossed; // an empty path names the place: the walk came from elsewhere
+    uint8_t slash;   // rename: the other name had a slash behind it
+    uint32_t flags;  // FS_*, or O_* for open, RENAME_* for rename
+    uint32_t mode;   // permissions, MAY_* for access
+    uint32_t uid, gid;
+    uint64_t value; // bytes, rdev
+    int64_t atime_ns, mtime_ns;
+    struct fs_place at, other_at;
+} PACKED;
+
+struct name_out { // travels as it is
+    struct fs_place place;
+    struct fs_stat st;
+    uint64_t blocks, free_blocks, files, free_files; // NAME_SPACE
+    uint32_t slash;                                  // NAME_PARENT: the path had one at its end
+    uint32_t open_flags;                             // NAME_OPEN from another node: REMOTE_*
+    uint64_t handle;                                 // NAME_OPEN from another node
+} PACKED;
+STATIC_ASSERT(sizeof(struct fs_stat) == 80, "fs_stat is the same on all builds");
+
+struct name_call {
+    struct name_in in;
+    const struct fs_who *who;
+    const char *path;  // what is left of it
+    const char *other; // second name or link text, or NULL
+    char *text;        // answer text of at most text_size bytes, no NUL
+    size_t text_size, text_bytes;
+    struct name_out out;
+    struct file *file; // NAME_OPEN
+    char *owned;       // heap buffer that `path` leads into, or NULL
+};
+
+// Carries it out wherever it leads; 0 or negative errno. May sleep. Frees `owned`.
+int name_perform(struct name_call *c);
+// `path` becomes text + "/" + rest (rest may be NULL or empty). -ENAMETOOLONG, -ENOMEM, -ELOOP
+// (counts a hop).
+int name_redirect(struct name_call *c, const char *text, size_t length, const char *rest);
+// Next component of *path: its length, *path behind it and behind the slashes that follow, *slash
+// tells of those. 0: no more. The component begins where *path (after leading slashes) was.
+size_t name_component(const char **path, const char **component, bool *slash);
+
+static inline struct fs_place place_of(uint16_t mount, uint64_t inode)
+{
+    return (struct fs_place){.mount = mount, .inode = inode};
+}
+static inline bool place_equal(struct fs_place a, struct fs_place b)
+{
+    return a.mount == b.mount && a.inode == b.inode;
+}
+
+// tree_ops.c: on this node's tree.
+int tree_perform(struct name_call *c);
+// generated.c: in a generated tree of this node.
+int generated_perform(struct name_call *c);
+// remote.c: at the home of the tree.
+int remote_perform(struct name_call *c);
+bool fs_is_home(void); // this node's tree is the one

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: MIT
+// What names of the tree may stand for that rooms above provide: FIFOs and devices. Handed down
+// once at start (ssi/stream); without it such names give ENXIO.
+#pragma once
+
+#include "ssi/fs/file.h"
+
+struct fs_special_ops {
+    // One end of the FIFO whose state is *fifo (NULL at first), by the access mode of `flags`.
+    // Never waits for the other end: that is fifo_wait's. 0, -ENOMEM, -ENXIO.
+    int (*fifo_open)(void **fifo, uint32_t flags, struct file **f);
+    void (*fifo_free)(void *fifo);
+    // A device by number. 0, -ENXIO.
+    int (*device_open)(const struct fs_who *who, uint32_t mode, uint64_t rdev, uint32_t flags,
+                       struct file **f);
+};
+
+// ioctl of an opened FIFO end, never a user's: 0 once the other end was opened. Sleeps until then
+// unless O_NONBLOCK (-EAGAIN).
+#define FIFO_WAIT 0xfffffff1u
+
+void fs_special_set(const struct fs_special_ops *ops); // kept
+const struct fs_special_ops *fs_special(void);         // never NULL

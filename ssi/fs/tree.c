@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: MIT
+#include "ssi/fs/tree.h"
+#include "kernel/bootparts.h"
+#include "lib/cpio.h"
+#include "lib/errno.h"
+#include "lib/log.h"
+#include "lib/node_var.h"
+#include "lib/string.h"
+#include "mm/heap.h"
+
+#define COVERS_MAX 8
+
+NODE_VAR(bool, built);
+NODE_VAR(struct inode *, covers[COVERS_MAX]);
+
+// ---- building from the archive
+// -------------------------------------------------------------------
+
+// The directory that holds the last name of `path`, with what is missing on the way made; the name
+// begins at *last. NULL: no memory, or a component is no directory.
+static struct inode *build_parent(const char *path, const char **last)
+{
+    struct inode *at = inode_root();
+    for (const char *slash; (slash = strchr(path, '/')) != NULL; path = slash + 1) {
+        size_t n = (size_t)(slash - path);
+        struct dirent *d = dirent_find(at, path, n);
+        struct inode *next = d ? d->inode : inode_new(S_IFDIR | 0755, 0, 0, true);
+        if (next == NULL || !inode_is(next, S_IFDIR))
+            return NULL;
+        if (d == NULL && dirent_add(at, path, n, next) < 0)
+            return NULL;
+        at = next;
+    }
+    *last = path;
+    return at;
+}
+
+static void build_times(struct inode *i, uint32_t seconds)
+{
+    i->atime_ns = i->mtime_ns = i->ctime_ns = (int64_t)seconds * 1000000000;
+}
+
+static bool build_content(struct inode *i, const struct cpio_entry *e)
+{
+    switch (e->mode & CPIO_TYPE) {
+    case CPIO_FILE:
+        i->archive = e->data;
+        i->archive_bytes = i->bytes = e->bytes;
+        break;
+    case CPIO_SYMLINK:
+        i->target = heap_alloc(e->bytes + 1);
+        if (i->target == NULL)
+            return false;
+        memcpy(i->target, e->data, e->bytes);
+        i->target[e->bytes] = '\0';
+        i->bytes = e->bytes;
+        break;
+    case CPIO_CHAR:
+    case CPIO_BLOCK:
+        i->rdev = fs_device_number(e->rdev_major, e->rdev_minor);
+        break;
+    }
+    return true;
+}
+
+static const char *build_entry(const struct cpio_entry *e)
+{
+    const char *name;
+    if (e->name[0] == '\0') { // the root itself
+        inode_root()->mode = S_IFDIR | (e->mode & 07777);
+        build_times(inode_root(), e->mtime);
+        return NULL;
+    }
+    struct inode *dir = build_parent(e->name, &name);
+    if (dir == NULL)
+        return "an entry lies below something that is no directory, or memory is short";
+    struct dirent *d = dirent_find(dir, name, strlen(name));
+    if (d && inode_is(d->inode, S_IFDIR) && (e->mode & CPIO_TYPE) == CPIO_DIR) {
+        d->inode->mode = S_IFDIR | (e->mode & 07777);
+        return NULL;
+    }
+    if (d)
+        return "two entries have one name";
+    struct inode *i = inode_new(e->mode & (S_IFMT | 07777), e->uid, e->gid, true);
+    if (i == NULL)
+        return "memory is short";
+    if (!build_content(i, e) || dirent_add(dir, name, strlen(name), i) < 0)
+        return "memory is short";
+    build_times(i, e->mtime);
+    build_times(dir, e->mtime);
+    return NULL;
+}
+
+bool tree_build(const void *bytes, size_t size, const char **why)
+{
+    struct cpio c;
+    struct cpio_entry e;
+    int more;
+    cpio_open(&c, bytes, size);
+    while ((more = cpio_next(&c, &e)) > 0) {
+        *why = build_entry(&e);
+        if (*why)
+            return false;
+    }
+    *why = c.why;
+    return more == 0;
+}
+
+bool tree_ready(void)
+{
+    const void *part;
+    const char *why;
+    size_t bytes;
+    if (node(built))
+        return true;
+    if (!inodes_init())
+        return false;
+    node(built) = true;
+    const struct archive *a = boot_archive();
+    if (a && archive_part(a, ARCHIVE_ROOT, &part, &bytes) && !tree_build(part, bytes, &why))
+        log_error("fs", "root archive: %s; what comes behind is missing", why);
+    return true;
+}
+
+// ---- generated trees
+// -----------------------------------------------------------------------------
+int tree_cover(const char *path, uint16_t mount)
+{
+    const char *name;
+    if (!tree_ready() || mount >= COVERS_MAX || path[0] != '/')
+        return -EINVAL;
+    struct inode *dir = build_parent(path + 1, &name);
+    if (dir == NULL)
+        return -ENOTDIR;
+    struct dirent *d = dirent_find(dir, name, strlen(name));
+    struct inode *i = d ? d->inode : inode_new(S_IFDIR | 0755, 0, 0, true);
+    if (i == NULL)
+        return -ENOMEM;
+    if (!inode_is(i, S_IFDIR))
+        return -ENOTDIR;
+    if (d == NULL && dirent_add(dir, name, strlen(name), i) < 0)
+        return -ENOMEM;
+    i->mount = mount;
+    node(covers)[mount] = i;
+    return 0;
+}
+
+struct inode *tree_covered(uint16_t mount)
+{
+    return mount < COVERS_MAX ? node(covers)[mount] : NULL;
+}
+
+// ---- walking
+// -------------------------------------------------------------------------------------
+size_t name_component(const char **path, const char **component, bool *slash)
+{
+    const char *p = *path;
+    while (*p == '/')
+        p++;
+    *component = p;
+    while (*p != '\0' && *p != '/')
+        p++;
+    size_t length = (size_t)(p - *component);
+    *slash = *p == '/';
+    while (*p == '/')
+        p++;
+    *path = p;
+    return length;
+}
+
+int name_redirect(struct name_call *c, const char *text, size_t length, const char *rest)
+{
+    size_t tail = rest ? strlen(rest) : 0;
+    if (++c->in.hops > NAME_HOPS_MAX)
+        return -ELOOP;
+    if (length + 1 + tail + 1 > PATH_MAX_BYTES)
+        return -ENAMETOOLONG;
+    char *p = heap_alloc(length + tail + 2);
+    if (p == NULL)
+        return -ENOMEM;
+    memcpy(p, text, length);
+    if (rest)
+        p[length++] = '/';
+    memcpy(p + length, rest ? rest : "", tail);
+    p[length + tail] = '\0';
+    heap_free(c->owned);
+    c->path = c->owned = p;
+    return 0;
+}
+
+// Where a path begins. 0 with *at, NAME_CROSSED, or an error.
+static int walk_start(struct name_call *c, struct inode **at)
+{
+    if (c->path[0] == '/') {
+        while (c->path[0] == '/')
+            c->path++;
+        c->in.at = c->who->root;
+        c->in.crossed = true;
+        if (c->in.at.mount != 0)
+            return ++c->in.hops > NAME_HOPS_MAX ? -ELOOP : NAME_CROSSED;
+    }
+    *at = inode_find(c->in.at.inode);
+    return *at ? 0 : -ENOENT;
+}
+
+// One step from `at` along f->name: *next, or NULL when there is no such entry.
+static int walk_step(const struct name_call *c, struct inode *at, struct found *f,
+                     struct inode **next)
+{
+    if (!inode_is(at, S_IFDIR))
+        return -ENOTDIR;
+    if (!inode_may(at, c->who, MAY_X))
+        return -EACCES;
+    if (at->links == 0)
+        return -ENOENT;
+    f->dir = NULL;
+    *next = at;
+    if (f->length == 1 && f->name[0] == '.')
+        return 0;
+    if (f->length == 2 && f->name[0] == '.' && f->name[1] == '.') {
+        if (!place_equal(c->who->root, place_of(0, at->number)))
+            *next = at->dir.parent;
+        return 0;
+    }
+    if (f->length > NAME_MAX_BYTES)
+        return -ENAMETOOLONG;
+    f->dir = at;
+    struct dirent *d = dirent_find(at, f->name, f->length);
+    *next = d ? d->inode : NULL;
+    return 0;
+}
+
+int tree_walk(struct name_call *c, bool follow, struct found *f)
+{
+    struct inode *at = NULL, *next;
+    bool empty_fine = c->in.crossed || (c->in.op != NAME_OPEN && (c->in.flags & FS_EMPTY_PATH));
+    int e = 0;
+    if (c->path[0] == '\0' && !empty_fine)
+        return -ENOENT;
+    if ((e = walk_start(c, &at)) != 0)
+        return e;
+    *f = (struct found){.inode = at};
+    while (c->path[0] != '\0') {
+        const char *rest = c->path;
+        f->length = name_component(&rest, &f->name, &f->slash);
+        if ((e = walk_step(c, at, f, &next)) < 0)
+            return e;
+        bool last = *rest == '\0';
+        f->inode = next;
+        if (next == NULL && last)
+            return 0;
+        if (next == NULL)
+            return -ENOENT;
+        if (inode_is(next, S_IFLNK) && (!last || follow || f->slash)) {
+            c->in.at = place_of(0, at->number);
+            if ((e = name_redirect(c, next->target, next->bytes, f->slash ? rest : NULL)) < 0 ||
+                (e = walk_start(c, &at)) != 0)
+                return e;
+            *f = (struct found){.inode = at};
+            continue;
+        }
+        if (next->mount && f->dir) {
+            c->in.at = place_of(next->mount, 1);
+            c->in.crossed = true;
+            c->path = rest;
+            return ++c->in.hops > NAME_HOPS_MAX ? -ELOOP : NAME_CROSSED;
+        }
+        at = next;
+        c->path = rest;
+    }
+    return f->slash && !inode_is(f->inode, S_IFDIR) ? -ENOTDIR : 0;
+}
+
+int tree_walk_to(struct name_call *c, bool follow, struct inode **i)
+{
+    struct found f;
+    int e = tree_walk(c, follow, &f);
+    if (e != 0)
+        return e;
+    *i = f.inode;
+    return f.inode ? 0 : -ENOENT;
+}

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: MIT
+// Names that go and move: unlink, rmdir, link, rename.
+#include "ssi/fs/tree_priv.h"
+#include "lib/errno.h"
+#include "lib/string.h"
+
+// In a directory with the sticky bit only owners may take a name away.
+static int sticky_check(const struct name_call *c, const struct inode *dir, const struct inode *i)
+{
+    if (!inode_may(dir, c->who, MAY_W | MAY_X))
+        return -EACCES;
+    if ((dir->mode & S_ISVTX) && !name_owner(c, dir) && !name_owner(c, i))
+        return -EPERM;
+    return 0;
+}
+
+int op_unlink(struct name_call *c)
+{
+    struct found f;
+    int e = tree_walk(c, false, &f);
+    if (e != 0)
+        return e;
+    if (f.inode == NULL)
+        return -ENOENT;
+    if (f.dir == NULL)
+        return -EISDIR;
+    if ((e = sticky_check(c, f.dir, f.inode)) < 0)
+        return e;
+    if (inode_is(f.inode, S_IFDIR))
+        return -EISDIR;
+    dirent_remove(dirent_find(f.dir, f.name, f.length));
+    return 0;
+}
+
+int op_rmdir(struct name_call *c)
+{
+    struct found f;
+    int e = tree_walk(c, false, &f);
+    if (e != 0)
+        return e;
+    if (f.inode == NULL)
+        return -ENOENT;
+    if (f.dir == NULL)
+        return f.length == 2 ? -ENOTEMPTY : f.length == 1 ? -EINVAL : -EBUSY;
+    if (!inode_is(f.inode, S_IFDIR))
+        return -ENOTDIR;
+    if ((e = sticky_check(c, f.dir, f.inode)) < 0)
+        return e;
+    if (f.inode->mount)
+        return -EBUSY;
+    if (f.inode->dir.count)
+        return -ENOTEMPTY;
+    dirent_remove(dirent_find(f.dir, f.name, f.length));
+    return 0;
+}
+
+static struct inode *dir_of(struct fs_place p)
+{
+    struct inode *i = p.mount == 0 ? inode_find(p.inode) : NULL;
+    return i && inode_is(i, S_IFDIR) && i->links ? i : NULL;
+}
+
+static bool name_single(const char *name)
+{
+    size_t n = strlen(name);
+    return n > 0 && n <= NAME_MAX_BYTES && strchr(name, '/') == NULL && strcmp(name, ".") != 0 &&
+           strcmp(name, "..") != 0;
+}
+
+int op_link(struct name_call *c)
+{
+    struct inode *i;
+    if (!name_single(c->other))
+        return -EINVAL;
+    int e = tree_walk_to(c, !(c->in.flags & FS_NOFOLLOW), &i);
+    if (e != 0)
+        return e == NAME_CROSSED ? -EXDEV : e;
+    struct inode *dir = dir_of(c->in.other_at);
+    if (dir == NULL)
+        return -ENOENT;
+    if (dirent_find(dir, c->other, strlen(c->other)))
+        return -EEXIST;
+    if (c->in.slash)
+        return -ENOENT;
+    if (inode_is(i, S_IFDIR))
+        return -EPERM;
+    if (!inode_may(dir, c->who, MAY_W | MAY_X))
+        return -EACCES;
+    if (i->links >= LINKS_MAX)
+        return -EMLINK;
+    if (i->links == 0)
+        return -ENOENT;
+    return dirent_add(dir, c->other, strlen(c->other), i) < 0 ? -ENOSPC : 0;
+}
+
+// ---- rename
+// --------------------------------------------------------------------------------------
+struct renaming {
+    struct inode *from_dir, *to_dir;
+    struct dirent *from, *to; // to: NULL when the new name is free
+};
+
+static bool is_below(const struct inode *i, const struct inode *above)
+{
+    for (; i != inode_root(); i = i->dir.parent)
+        if (i == above)
+            return true;
+    return i == above;
+}
+
+// May the entry `d` move into `dir`?
+static int rename_into(const struct name_call *c, const struct dirent *d, const struct inode *dir)
+{
+    if (!inode_is(d->inode, S_IFDIR))
+        return 0;
+    if (is_below(dir, d->inode))
+        return -EINVAL;
+    if (d->inode->mount)
+        return -EBUSY;
+    // Its ".." changes, which is a write to it.
+    return dir == d->dir || inode_may(d->inode, c->who, MAY_W) ? 0 : -EACCES;
+}
+
+static int rename_replace_check(const struct renaming *r)
+{
+    bool from_dir = inode_is(r->from->inode, S_IFDIR), to_dir = inode_is(r->to->inode, S_IFDIR);
+    if (to_dir && !from_dir)
+        return -EISDIR;
+    if (from_dir && !to_dir)
+        return -ENOTDIR;
+    if (to_dir && is_below(r->from_dir, r->to->inode))
+        return -ENOTEMPTY;
+    if (to_dir && r->to->inode->mount)
+        return -EBUSY;
+    return to_dir && r->to->inode->dir.count ? -ENOTEMPTY : 0;
+}
+
+static int rename_check(const struct name_call *c, const struct renaming *r, bool slash)
+{
+    int e = sticky_check(c, r->from_dir, r->from->inode);
+    if (e < 0)
+        return e;
+    e = r->to                                         ? sticky_check(c, r->to_dir, r->to->inode)
+        : inode_may(r->to_dir, c->who, MAY_W | MAY_X) ? 0
+                                                      : -EACCES;
+    if (e < 0)
+        return e;
+    if (slash && !inode_is(r->from->inode, S_IFDIR))
+        return -ENOTDIR;
+    if ((e = rename_into(c, r->from, r->to_dir)) < 0)
+        return e;
+    if (c->in.flags & RENAME_EXCHANGE)
+        return r->to ? rename_into(c, r->to, r->from_dir) : -ENOENT;
+    if (r->to == NULL)
+        return 0;
+    return c->in.flags & RENAME_NOREPLACE ? -EEXIST : rename_replace_check(r);
+}
+
+// Both names exist and swap what they name.
+static void rename_exchange(const struct renaming *r)
+{
+    struct inode *a = r->from->inode, *b = r->to->inode;
+    bool a_dir = inode_is(a, S_IFDIR), b_dir = inode_is(b, S_IFDIR);
+    r->from->inode = b;
+    r->to->inode = a;
+    if (a_dir) {
+        a->dir.parent = r->to_dir;
+        a->dir.self = r->to;
+        r->from_dir->links--;
+        r->to_dir->links++;
+    }
+    if (b_dir) {
+        b->dir.parent = r->from_dir;
+        b->dir.self = r->from;
+        r->to_dir->links--;
+        r->from_dir->links++;
+    }
+    inode_touch(r->from_dir);
+    inode_touch(r->to_dir);
+    inode_changed(a);
+    inode_changed(b);
+}
+
+int op_rename(struct name_call *c)
+{
+    struct renaming r = {.from_dir = dir_of(c->in.at), .to_dir = dir_of(c->in.other_at)};
+    if (!name_single(c->path) || !name_single(c->other))
+        return -EINVAL;
+    if (r.from_dir == NULL || r.to_dir == NULL)
+        return -ENOENT;
+    r.from = dirent_find(r.from_dir, c->path, strlen(c->path));
+    r.to = dirent_find(r.to_dir, c->other, strlen(c->other));
+    if (r.from == NULL)
+        return -ENOENT;
+    int e = rename_check(c, &r, c->in.slash);
+    if (e < 0)
+        return e;
+    if (c->in.flags & RENAME_EXCHANGE) {
+        rename_exchange(&r);
+        return 0;
+    }
+    if (r.to && r.to->inode == r.from->inode)
+        return 0; // two names of one file: both stay
+    // The new entry first, so that being out of memory changes nothing.
+    if (r.to) {
+        struct inode *gone = r.to->inode;
+        inode_get(gone);
+        rename_exchange(&r);
+        dirent_remove(r.from); // now names what was replaced
+        inode_put(gone);
+        return 0;
+    }
+    e = dirent_add(r.to_dir, c->other, strlen(c->other), r.from->inode);
+    if (e < 0)
+        return -ENOSPC;
+    dirent_remove(r.from);
+    return 0;
+}

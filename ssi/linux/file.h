@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+// What the bodies about files share.
+#pragma once
+
+#include "mm/user.h"
+#include "ssi/fs/file.h"
+#include "ssi/linux/linux.h"
+
+#define AT_FDCWD            (-100)
+#define AT_SYMLINK_NOFOLLOW 0x100u
+#define AT_REMOVEDIR        0x200u // and AT_EACCESS of faccessat2
+#define AT_SYMLINK_FOLLOW   0x400u
+#define AT_NO_AUTOMOUNT     0x800u
+#define AT_EMPTY_PATH       0x1000u
+#define AT_STATX_SYNC       0x6000u
+
+#define MOVE_BYTES_MAX 0x7ffff000u // of one read or write, as Linux has it
+
+// A name that a call gives: who asks, where it begins, and the path from user memory.
+struct file_name {
+    struct fs_who who;
+    struct fs_place at;
+    char *path; // on the heap
+};
+
+// 0, -EFAULT, -ENAMETOOLONG, -ENOMEM, -EBADF, -ENOTDIR. file_name_end() after success. May sleep.
+int file_name_begin(struct file_name *n, int32_t dirfd, uint32_t user_path);
+void file_name_end(struct file_name *n);
+
+// The file of a descriptor of the current process, with a user more; NULL: -EBADF.
+struct file *file_of(uint32_t fd);
+
+// What a body returns after bytes were moved: `moved` of this entry (>= 0 or negative errno) on top
+// of c->done, `wanted` in all.
+long file_moved(struct call *c, const struct file *f, long moved, uint64_t wanted);
+
+static inline uint64_t u64_of(uint32_t low, uint32_t high)
+{
+    return (uint64_t)high << 32 | low;
+}

@@ -1,0 +1,499 @@
+// SPDX-License-Identifier: MIT
+// Moving bytes: read, write and their many forms, seeking, sendfile.
+#include "ssi/linux/file.h"
+#include "lib/string.h"
+#include "mm/heap.h"
+#include "ssi/fs/inode.h"
+
+#define IOV_MAX      1024u
+#define GATHER_BYTES 4096u // writev up to this goes out as one write
+#define COPY_BYTES   (16u << 10)
+#define RLIMIT_FSIZE 1
+#define SIGPIPE      13
+#define SIGXFSZ      25
+
+enum {
+    SEEK_SET,
+    SEEK_CUR
+};
+
+struct linux_iovec {
+    uint32_t at, bytes;
+} PACKED;
+
+static void raise(int signal)
+{
+    struct signal_info info = {.signal = signal, .pid = process_current()->pid};
+    signal_post_task(task_current(), &info);
+}
+
+long file_moved(struct call *c, const struct file *f, long moved, uint64_t wanted)
+{
+    if (moved == -EPIPE && c->done == 0)
+        raise(SIGPIPE);
+    if (moved >= 0)
+        c->done += (uint64_t)moved;
+    if (c->done == 0)
+        return moved;
+    // Part of it is done. If the wait for the rest was ended to move or stop the process, go on
+    // with it afterwards; a handler that waits ends the call with what there is.
+    bool asked = moved == -EINTR || (moved >= 0 && thread_current()->asked);
+    bool waits = f->ops->seek == NULL && !(f->flags & O_NONBLOCK);
+    if (c->done < wanted && asked && waits && !signal_pending(task_current()))
+        return CALL_RESUME;
+    return (long)c->done;
+}
+
+// How many bytes a regular file may take at `at`: RLIMIT_FSIZE. 0 with nothing allowed.
+static int size_limit(struct file *f, const uint64_t *at, size_t *n)
+{
+    uint32_t limit = process_current()->limits[RLIMIT_FSIZE].current;
+    if (limit == UINT32_MAX || !file_is_tree(f))
+        return 0;
+    uint64_t from = at ? *at : f->ops->seek ? (uint64_t)f->ops->seek(f, 0, SEEK_CUR) : 0;
+    if (from >= limit && *n > 0) {
+        raise(SIGXFSZ);
+        return -EFBIG;
+    }
+    *n = (size_t)MIN((uint64_t)*n, limit - from);
+    return 0;
+}
+
+// ---- read and write
+// ------------------------------------------------------------------------------
+static long read_to(uint32_t fd, uint32_t to, uint32_t n, const uint64_t *at)
+{
+    struct xfer x;
+    struct file *f = file_of(fd);
+    if (f == NULL)
+        return -EBADF;
+    xfer_user(&x, to, MIN(n, MOVE_BYTES_MAX));
+    long r = file_read(f, &x, at);
+    file_put(f);
+    return r;
+}
+
+static long write_from(struct call *c, uint32_t fd, uint32_t from, uint32_t bytes,
+                       const uint64_t *at)
+{
+    struct xfer x;
+    uint32_t done = (uint32_t)c->done;
+    size_t n = MIN(bytes, MOVE_BYTES_MAX);
+    struct file *f = file_of(fd);
+    if (f == NULL)
+        return -EBADF;
+    uint64_t pos = at ? *at + done : 0;
+    long r = size_limit(f, at, &n);
+    if (r == 0) {
+        xfer_user(&x, from + done, n - MIN(n, done));
+        r = file_write(f, &x, at ? &pos : NULL);
+        r = file_moved(c, f, r, n);
+    }
+    file_put(f);
+    return r;
+}
+
+long sys_read(struct call *c)
+{
+    return read_to(c->args[0], c->args[1], c->args[2], NULL);
+}
+
+long sys_write(struct call *c)
+{
+    return write_from(c, c->args[0], c->args[1], c->args[2], NULL);
+}
+
+long sys_pread64(struct call *c)
+{
+    uint64_t at = u64_of(c->args[3], c->args[4]);
+    return (int64_t)at < 0 ? -EINVAL : read_to(c->args[0], c->args[1], c->args[2], &at);
+}
+
+long sys_pwrite64(struct call *c)
+{
+    uint64_t at = u64_of(c->args[3], c->args[4]);
+    return (int64_t)at < 0 ? -EINVAL : write_from(c, c->args[0], c->args[1], c->args[2], &at);
+}
+
+// ---- vectors
+// -------------------------------------------------------------------------------------
+// The vector from user memory, on the heap, with the sum of its lengths.
+static int vector_in(uint32_t user, uint32_t count, struct linux_iovec **v, uint64_t *total)
+{
+    if (count > IOV_MAX)
+        return -EINVAL;
+    *v = heap_alloc(MAX(count, 1) * sizeof(**v));
+    if (*v == NULL)
+        return -ENOMEM;
+    int e = user_read(*v, user, count * sizeof(**v));
+    *total = 0;
+    for (uint32_t k = 0; k < count && e == 0; k++) {
+        if ((*v)[k].bytes > INT32_MAX)
+            e = -EINVAL;
+        *total += (*v)[k].bytes;
+    }
+    if (e == 0 && *total > INT32_MAX)
+        e = -EINVAL;
+    if (e < 0)
+        heap_free(*v);
+    return e;
+}
+
+static long vector_read(struct file *f, const struct linux_iovec *v, uint32_t count, uint64_t *at)
+{
+    long total = 0;
+    for (uint32_t k = 0; k < count; k++) {
+        struct xfer x;
+        // A stream that gave some bytes must not be waited on for more.
+        if (total > 0 && f->ops->seek == NULL && !(f->ops->poll && f->ops->poll(f) & POLL_IN))
+            break;
+        xfer_user(&x, v[k].at, v[k].bytes);
+        long r = file_read(f, &x, at);
+        if (r < 0)
+            return total ? total : r;
+        total += r;
+        if (at)
+            *at += (uint64_t)r;
+        if ((uint32_t)r < v[k].bytes)
+            break;
+    }
+    return total;
+}
+
+static long vector_read_call(uint32_t fd, uint32_t user, uint32_t count, uint64_t *at)
+{
+    struct linux_iovec *v;
+    uint64_t total;
+    struct file *f = file_of(fd);
+    if (f == NULL)
+        return -EBADF;
+    long r = vector_in(user, count, &v, &total);
+    if (r == 0) {
+        r = vector_read(f, v, count, at);
+        heap_free(v);
+    }
+    file_put(f);
+    return r;
+}
+
+// Small vectors go as one write, so that a pipe or a terminal gets them whole.
+static long vector_write_small(struct file *f, const struct linux_iovec *v, uint32_t count,
+                               uint32_t total, const uint64_t *at)
+{
+    struct xfer x;
+    uint32_t used = 0;
+    long e = 0;
+    char *bytes = heap_alloc(MAX(total, 1));
+    if (bytes == NULL)
+        return -ENOMEM;
+    for (uint32_t k = 0; k < count && e == 0; k++) {
+        e = user_read(bytes + used, v[k].at, v[k].bytes);
+        used += v[k].bytes;
+    }
+    if (e == 0) {
+        xfer_kernel(&x, bytes, total);
+        e = file_write(f, &x, at);
+    }
+    heap_free(bytes);
+    return e;
+}
+
+// Goes on `skip` bytes behind the start of the vector.
+static long vector_write(struct file *f, const struct linux_iovec *v, uint32_t count, uint64_t skip,
+                         uint64_t *at)
+{
+    long total = 0;
+    for (uint32_t k = 0; k < count; k++) {
+        struct xfer x;
+        uint32_t begin = (uint32_t)MIN(skip, v[k].bytes);
+        skip -= begin;
+        if (begin == v[k].bytes)
+            continue;
+        xfer_user(&x, v[k].at + begin, v[k].bytes - begin);
+        long r = file_write(f, &x, at);
+        if (r < 0)
+            return total ? total : r;
+        total += r;
+        if (at)
+            *at += (uint64_t)r;
+        if ((uint32_t)r < v[k].bytes - begin)
+            break;
+    }
+    return total;
+}
+
+static long vector_write_call(struct call *c, uint32_t fd, uint32_t user, uint32_t count,
+                              const uint64_t *at)
+{
+    struct linux_iovec *v;
+    uint64_t total, pos = at ? *at + c->done : 0;
+    struct file *f = file_of(fd);
+    if (f == NULL)
+        return -EBADF;
+    long r = vector_in(user, count, &v, &total);
+    if (r == 0) {
+        size_t allowed = (size_t)total;
+        r = size_limit(f, at, &allowed);
+        if (r == 0 && total <= GATHER_BYTES && c->done == 0)
+            r = vector_write_small(f, v, count, (uint32_t)allowed, at);
+        else if (r == 0)
+            r = vector_write(f, v, count, c->done, at ? &pos : NULL);
+        r = file_moved(c, f, r, total);
+        heap_free(v);
+    }
+    file_put(f);
+    return r;
+}
+
+long sys_readv(struct call *c)
+{
+    return vector_read_call(c->args[0], c->args[1], c->args[2], NULL);
+}
+
+long sys_writev(struct call *c)
+{
+    return vector_write_call(c, c->args[0], c->args[1], c->args[2], NULL);
+}
+
+long sys_preadv(struct call *c)
+{
+    uint64_t at = u64_of(c->args[3], c->args[4]);
+    return (int64_t)at < 0 ? -EINVAL : vector_read_call(c->args[0], c->args[1], c->args[2], &at);
+}
+
+long sys_pwritev(struct call *c)
+{
+    uint64_t at = u64_of(c->args[3], c->args[4]);
+    return (int64_t)at < 0 ? -EINVAL
+                           : vector_write_call(c, c->args[0], c->args[1], c->args[2], &at);
+}
+
+// ---- seeking
+// -------------------------------------------------------------------------------------
+static int64_t seek(uint32_t fd, int64_t offset, uint32_t whence)
+{
+    struct file *f = file_of(fd);
+    if (f == NULL)
+        return -EBADF;
+    int64_t r = f->flags & O_PATH ? -EBADF
+                : f->ops->seek    ? f->ops->seek(f, offset, (int)whence)
+                                  : -ESPIPE;
+    file_put(f);
+    return r;
+}
+
+long sys_lseek(struct call *c)
+{
+    int64_t r = seek(c->args[0], (int32_t)c->args[1], c->args[2]);
+    return r > INT32_MAX ? -EOVERFLOW : (long)r;
+}
+
+long sys__llseek(struct call *c)
+{
+    int64_t r = seek(c->args[0], (int64_t)u64_of(c->args[2], c->args[1]), c->args[4]);
+    return r < 0 ? (long)r : user_write(c->args[3], &r, sizeof(r));
+}
+
+// ---- from file to file
+// ---------------------------------------------------------------------------
+// Moves up to `count` bytes from *pos of `in` to `out` (at *to, or its own offset). Bytes, or an
+// error when nothing was moved.
+static long copy(struct file *out, uint64_t *to, struct file *in, uint64_t *pos, uint64_t count)
+{
+    long total = 0, e = 0;
+    char *bytes = heap_alloc(COPY_BYTES);
+    if (bytes == NULL)
+        return -ENOMEM;
+    while ((uint64_t)total < count) {
+        struct xfer x;
+        xfer_kernel(&x, bytes, (size_t)MIN(count - (uint64_t)total, COPY_BYTES));
+        e = file_read(in, &x, pos);
+        if (e <= 0)
+            break;
+        long got = e;
+        xfer_kernel(&x, bytes, (size_t)got);
+        e = file_write(out, &x, to);
+        if (e < 0)
+            break;
+        total += e;
+        *pos += (uint64_t)e;
+        if (to)
+            *to += (uint64_t)e;
+        if (e < got || thread_current()->asked)
+            break;
+    }
+    heap_free(bytes);
+    return total ? total : e;
+}
+
+// The place to read from: *user when given, else the file's own offset.
+static int copy_position(struct file *f, uint32_t user, bool wide, uint64_t *pos)
+{
+    int32_t narrow;
+    if (f->ops->seek == NULL)
+        return user ? -ESPIPE : -EINVAL;
+    if (user == 0) {
+        *pos = (uint64_t)f->ops->seek(f, 0, SEEK_CUR);
+        return 0;
+    }
+    int e = wide ? user_read(pos, user, sizeof(*pos)) : user_read(&narrow, user, sizeof(narrow));
+    if (!wide)
+        *pos = (uint64_t)(int64_t)narrow;
+    return e < 0 ? e : (int64_t)*pos < 0 ? -EINVAL : 0;
+}
+
+static int copy_position_back(struct file *f, uint32_t user, bool wide, uint64_t pos)
+{
+    int32_t narrow = (int32_t)pos;
+    if (user == 0)
+        return (int)MIN(f->ops->seek(f, (int64_t)pos, SEEK_SET), 0);
+    return wide ? user_write(user, &pos, sizeof(pos)) : user_write(user, &narrow, sizeof(narrow));
+}
+
+static long sendfile_call(struct call *c, bool wide)
+{
+    uint64_t pos, count = MIN(c->args[3], MOVE_BYTES_MAX);
+    struct file *out = file_of(c->args[0]), *in = file_of(c->args[1]);
+    long r = out && in ? copy_position(in, c->args[2], wide, &pos) : -EBADF;
+    if (r == 0 && (out->flags & O_APPEND))
+        r = -EINVAL;
+    if (r == 0) {
+        r = copy(out, NULL, in, &pos, count - c->done);
+        if (r > 0) {
+            int e = copy_position_back(in, c->args[2], wide, pos);
+            r = e < 0 ? e : r;
+        }
+        bool end = r >= 0 && !thread_current()->asked;
+        r = file_moved(c, out, r, end ? c->done + (uint64_t)MAX(r, 0) : count);
+    }
+    if (out)
+        file_put(out);
+    if (in)
+        file_put(in);
+    return r;
+}
+
+long sys_sendfile(struct call *c)
+{
+    return sendfile_call(c, false);
+}
+
+long sys_sendfile64(struct call *c)
+{
+    return sendfile_call(c, true);
+}
+
+static int both_regular(struct file *a, struct file *b)
+{
+    struct fs_stat sa, sb;
+    int e = file_stat(a, &sa);
+    if (e == 0)
+        e = file_stat(b, &sb);
+    if (e < 0)
+        return e;
+    if ((sa.mode & S_IFMT) == S_IFDIR || (sb.mode & S_IFMT) == S_IFDIR)
+        return -EISDIR;
+    return (sa.mode & S_IFMT) == S_IFREG && (sb.mode & S_IFMT) == S_IFREG ? 0 : -EINVAL;
+}
+
+long sys_copy_file_range(struct call *c)
+{
+    uint64_t from, to, count = MIN(c->args[4], MOVE_BYTES_MAX);
+    struct file *in = file_of(c->args[0]), *out = file_of(c->args[2]);
+    long r = in && out ? both_regular(in, out) : -EBADF;
+    if (r == 0 && c->args[5] != 0)
+        r = -EINVAL;
+    if (r == 0 && (out->flags & O_APPEND))
+        r = -EBADF;
+    if (r == 0)
+        r = copy_position(in, c->args[1], true, &from);
+    if (r == 0)
+        r = copy_position(out, c->args[3], true, &to);
+    if (r == 0 && in->place.inode == out->place.inode && from < to + count && to < from + count)
+        r = -EINVAL;
+    if (r == 0)
+        r = copy(out, &to, in, &from, count);
+    if (r > 0) {
+        int e = copy_position_back(in, c->args[1], true, from);
+        if (e == 0)
+            e = copy_position_back(out, c->args[3], true, to);
+        r = e < 0 ? e : r;
+    }
+    if (in)
+        file_put(in);
+    if (out)
+        file_put(out);
+    return r;
+}
+
+// ---- durability and advice
+// -----------------------------------------------------------------------
+static long on_file(uint32_t fd, long (*fn)(struct file *f))
+{
+    struct file *f = file_of(fd);
+    if (f == NULL)
+        return -EBADF;
+    long r = fn(f);
+    file_put(f);
+    return r;
+}
+
+static long sync_one(struct file *f)
+{
+    return f->ops->sync ? f->ops->sync(f) : -EINVAL;
+}
+
+static long advice_fine(struct file *f)
+{
+    return f->ops->seek ? 0 : -ESPIPE;
+}
+
+static long is_open(struct file *f)
+{
+    (void)f;
+    return 0;
+}
+
+long sys_fsync(struct call *c)
+{
+    return on_file(c->args[0], sync_one);
+}
+
+long sys_sync(struct call *c)
+{
+    (void)c;
+    return 0;
+}
+
+long sys_syncfs(struct call *c)
+{
+    return on_file(c->args[0], is_open);
+}
+
+long sys_fadvise(struct call *c)
+{
+    return on_file(c->args[0], advice_fine);
+}
+
+long sys_fallocate(struct call *c)
+{
+    uint32_t mode = c->args[1];
+    uint64_t from = u64_of(c->args[2], c->args[3]), n = u64_of(c->args[4], c->args[5]);
+    struct fs_stat st;
+    struct file *f = file_of(c->args[0]);
+    if (f == NULL)
+        return -EBADF;
+    long r = 0;
+    if ((int64_t)from < 0 || (int64_t)n <= 0)
+        r = -EINVAL;
+    else if ((f->flags & O_ACCMODE) == O_RDONLY)
+        r = -EBADF;
+    else if (mode & ~1u) // only KEEP_SIZE
+        r = -EOPNOTSUPP;
+    else if (f->ops->seek == NULL)
+        r = -ESPIPE;
+    else if ((r = file_stat(f, &st)) == 0 && !mode && from + n > st.bytes)
+        r = file_set(f, &(struct fs_set){.size_set = true, .bytes = from + n});
+    file_put(f);
+    return r;
+}

@@ -1,0 +1,387 @@
+// SPDX-License-Identifier: MIT
+// Descriptors: open, close, dup, fcntl, pipes, umask.
+#include "ssi/linux/file.h"
+#include "lib/string.h"
+#include "mm/heap.h"
+#include "ssi/fs/locks.h"
+#include "ssi/stream/stream.h"
+
+enum {
+    F_DUPFD = 0,
+    F_GETFD = 1,
+    F_SETFD = 2,
+    F_GETFL = 3,
+    F_SETFL = 4,
+    F_GETLK = 5,
+    F_SETLK = 6,
+    F_SETLKW = 7,
+    F_SETOWN = 8,
+    F_GETOWN = 9,
+    F_GETLK64 = 12,
+    F_SETLK64 = 13,
+    F_SETLKW64 = 14,
+    F_DUPFD_CLOEXEC = 1030,
+    F_SETPIPE_SZ = 1031,
+    F_GETPIPE_SZ = 1032,
+};
+
+#define O_ASYNC     020000u
+#define O_DIRECT    040000u
+#define O_LARGEFILE 0100000u
+#define O_NOATIME   01000000u
+#define O_TMPFILE   020000000u
+#define O_SETTABLE  (O_APPEND | O_NONBLOCK | O_ASYNC | O_DIRECT | O_NOATIME)
+#define PIPE_SIZE   65536
+
+int file_name_begin(struct file_name *n, int32_t dirfd, uint32_t user_path)
+{
+    struct process *p = process_current();
+    process_who(p, &n->who);
+    n->at = n->who.cwd;
+    int e = linux_path_in(user_path, &n->path);
+    if (e < 0)
+        return e;
+    if (dirfd == AT_FDCWD || n->path[0] == '/')
+        return 0;
+    struct file *f = fd_file(p->files, dirfd);
+    if (f && f->place.inode != 0) {
+        n->at = f->place;
+        return 0;
+    }
+    heap_free(n->path);
+    return f ? -ENOTDIR : -EBADF;
+}
+
+void file_name_end(struct file_name *n)
+{
+    heap_free(n->path);
+}
+
+struct file *file_of(uint32_t fd)
+{
+    return fd_file_get(process_current()->files, (int)fd);
+}
+
+static long install(struct file *f, int at_least, bool cloexec)
+{
+    int fd = fd_install(process_current()->files, f, at_least, cloexec);
+    if (fd < 0)
+        file_put(f);
+    return fd;
+}
+
+static long open_at(int32_t dirfd, uint32_t path, uint32_t flags, uint32_t mode)
+{
+    struct file_name n;
+    struct file *f;
+    // Bits that Linux ignores are ignored; what it would do something else with is refused.
+    if ((flags & O_TMPFILE) || (flags & (O_CREAT | O_DIRECTORY)) == (O_CREAT | O_DIRECTORY))
+        return flags & O_TMPFILE ? -EOPNOTSUPP : -EINVAL;
+    int e = file_name_begin(&n, dirfd, path);
+    if (e < 0)
+        return e;
+    e = fs_open(&n.who, n.at, n.path, flags & ~FILE_FLAGS_OWN, mode & 07777, &f);
+    file_name_end(&n);
+    return e < 0 ? e : install(f, 0, flags & O_CLOEXEC);
+}
+
+long sys_open(struct call *c)
+{
+    return open_at(AT_FDCWD, c->args[0], c->args[1], c->args[2]);
+}
+
+long sys_openat(struct call *c)
+{
+    return open_at((int32_t)c->args[0], c->args[1], c->args[2], c->args[3]);
+}
+
+long sys_creat(struct call *c)
+{
+    return open_at(AT_FDCWD, c->args[0], O_CREAT | O_WRONLY | O_TRUNC, c->args[1]);
+}
+
+static void unlock_on_close(uint32_t fd)
+{
+    struct process *p = process_current();
+    struct file *f = file_of(fd);
+    if (f == NULL)
+        return;
+    locks_drop(f, p->pid);
+    file_put(f);
+}
+
+long sys_close(struct call *c)
+{
+    unlock_on_close(c->args[0]);
+    return fd_close(process_current()->files, (int)c->args[0]);
+}
+
+long sys_close_range(struct call *c)
+{
+    struct fd_table *t = process_current()->files;
+    uint32_t first = c->args[0], last = c->args[1], flags = c->args[2];
+    if (first > last || (flags & ~6u)) // CLOSE_RANGE_UNSHARE, CLOSE_RANGE_CLOEXEC
+        return -EINVAL;
+    if (flags & 2)
+        return -EOPNOTSUPP;
+    int fd = first > INT32_MAX ? -1 : fd_next(t, (int)first - 1);
+    for (; fd >= 0 && (uint32_t)fd <= last; fd = fd_next(t, fd)) {
+        if (flags & 4) {
+            fd_set_cloexec(t, fd, true);
+            continue;
+        }
+        unlock_on_close((uint32_t)fd);
+        fd_close(t, fd);
+    }
+    return 0;
+}
+
+// ---- dup
+// -----------------------------------------------------------------------------------------
+long sys_dup(struct call *c)
+{
+    struct file *f = file_of(c->args[0]);
+    return f ? install(f, 0, false) : -EBADF;
+}
+
+static long dup_to(uint32_t from, uint32_t to, bool cloexec)
+{
+    struct file *f = file_of(from);
+    if (f == NULL)
+        return -EBADF;
+    unlock_on_close(to);
+    int fd = fd_replace(process_current()->files, (int)to, f, cloexec);
+    if (fd < 0)
+        file_put(f);
+    return fd;
+}
+
+long sys_dup2(struct call *c)
+{
+    if (c->args[0] == c->args[1])
+        return fd_file(process_current()->files, (int)c->args[0]) ? (long)c->args[0] : -EBADF;
+    return dup_to(c->args[0], c->args[1], false);
+}
+
+long sys_dup3(struct call *c)
+{
+    if (c->args[0] == c->args[1] || (c->args[2] & ~O_CLOEXEC))
+        return -EINVAL;
+    return dup_to(c->args[0], c->args[1], c->args[2] & O_CLOEXEC);
+}
+
+// ---- fcntl
+// ---------------------------------------------------------------------------------------
+struct linux_flock {
+    int16_t type, whence;
+    int32_t start, length;
+    int32_t pid;
+} PACKED;
+
+struct linux_flock64 {
+    int16_t type, whence;
+    int64_t start, length;
+    int32_t pid;
+} PACKED;
+STATIC_ASSERT(sizeof(struct linux_flock64) == 24, "flock64 of the ABI");
+
+static int lock_in(uint32_t user, bool wide, struct linux_flock64 *l)
+{
+    struct linux_flock narrow;
+    int e = wide ? user_read(l, user, sizeof(*l)) : user_read(&narrow, user, sizeof(narrow));
+    if (e < 0 || wide)
+        return e;
+    *l =
+        (struct linux_flock64){narrow.type, narrow.whence, narrow.start, narrow.length, narrow.pid};
+    return 0;
+}
+
+static int lock_out(uint32_t user, bool wide, const struct linux_flock64 *l)
+{
+    struct linux_flock narrow = {l->type, l->whence, (int32_t)l->start, (int32_t)l->length, l->pid};
+    return wide ? user_write(user, l, sizeof(*l)) : user_write(user, &narrow, sizeof(narrow));
+}
+
+// The range as [from, to): to is UINT64_MAX for "to the end, however far".
+static int lock_range(struct file *f, const struct linux_flock64 *l, struct lock_range *r)
+{
+    struct fs_stat st;
+    int64_t from = l->start, to;
+    if (l->whence == 1) {
+        from += (int64_t)(f->ops->seek ? f->ops->seek(f, 0, 1) : 0);
+    } else if (l->whence == 2) {
+        int e = file_stat(f, &st);
+        if (e < 0)
+            return e;
+        from += (int64_t)st.bytes;
+    } else if (l->whence != 0) {
+        return -EINVAL;
+    }
+    if (__builtin_add_overflow(from, l->length, &to))
+        return -EOVERFLOW;
+    if (l->length < 0) {
+        int64_t swap = from;
+        from = to;
+        to = swap;
+    }
+    if (from < 0)
+        return -EINVAL;
+    r->from = (uint64_t)from;
+    r->to = l->length == 0 ? UINT64_MAX : (uint64_t)to;
+    return 0;
+}
+
+static long lock_call(struct file *f, uint32_t command, uint32_t user)
+{
+    bool wide = command >= F_GETLK64, gets = command == F_GETLK || command == F_GETLK64;
+    bool waits = command == F_SETLKW || command == F_SETLKW64;
+    struct linux_flock64 l;
+    struct lock_range r;
+    int e = lock_in(user, wide, &l);
+    if (e == 0 && (l.type < LOCK_SHARED || l.type > LOCK_NONE))
+        e = -EINVAL;
+    if (e == 0)
+        e = lock_range(f, &l, &r);
+    if (e < 0)
+        return e;
+    uint32_t mode = f->flags & O_ACCMODE;
+    if (!gets && ((l.type == LOCK_SHARED && mode == O_WRONLY) ||
+                  (l.type == LOCK_EXCLUSIVE && mode == O_RDONLY)))
+        return -EBADF;
+    r.owner = process_current()->pid;
+    r.kind = l.type;
+    if (!gets)
+        return locks_set(f, &r, waits);
+    if ((e = locks_get(f, &r)) < 0)
+        return e;
+    l.type = (int16_t)r.kind;
+    if (r.kind != LOCK_NONE) {
+        l.whence = 0;
+        l.start = (int64_t)r.from;
+        l.length = r.to == UINT64_MAX ? 0 : (int64_t)(r.to - r.from);
+        l.pid = r.owner;
+    }
+    return lock_out(user, wide, &l);
+}
+
+static long fcntl_on(struct call *c, struct file *f)
+{
+    struct fd_table *t = process_current()->files;
+    int fd = (int)c->args[0];
+    uint32_t command = c->args[1], arg = c->args[2];
+    switch (command) {
+    case F_DUPFD:
+    case F_DUPFD_CLOEXEC:
+        file_get(f);
+        return install(f, (int)arg, command == F_DUPFD_CLOEXEC);
+    case F_GETFD:
+        return fd_cloexec(t, fd);
+    case F_SETFD:
+        return fd_set_cloexec(t, fd, arg & 1);
+    case F_GETFL:
+        return (long)((f->flags & ~FILE_FLAGS_OWN) | O_LARGEFILE);
+    case F_SETFL:
+        f->flags = (f->flags & ~O_SETTABLE) | (arg & O_SETTABLE);
+        return 0;
+    case F_GETLK:
+    case F_SETLK:
+    case F_SETLKW:
+    case F_GETLK64:
+    case F_SETLK64:
+    case F_SETLKW64:
+        return lock_call(f, command, arg);
+    case F_SETOWN:
+    case F_GETOWN:
+        return 0;
+    case F_SETPIPE_SZ:
+    case F_GETPIPE_SZ:
+        return strcmp(f->ops->name, "pipe") == 0 ? PIPE_SIZE : -EBADF;
+    }
+    return -EINVAL;
+}
+
+long sys_fcntl(struct call *c)
+{
+    struct file *f = file_of(c->args[0]);
+    if (f == NULL)
+        return -EBADF;
+    long r = fcntl_on(c, f);
+    file_put(f);
+    return r;
+}
+
+long sys_flock(struct call *c)
+{
+    enum {
+        FLOCK_SH = 1,
+        FLOCK_EX = 2,
+        FLOCK_NB = 4,
+        FLOCK_UN = 8
+    };
+    uint32_t what = c->args[1];
+    struct file *f = file_of(c->args[0]);
+    if (f == NULL)
+        return -EBADF;
+    struct lock_range r = {.to = UINT64_MAX, .whole = f};
+    long e = 0;
+    if ((what & ~FLOCK_NB) == FLOCK_SH)
+        r.kind = LOCK_SHARED;
+    else if ((what & ~FLOCK_NB) == FLOCK_EX)
+        r.kind = LOCK_EXCLUSIVE;
+    else if ((what & ~FLOCK_NB) == FLOCK_UN)
+        r.kind = LOCK_NONE;
+    else
+        e = -EINVAL;
+    if (e == 0)
+        e = locks_set(f, &r, !(what & FLOCK_NB));
+    file_put(f);
+    return e;
+}
+
+// ---- pipes and the mask
+// --------------------------------------------------------------------------
+static long pipe_with(uint32_t user, uint32_t flags)
+{
+    struct fd_table *t = process_current()->files;
+    struct file *ends[2];
+    int32_t fds[2];
+    int e = pipe_new(flags & O_NONBLOCK, &ends[0], &ends[1]);
+    if (e < 0)
+        return e;
+    fds[0] = fd_install(t, ends[0], 0, flags & O_CLOEXEC);
+    if (fds[0] < 0) {
+        file_put(ends[0]);
+        file_put(ends[1]);
+        return fds[0];
+    }
+    fds[1] = fd_install(t, ends[1], 0, flags & O_CLOEXEC);
+    e = fds[1] < 0 ? fds[1] : user_write(user, fds, sizeof(fds));
+    if (e == 0)
+        return 0;
+    fd_close(t, fds[0]);
+    if (fds[1] < 0)
+        file_put(ends[1]);
+    else
+        fd_close(t, fds[1]);
+    return e;
+}
+
+long sys_pipe(struct call *c)
+{
+    return pipe_with(c->args[0], 0);
+}
+
+long sys_pipe2(struct call *c)
+{
+    if (c->args[1] & ~(O_CLOEXEC | O_NONBLOCK | O_DIRECT))
+        return -EINVAL;
+    return pipe_with(c->args[0], c->args[1]);
+}
+
+long sys_umask(struct call *c)
+{
+    struct fs_context *fs = process_current()->fs;
+    uint32_t old = fs->umask;
+    fs->umask = c->args[0] & 0777;
+    return (long)old;
+}

@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: MIT
+#include "ssi/stream/pipe.h"
+#include "lib/assert.h"
+#include "lib/errno.h"
+#include "lib/limits.h"
+#include "lib/node_var.h"
+#include "lib/string.h"
+#include "mm/heap.h"
+#include "ssi/cluster/cluster.h"
+#include "ssi/fs/inode.h"
+#include "ssi/stream/ioctls.h"
+
+#define PIPE_PAGES (PIPE_BYTES / PAGE_SIZE)
+
+struct pipe {
+    uint32_t users; // ends, and the inode of a FIFO
+    uint32_t readers, writers;
+    uint32_t read_opens, write_opens; // ever: what an opener of the other end waits for
+    uint32_t tail, bytes;             // oldest byte, modulo PIPE_BYTES; how many there are
+    uint64_t number;                  // what fstat calls its inode
+    struct wait_queue readable, writable;
+    uint8_t *pages[PIPE_PAGES];
+};
+
+NODE_VAR(uint64_t, pipe_numbers);
+
+static struct pipe *pipe_make(void)
+{
+    struct pipe *p = heap_zalloc(sizeof(*p));
+    if (p == NULL)
+        return NULL;
+    p->users = 1;
+    p->number = ++node(pipe_numbers);
+    wait_init(&p->readable);
+    wait_init(&p->writable);
+    return p;
+}
+
+static void pipe_put(struct pipe *p)
+{
+    ASSERT(p->users > 0);
+    if (--p->users > 0)
+        return;
+    for (unsigned k = 0; k < PIPE_PAGES; k++)
+        heap_free(p->pages[k]);
+    heap_free(p);
+}
+
+static bool end_reads(const struct file *f)
+{
+    return (f->flags & O_ACCMODE) != O_WRONLY;
+}
+
+static bool end_writes(const struct file *f)
+{
+    return (f->flags & O_ACCMODE) != O_RDONLY;
+}
+
+// ---- reading
+// -------------------------------------------------------------------------------------
+static void pipe_drain(struct pipe *p, struct xfer *x)
+{
+    while (p->bytes > 0 && x->left > 0) {
+        uint32_t in_page = p->tail % PAGE_SIZE;
+        size_t n = MIN(MIN(PAGE_SIZE - in_page, p->bytes), x->left);
+        size_t put = xfer_put(x, p->pages[p->tail / PAGE_SIZE] + in_page, n);
+        p->tail = (uint32_t)(p->tail + put) % PIPE_BYTES;
+        p->bytes -= (uint32_t)put;
+        if (put < n)
+            break;
+    }
+}
+
+static int pipe_read(struct file *f, struct xfer *x, const uint64_t *at)
+{
+    struct pipe *p = f->data;
+    (void)at;
+    if (x->left == 0)
+        return 0;
+    while (p->bytes == 0) {
+        if (p->writers == 0)
+            return 0;
+        if (f->flags & O_NONBLOCK)
+            return -EAGAIN;
+        int e = wait_sleep(&p->readable, WAIT_FOREVER, WAIT_INTERRUPTIBLE);
+        if (e < 0)
+            return e;
+    }
+    pipe_drain(p, x);
+    wait_wake_all(&p->writable);
+    return 0;
+}
+
+// ---- writing
+// -------------------------------------------------------------------------------------
+// Where the next bytes go: *n of them fit side by side. NULL: no memory.
+static uint8_t *pipe_room(struct pipe *p, size_t *n)
+{
+    uint32_t at = (p->tail + p->bytes) % PIPE_BYTES;
+    uint8_t **page = &p->pages[at / PAGE_SIZE];
+    if (*page == NULL && (*page = heap_alloc(PAGE_SIZE)) == NULL)
+        return NULL;
+    *n = MIN(PAGE_SIZE - at % PAGE_SIZE, PIPE_BYTES - p->bytes);
+    return *page + at % PAGE_SIZE;
+}
+
+static int pipe_fill(struct pipe *p, struct xfer *x)
+{
+    size_t before = x->done;
+    while (p->bytes < PIPE_BYTES && x->left > 0) {
+        size_t n;
+        uint8_t *to = pipe_room(p, &n);
+        if (to == NULL)
+            return x->done > before ? 0 : -ENOMEM;
+        n = MIN(n, x->left);
+        size_t got = xfer_take(x, to, n);
+        p->bytes += (uint32_t)got;
+        if (got < n)
+            break;
+    }
+    return 0;
+}
+
+// A small write all at once: what a short copy had put in is taken back.
+static int pipe_fill_whole(struct pipe *p, struct xfer *x)
+{
+    struct xfer start = *x;
+    uint32_t bytes = p->bytes;
+    int e = pipe_fill(p, x);
+    if (e == 0 && x->left == 0)
+        return 0;
+    bool short_copy = x->short_copy;
+    *x = start;
+    x->short_copy = short_copy;
+    p->bytes = bytes;
+    return short_copy ? 0 : -ENOMEM;
+}
+
+static int pipe_wait_room(struct file *f, size_t want)
+{
+    struct pipe *p = f->data;
+    for (;;) {
+        if (p->readers == 0)
+            return -EPIPE;
+        if (PIPE_BYTES - p->bytes >= want)
+            return 0;
+        if (f->flags & O_NONBLOCK)
+            return -EAGAIN;
+        int e = wait_sleep(&p->writable, WAIT_FOREVER, WAIT_INTERRUPTIBLE);
+        if (e < 0)
+            return e;
+    }
+}
+
+// The bytes are gathered first: user pages that have to be faulted in must not tear the write.
+static int pipe_write_gathered(struct file *f, struct xfer *x)
+{
+    struct xfer start = *x, gathered;
+    size_t n = x->left;
+    char *bytes = heap_alloc(n);
+    if (bytes == NULL)
+        return -ENOMEM;
+    int e = xfer_take_all(x, bytes, n);
+    if (e == 0)
+        e = pipe_wait_room(f, n);
+    if (e == 0) {
+        xfer_kernel(&gathered, bytes, n);
+        e = pipe_fill_whole(f->data, &gathered);
+    }
+    heap_free(bytes);
+    if (e < 0)
+        *x = start;
+    return e;
+}
+
+static int pipe_write(struct file *f, struct xfer *x, const uint64_t *at)
+{
+    struct pipe *p = f->data;
+    // The rest of a large write may be torn, a write that began small may not.
+    bool whole = x->left <= PIPE_ATOMIC && x->done == 0;
+    (void)at;
+    if (x->left == 0)
+        return 0;
+    int e = pipe_wait_room(f, whole ? x->left : 1);
+    if (e < 0)
+        return e;
+    e = whole ? pipe_fill_whole(p, x) : pipe_fill(p, x);
+    if (e == 0 && whole && x->left > 0)
+        e = pipe_write_gathered(f, x);
+    wait_wake_all(&p->readable);
+    return e;
+}
+
+// ---- the rest
+// ------------------------------------------------------------------------------------
+static unsigned pipe_poll(struct file *f)
+{
+    const struct pipe *p = f->data;
+    unsigned now = 0;
+    if (end_reads(f)) {
+        now |= p->bytes > 0 ? POLL_IN : 0;
+        now |= p->writers == 0 && p->write_opens > 0 ? POLL_HUP : 0;
+    }
+    if (end_writes(f)) {
+        now |= PIPE_BYTES - p->bytes >= PIPE_ATOMIC ? POLL_OUT : 0;
+        now |= p->readers == 0 ? POLL_ERR : 0;
+    }
+    return now;
+}
+
+static struct wait_queue *pipe_poll_queue(struct file *f)
+{
+    struct pipe *p = f->data;
+    return end_reads(f) ? &p->readable : &p->writable;
+}
+
+static int pipe_stat(struct file *f, struct fs_stat *st)
+{
+    const struct pipe *p = f->data;
+    int64_t now = (int64_t)cluster_real_ns();
+    *st = (struct fs_stat){
+        .dev = 9,
+        .inode = p->number,
+        .mode = S_IFIFO | 0600,
+        .links = 1,
+        .atime_ns = now,
+        .mtime_ns = now,
+        .ctime_ns = now,
+    };
+    return 0;
+}
+
+// f->offset of a FIFO's end: how often the other end had been opened when this one was.
+static int fifo_wait(struct file *f)
+{
+    struct pipe *p = f->data;
+    bool reads = end_reads(f);
+    if (reads && end_writes(f))
+        return 0;
+    while (reads ? p->writers == 0 && p->write_opens == f->offset
+                 : p->readers == 0 && p->read_opens == f->offset) {
+        if (f->flags & O_NONBLOCK)
+            return -EAGAIN;
+        int e = wait_sleep(reads ? &p->readable : &p->writable, WAIT_FOREVER, WAIT_INTERRUPTIBLE);
+        if (e < 0)
+            return e;
+    }
+    return 0;
+}
+
+static long pipe_ioctl(struct file *f, uint32_t request, void *data, size_t in_bytes,
+                       size_t out_size)
+{
+    const struct pipe *p = f->data;
+    (void)in_bytes;
+    if (request == FIFO_WAIT)
+        return fifo_wait(f);
+    if (request != FIONREAD || out_size < sizeof(p->bytes))
+        return -ENOTTY;
+    memcpy(data, &p->bytes, sizeof(p->bytes));
+    return 0;
+}
+
+static void pipe_release(struct file *f)
+{
+    struct pipe *p = f->data;
+    p->readers -= end_reads(f);
+    p->writers -= end_writes(f);
+    if (p->readers == 0 && p->writers == 0)
+        p->bytes = 0; // a FIFO begins empty when it is opened again
+    wait_wake_all(&p->readable);
+    wait_wake_all(&p->writable);
+    pipe_put(p);
+}
+
+static const struct file_ops pipe_ops = {
+    .name = "pipe",
+    .read = pipe_read,
+    .write = pipe_write,
+    .ioctl = pipe_ioctl,
+    .poll = pipe_poll,
+    .poll_queue = pipe_poll_queue,
+    .stat = pipe_stat,
+    .release = pipe_release,
+};
+
+static struct file *pipe_end(struct pipe *p, uint32_t flags)
+{
+    struct file *f = file_new(&pipe_ops, flags, p);
+    if (f == NULL)
+        return NULL;
+    p->users++;
+    p->readers += end_reads(f);
+    p->writers += end_writes(f);
+    p->read_opens += end_reads(f);
+    p->write_opens += end_writes(f);
+    f->offset = end_reads(f) ? p->write_opens : p->read_opens;
+    wait_wake_all(&p->readable);
+    wait_wake_all(&p->writable);
+    return f;
+}
+
+int pipe_new(uint32_t flags, struct file **read_end, struct file **write_end)
+{
+    struct pipe *p = pipe_make();
+    if (p == NULL)
+        return -ENOMEM;
+    *read_end = pipe_end(p, (flags & O_NONBLOCK) | O_RDONLY);
+    *write_end = *read_end ? pipe_end(p, (flags & O_NONBLOCK) | O_WRONLY) : NULL;
+    pipe_put(p);
+    if (*write_end)
+        return 0;
+    if (*read_end)
+        file_put(*read_end);
+    return -ENOMEM;
+}
+
+int fifo_open(void **fifo, uint32_t flags, struct file **f)
+{
+    if (*fifo == NULL)
+        *fifo = pipe_make();
+    struct pipe *p = *fifo;
+    if (p == NULL)
+        return -ENOMEM;
+    if ((flags & O_ACCMODE) == O_WRONLY && (flags & O_NONBLOCK) && p->readers == 0)
+        return -ENXIO;
+    *f = pipe_end(p, flags);
+    return *f ? 0 : -ENOMEM;
+}
+
+void fifo_free(void *fifo)
+{
+    pipe_put(fifo);
+}

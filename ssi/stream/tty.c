@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: MIT
+// The node's console as a terminal: one line discipline over COM1, with the wait queues, window
+// size and job control around it.
+#include "ssi/stream/stream.h"
+#include "kernel/console.h"
+#include "kernel/init.h"
+#include "kernel/timer.h"
+#include "lib/errno.h"
+#include "lib/node_var.h"
+#include "lib/string.h"
+#include "ssi/cluster/cluster.h"
+#include "ssi/fs/inode.h"
+#include "ssi/stream/ldisc.h"
+#include "ssi/stream/tty_priv.h"
+
+#define SIGWINCH 28
+
+struct tty {
+    struct ldisc ldisc;
+    struct wait_queue input, output; // bytes came; output goes on
+    struct linux_winsize window;
+    int32_t foreground, session; // 0: none
+    bool ready;
+};
+
+NODE_VAR(struct tty, console);
+NODE_VAR(const struct tty_signals *, tty_signals);
+
+void tty_signals_set(const struct tty_signals *s)
+{
+    node(tty_signals) = s;
+}
+
+const struct tty_signals *tty_signals_of_room(void)
+{
+    return node(tty_signals);
+}
+
+static void device_output(void *owner, const char *bytes, size_t n)
+{
+    (void)owner;
+    console_write(bytes, n);
+}
+
+static void device_signal(void *owner, int signal)
+{
+    const struct tty *t = owner;
+    if (node(tty_signals) && t->foreground > 0)
+        node(tty_signals)->group(t->foreground, signal);
+}
+
+static const struct ldisc_ops device_ops = {.output = device_output, .signal = device_signal};
+
+struct tty *tty_console(void)
+{
+    struct tty *t = &node(console);
+    if (!t->ready) {
+        ldisc_init(&t->ldisc, &device_ops, t);
+        wait_init(&t->input);
+        wait_init(&t->output);
+        t->window = (struct linux_winsize){.rows = 24, .columns = 80};
+        t->ready = true;
+    }
+    return t;
+}
+
+static void console_input(const uint8_t *bytes, size_t n)
+{
+    struct tty *t = tty_console();
+    ldisc_input(&t->ldisc, bytes, n);
+    wait_wake_all(&t->input);
+    if (!t->ldisc.stopped)
+        wait_wake_all(&t->output);
+}
+
+// May the caller use the terminal now? 0, -EIO, -EINTR: it was sent a signal.
+static int background(const struct tty *t, bool reading)
+{
+    if (node(tty_signals) == NULL || t->session == 0)
+        return 0;
+    int e = node(tty_signals)->background(t->foreground, reading);
+    return e == 0 || e == -EIO ? e : -EINTR;
+}
+
+// ---- reading
+// -------------------------------------------------------------------------------------
+static bool read_ready(const struct ldisc *l, size_t want)
+{
+    uint32_t min = l->termios.cc[VMIN], n = ldisc_available(l);
+    if (ldisc_canonical(l))
+        return ldisc_line_ready(l);
+    return n > 0 && n >= MIN(min, want);
+}
+
+// Waits for what the mode asks for. 0: read what there is now.
+static int read_wait(struct tty *t, size_t want)
+{
+    struct ldisc *l = &t->ldisc;
+    uint64_t first = clock_now_ns();
+    while (!read_ready(l, want)) {
+        uint32_t n = ldisc_available(l), tenths = l->termios.cc[VTIME];
+        bool raw = !ldisc_canonical(l), timed = raw && tenths > 0;
+        if (raw && l->termios.cc[VMIN] == 0 && tenths == 0)
+            return 0;
+        // With MIN the time runs between bytes, from the first on; without it from the call on.
+        uint64_t from = l->termios.cc[VMIN] ? clock_now_ns() : first, until = WAIT_FOREVER;
+        if (timed && (l->termios.cc[VMIN] == 0 || n > 0))
+            until = from + (uint64_t)tenths * 100 * NS_PER_MS;
+        int e = wait_sleep(&t->input, until, WAIT_INTERRUPTIBLE);
+        if (e == -ETIMEDOUT)
+            return 0;
+        if (e < 0)
+            return e;
+        if (background(t, true) < 0)
+            return -EINTR;
+    }
+    return 0;
+}
+
+static int tty_read(struct file *f, struct xfer *x, const uint64_t *at)
+{
+    struct tty *t = f->data;
+    (void)at;
+    int e = background(t, true);
+    if (e < 0)
+        return e;
+    if (x->left == 0)
+        return 0;
+    bool raw = !ldisc_canonical(&t->ldisc);
+    if (!read_ready(&t->ldisc, raw ? 1 : x->left)) {
+        if ((f->flags & O_NONBLOCK) && !(raw && t->ldisc.termios.cc[VMIN] == 0))
+            return -EAGAIN;
+    }
+    if (!(f->flags & O_NONBLOCK) && (e = read_wait(t, x->left)) < 0)
+        return e;
+    ldisc_read(&t->ldisc, x);
+    return 0;
+}
+
+// ---- writing
+// -------------------------------------------------------------------------------------
+static int tty_write(struct file *f, struct xfer *x, const uint64_t *at)
+{
+    struct tty *t = f->data;
+    char chunk[256];
+    size_t before = x->done;
+    (void)at;
+    if (t->ldisc.termios.lflag & TOSTOP) {
+        int e = background(t, false);
+        if (e < 0)
+            return e;
+    }
+    while (x->left > 0) {
+        while (t->ldisc.stopped) {
+            if (x->done > before)
+                return 0;
+            if (f->flags & O_NONBLOCK)
+                return -EAGAIN;
+            int e = wait_sleep(&t->output, WAIT_FOREVER, WAIT_INTERRUPTIBLE);
+            if (e < 0)
+                return e;
+        }
+        size_t n = xfer_take(x, chunk, MIN(x->left, sizeof(chunk)));
+        if (n == 0)
+            break;
+        ldisc_output(&t->ldisc, chunk, n);
+    }
+    return 0;
+}
+
+// ---- ioctl
+// ---------------------------------------------------------------------------------------
+static long set_termios(struct tty *t, const void *data, size_t n, bool flush)
+{
+    struct linux_termios termios;
+    if (n < sizeof(termios))
+        return -EINVAL;
+    memcpy(&termios, data, sizeof(termios));
+    if (flush)
+        ldisc_flush_input(&t->ldisc);
+    ldisc_set(&t->ldisc, &termios);
+    wait_wake_all(&t->input);
+    wait_wake_all(&t->output);
+    return 0;
+}
+
+static long give(void *data, size_t out_size, const void *from, size_t n)
+{
+    if (out_size < n)
+        return -EINVAL;
+    memcpy(data, from, n);
+    return 0;
+}
+
+static long set_window(struct tty *t, const void *data, size_t n)
+{
+    struct linux_winsize w;
+    if (n < sizeof(w))
+        return -EINVAL;
+    memcpy(&w, data, sizeof(w));
+    bool same = memcmp(&w, &t->window, sizeof(w)) == 0;
+    t->window = w;
+    if (!same)
+        device_signal(t, SIGWINCH);
+    return 0;
+}
+
+static long flow(struct tty *t, uint32_t what)
+{
+    if (what > 3)
+        return -EINVAL;
+    if (what < 2) // TCOOFF, TCOON
+        t->ldisc.stopped = what == 0;
+    if (!t->ldisc.stopped)
+        wait_wake_all(&t->output);
+    return 0;
+}
+
+static long flush(struct tty *t, uint32_t what)
+{
+    if (what > 2)
+        return -EINVAL;
+    if (what != 1) // TCIFLUSH, TCIOFLUSH; output is never queued
+        ldisc_flush_input(&t->ldisc);
+    return 0;
+}
+
+static long tty_ioctl(struct file *f, uint32_t request, void *data, size_t in_bytes,
+                      size_t out_size)
+{
+    struct tty *t = f->data;
+    int32_t value = 0;
+    if (in_bytes >= sizeof(value))
+        memcpy(&value, data, sizeof(value));
+    switch (request) {
+    case TCGETS:
+        return give(data, out_size, &t->ldisc.termios, sizeof(t->ldisc.termios));
+    case TCSETS:
+    case TCSETSW:
+    case TCSETSF:
+        return set_termios(t, data, in_bytes, request == TCSETSF);
+    case TIOCGWINSZ:
+        return give(data, out_size, &t->window, sizeof(t->window));
+    case TIOCSWINSZ:
+        return set_window(t, data, in_bytes);
+    case TIOCGPGRP:
+        return give(data, out_size, &t->foreground, sizeof(t->foreground));
+    case TIOCGSID:
+        return give(data, out_size, &t->session, sizeof(t->session));
+    case TIOCSPGRP: // ssi/linux has checked the ids
+        t->foreground = value;
+        return 0;
+    case TIOCSCTTY: // the value is the session of the caller
+        t->session = t->foreground = value;
+        return 0;
+    case TIOCNOTTY:
+        if (t->session == value)
+            t->session = t->foreground = 0;
+        return 0;
+    case FIONREAD:
+        value = (int32_t)ldisc_available(&t->ldisc);
+        return give(data, out_size, &value, sizeof(value));
+    case TIOCOUTQ:
+    case TIOCGETD:
+        value = 0;
+        return give(data, out_size, &value, sizeof(value));
+    case TCFLSH:
+        return flush(t, (uint32_t)value);
+    case TCXONC:
+        return flow(t, (uint32_t)value);
+    case TCSBRK:
+    case TCSBRKP:
+    case TIOCEXCL:
+    case TIOCNXCL:
+        return 0;
+    }
+    return -ENOTTY;
+}
+
+// ---- the rest
+// ------------------------------------------------------------------------------------
+static unsigned tty_poll(struct file *f)
+{
+    const struct tty *t = f->data;
+    const struct linux_termios *m = &t->ldisc.termios;
+    uint32_t want = m->cc[VTIME] == 0 && m->cc[VMIN] ? m->cc[VMIN] : 1;
+    unsigned now = t->ldisc.stopped ? 0 : POLL_OUT;
+    if (ldisc_canonical(&t->ldisc) ? ldisc_line_ready(&t->ldisc)
+                                   : ldisc_available(&t->ldisc) >= want)
+        now |= POLL_IN;
+    return now;
+}
+
+static struct wait_queue *tty_poll_queue(struct file *f)
+{
+    struct tty *t = f->data;
+    return &t->input;
+}
+
+static int tty_stat(struct file *f, struct fs_stat *st)
+{
+    int64_t now = (int64_t)cluster_real_ns();
+    (void)f;
+    *st = (struct fs_stat){
+        .dev = 3,
+        .inode = 1,
+        .rdev = fs_device_number(5, 1),
+        .mode = S_IFCHR | 0620,
+        .links = 1,
+        .atime_ns = now,
+        .mtime_ns = now,
+        .ctime_ns = now,
+    };
+    return 0;
+}
+
+static const struct file_ops tty_ops = {
+    .name = "tty",
+    .read = tty_read,
+    .write = tty_write,
+    .ioctl = tty_ioctl,
+    .poll = tty_poll,
+    .poll_queue = tty_poll_queue,
+    .stat = tty_stat,
+};
+
+struct file *tty_open(struct tty *t, uint32_t flags)
+{
+    return file_new(&tty_ops, flags & ~(O_CREAT | O_EXCL | O_TRUNC | O_NOCTTY | O_CLOEXEC), t);
+}
+
+int32_t tty_foreground(const struct tty *t)
+{
+    return t->foreground;
+}
+
+void tty_set_foreground(struct tty *t, int32_t pgrp)
+{
+    t->foreground = pgrp;
+}
+
+int32_t tty_session(const struct tty *t)
+{
+    return t->session;
+}
+
+void tty_set_session(struct tty *t, int32_t sid)
+{
+    t->session = sid;
+}
+
+static void tty_start(void)
+{
+    tty_console();
+    console_on_input = console_input;
+}
+INIT_STEP(INIT_FILES, tty_start);
