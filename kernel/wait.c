@@ -35,9 +35,12 @@ static void wake(struct thread *t, int result)
     thread_make_ready(t);
 }
 
+// The thread may have been woken already and not have run yet.
 static void timed_out(void *arg)
 {
-    wake(arg, -ETIMEDOUT);
+    struct thread *t = arg;
+    if (t->state == THREAD_WAITING)
+        wake(t, -ETIMEDOUT);
 }
 
 int wait_sleep(struct wait_queue *q, uint64_t deadline_ns, unsigned flags)

@@ -147,9 +147,12 @@ void thread_ask(struct thread *t)
         wake(t, -EINTR);
 }
 
+// The thread may have been woken already and not have run yet.
 static void timed_out(void *arg)
 {
-    wake(arg, -ETIMEDOUT);
+    struct thread *t = arg;
+    if (t->state == THREAD_WAITING)
+        wake(t, -ETIMEDOUT);
 }
 
 void wait_init(struct wait_queue *q)
