@@ -12,7 +12,8 @@
 #ifdef WEFT_SIM
 extern __thread long node_var_delta; // byte offset of the current node's copy
 #define NODE_VAR(type, name) static __attribute__((section("node_vars"), used)) type name
-#define node(name)           (*(__typeof__(name) *)((uintptr_t) & (name) + (uintptr_t)node_var_delta))
+#define node_var_at(address) ((uintptr_t)(address) + (uintptr_t)node_var_delta)
+#define node(name)           (*(__typeof__(name) *)node_var_at(&(name)))
 #else
 #define NODE_VAR(type, name) static __attribute__((section(".node_vars"))) type name
 #define node(name)           (name)

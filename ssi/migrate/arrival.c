@@ -17,11 +17,12 @@ NODE_VAR(struct list, arrivals)
 
 static void import_work(struct work *w);
 
-struct arrival *arrival_find(int32_t pid, uint32_t incarnation)
+struct arrival *arrival_find(const struct move_wire *w)
 {
     struct arrival *a;
     list_for_each (a, &node(arrivals), link)
-        if (a->pid == pid && a->step.incarnation == incarnation)
+        if (a->pid == w->pid && a->step.incarnation == w->incarnation &&
+            a->step.attempt == w->attempt)
             return a;
     return NULL;
 }
@@ -37,7 +38,7 @@ struct arrival *arrival_new(const struct move_wire *w)
     struct arrival *a = heap_zalloc(sizeof(*a));
     if (a == NULL)
         return NULL;
-    handoff_target_init(&a->step, w->incarnation);
+    handoff_target_init(&a->step, w->incarnation, w->attempt);
     a->pid = w->pid;
     memcpy(a->decided_by, w->decided_by, sizeof(a->decided_by));
     work_init(&a->work, THREAD_URGENT, import_work);

@@ -16,12 +16,13 @@
 
 NODE_VAR(struct list, departures)
 = LIST_INIT(departures);
+NODE_VAR(uint32_t, attempts); // moves ever begun here
 
-struct departure *departure_find(int32_t pid, uint32_t incarnation)
+struct departure *departure_find(int32_t pid, uint32_t incarnation, uint32_t attempt)
 {
     struct departure *d;
     list_for_each (d, &node(departures), link)
-        if (d->pid == pid && d->step.incarnation == incarnation)
+        if (d->pid == pid && d->step.incarnation == incarnation && d->step.attempt == attempt)
             return d;
     return NULL;
 }
@@ -46,7 +47,7 @@ struct departure *departure_new(struct process *p, node_id_t target, const char 
     struct departure *d = heap_zalloc(sizeof(*d));
     if (d == NULL)
         return NULL;
-    handoff_source_init(&d->step, p->incarnation);
+    handoff_source_init(&d->step, p->incarnation, ++node(attempts));
     d->pid = p->pid;
     d->begun_ns = cluster_clock_ns();
     d->job.target = target;
@@ -82,6 +83,7 @@ void departure_ghost_send(struct departure *d)
     struct move_wire w = {
         .pid = d->pid,
         .incarnation = d->step.incarnation,
+        .attempt = d->step.attempt,
         .kind = HANDOFF_GHOST_K,
         .ghost_bytes = (uint32_t)d->ghost.n,
     };
@@ -204,7 +206,7 @@ static void NORETURN leave(struct departure *d, struct task *t)
 static void departure_attend(struct task *t)
 {
     struct process *p = t->process;
-    struct departure *d = departure_find(p->pid, p->incarnation);
+    struct departure *d = departure_of(p->pid);
     t->move_asked = false;
     if (d == NULL || d->step.state != HANDOFF_FREEZE)
         return;

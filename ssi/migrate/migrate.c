@@ -31,11 +31,13 @@ void move_send(node_id_t to, const struct move_wire *w, const void *piece, size_
         cluster_count_add("migrate: message not sent", 1);
 }
 
-static struct move_wire wire_of(int32_t pid, uint32_t incarnation, const struct handoff_send *s)
+static struct move_wire wire_of(int32_t pid, uint32_t incarnation, uint32_t attempt,
+                                const struct handoff_send *s)
 {
     return (struct move_wire){
         .pid = pid,
         .incarnation = incarnation,
+        .attempt = attempt,
         .kind = s->kind,
         .state = s->state,
         .node = s->node,
@@ -51,7 +53,7 @@ static void departure_sends(struct departure *d, const struct handoff_out *out)
 {
     for (unsigned i = 0; i < out->sends; i++) {
         const struct handoff_send *s = &out->send[i];
-        struct move_wire w = wire_of(d->pid, d->step.incarnation, s);
+        struct move_wire w = wire_of(d->pid, d->step.incarnation, d->step.attempt, s);
         if (s->kind == HANDOFF_GHOST_K) {
             departure_ghost_send(d);
             continue;
@@ -101,7 +103,7 @@ static void arrival_step(struct arrival *a, struct handoff_event *in, const stru
     if (drop)
         timer_set(&a->repair, clock_now_ns() + FAULT_REPAIR_NS);
     for (unsigned i = 0; !drop && i < out.sends; i++) {
-        struct move_wire w = wire_of(a->pid, a->step.incarnation, &out.send[i]);
+        struct move_wire w = wire_of(a->pid, a->step.incarnation, a->step.attempt, &out.send[i]);
         move_send(out.send[i].to, &w, NULL, 0);
     }
     arrival_effects(a, &out, asked);
@@ -115,21 +117,6 @@ void arrival_event(struct arrival *a, struct handoff_event *in)
 // ---- messages
 // -------------------------------------------------------------------------------------
 
-static bool is_for_source(unsigned kind, const struct move_wire *w)
-{
-    switch (kind) {
-    case HANDOFF_CHECK_OK_K:
-    case HANDOFF_REFUSED_K:
-    case HANDOFF_IS_READY_K:
-    case HANDOFF_RUNNING_K:
-        return true;
-    case HANDOFF_ASK_K: // the other side asks: we are the source when we have that record
-        return departure_find(w->pid, w->incarnation) != NULL;
-    default:
-        return false;
-    }
-}
-
 static void birth_message(const struct move_wire *w)
 {
     if (w->kind == HANDOFF_LOCATION_K)
@@ -141,17 +128,17 @@ static void birth_message(const struct move_wire *w)
 // A message for a side that has no record: answered from a record made for it alone.
 static void source_message(const struct move_wire *w, struct handoff_event *in)
 {
-    struct departure *d = departure_find(w->pid, w->incarnation);
+    struct departure *d = departure_find(w->pid, w->incarnation, w->attempt);
     if (d) {
         departure_event(d, in);
         return;
     }
     struct handoff_source none;
     struct handoff_out out;
-    handoff_source_init(&none, w->incarnation);
+    handoff_source_init(&none, w->incarnation, w->attempt);
     handoff_source_step(&none, in, &out);
     for (unsigned i = 0; !out.refused && i < out.sends; i++) {
-        struct move_wire answer = wire_of(w->pid, w->incarnation, &out.send[i]);
+        struct move_wire answer = wire_of(w->pid, w->incarnation, w->attempt, &out.send[i]);
         move_send(out.send[i].to, &answer, NULL, 0);
     }
 }
@@ -159,7 +146,7 @@ static void source_message(const struct move_wire *w, struct handoff_event *in)
 static void target_message(const struct move_wire *w, struct handoff_event *in, const void *piece,
                            size_t n)
 {
-    struct arrival *a = arrival_find(w->pid, w->incarnation);
+    struct arrival *a = arrival_find(w);
     if (a == NULL)
         a = arrival_new(w);
     if (a == NULL) {
@@ -184,8 +171,7 @@ void migrate_message(const struct rpc_in *in)
     memcpy(&w, in->bytes, sizeof(w));
     w.decided_by[sizeof(w.decided_by) - 1] = '\0';
     bool carries = w.kind == HANDOFF_GHOST_K;
-    if (w.kind == 0 || w.kind > HANDOFF_DEAD_K || w.pid <= PID_CLUSTER ||
-        (in->n > sizeof(w)) != carries) {
+    if (w.kind >= HANDOFF_LOCAL_FIRST || w.pid <= PID_CLUSTER || (in->n > sizeof(w)) != carries) {
         cluster_count_add("migrate: malformed message", 1);
         return;
     }
@@ -196,13 +182,23 @@ void migrate_message(const struct rpc_in *in)
         .node = w.node,
         .error = w.error,
         .incarnation = w.about ? w.about : w.incarnation,
+        .attempt = w.attempt,
     };
-    if (w.kind == HANDOFF_LOCATION_K || w.kind == HANDOFF_DEAD_K)
-        birth_message(&w);
-    else if (is_for_source(w.kind, &w))
+    switch (handoff_kind_side(w.kind)) {
+    case HANDOFF_AT_SOURCE:
         source_message(&w, &e);
-    else
+        break;
+    case HANDOFF_AT_TARGET:
         target_message(&w, &e, (const uint8_t *)in->bytes + sizeof(w), in->n - sizeof(w));
+        break;
+    case HANDOFF_AT_BIRTH:
+        birth_message(&w);
+        break;
+    case HANDOFF_AT_BOTH:
+    case HANDOFF_AT_NOBODY:
+        cluster_count_add("migrate: malformed message", 1);
+        break;
+    }
 }
 
 static void on_epoch(const struct epoch_change *change)

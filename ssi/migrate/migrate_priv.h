@@ -16,8 +16,9 @@
 struct move_wire {
     int32_t pid;
     uint32_t incarnation;                // of the source's process
+    uint32_t attempt;                    // tells moves of one incarnation apart
     uint8_t kind;                        // enum handoff_kind
-    uint8_t state;                       // ASK
+    uint8_t state;                       // STILL
     uint16_t node;                       // LOCATION
     int32_t error;                       // REFUSED
     uint32_t about;                      // LOCATION, DEAD: which incarnation
@@ -26,7 +27,7 @@ struct move_wire {
     uint32_t features_edx, features_ecx; // CHECK_REQ
     char decided_by[DECIDED_BY_BYTES];   // CHECK_REQ
 } PACKED;
-STATIC_ASSERT(sizeof(struct move_wire) == 64, "wire form");
+STATIC_ASSERT(sizeof(struct move_wire) == 68, "wire form");
 
 #define GHOST_PIECE_BYTES (RPC_BYTES_MAX - sizeof(struct move_wire))
 
@@ -77,7 +78,7 @@ void move_send(node_id_t to, const struct move_wire *w, const void *piece, size_
 node_id_t birth_node_of(int32_t pid);
 
 // ---- departure.c: the source
-struct departure *departure_find(int32_t pid, uint32_t incarnation);
+struct departure *departure_find(int32_t pid, uint32_t incarnation, uint32_t attempt);
 struct departure *departure_of(int32_t pid);
 struct departure *departure_new(struct process *p, node_id_t target, const char *decided_by);
 void departure_effects(struct departure *d, const struct handoff_out *out);
@@ -86,7 +87,7 @@ void departure_ghost_send(struct departure *d);
 void departures_epoch(struct handoff_event *in);
 
 // ---- arrival.c: the target
-struct arrival *arrival_find(int32_t pid, uint32_t incarnation);
+struct arrival *arrival_find(const struct move_wire *w);
 struct arrival *arrival_new(const struct move_wire *w);
 void arrival_effects(struct arrival *a, const struct handoff_out *out,
                      const struct move_wire *asked);
