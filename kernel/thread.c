@@ -20,8 +20,7 @@ NODE_VAR(struct thread *, running);
 NODE_VAR(struct thread *, idle);
 NODE_VAR(struct thread *, dead);
 NODE_VAR(bool, resched);
-NODE_VAR(uint64_t, slice_end_ns)
-= UINT64_MAX;
+NODE_VAR(uint64_t, slice_end_ns) = UINT64_MAX;
 NODE_VAR(uint64_t, user_total_ns);
 NODE_VAR(uint64_t, system_total_ns);
 NODE_VAR(uint64_t, idle_total_ns);

@@ -4,10 +4,8 @@
 #include "kernel/thread_priv.h"
 #include "lib/node_var.h"
 
-NODE_VAR(struct list, timers)
-= LIST_INIT(timers); // ordered by deadline
-NODE_VAR(uint64_t, armed_ns)
-= UINT64_MAX; // what the hardware was last told
+NODE_VAR(struct list, timers) = LIST_INIT(timers); // ordered by deadline
+NODE_VAR(uint64_t, armed_ns) = UINT64_MAX;         // what the hardware was last told
 
 uint64_t clock_now_ns(void)
 {

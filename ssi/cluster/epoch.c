@@ -12,11 +12,9 @@ enum {
 
 typedef void (*epoch_hook)(const struct epoch_change *);
 
-NODE_VAR(node_id_t, epoch_self)
-= NODE_NONE;
+NODE_VAR(node_id_t, epoch_self) = NODE_NONE;
 NODE_VAR(uint32_t, epoch_number);
-NODE_VAR(node_id_t, epoch_fs_home)
-= NODE_NONE;
+NODE_VAR(node_id_t, epoch_fs_home) = NODE_NONE;
 NODE_VAR(struct member, epoch_members[NODE_MAX]); // by id; MEMBER_GONE: none
 NODE_VAR(unsigned, epoch_count);
 NODE_VAR(epoch_hook, epoch_hooks[EPOCH_HOOKS_MAX]);

@@ -12,8 +12,7 @@
 
 #define FREE_FRAMES_MIN 256u // 1 MiB: below it nobody is let in
 
-NODE_VAR(struct list, arrivals)
-= LIST_INIT(arrivals);
+NODE_VAR(struct list, arrivals) = LIST_INIT(arrivals);
 
 static void import_work(struct work *w);
 

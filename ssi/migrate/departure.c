@@ -14,8 +14,7 @@
 #include "ssi/container/container.h"
 #include "ssi/process/location.h"
 
-NODE_VAR(struct list, departures)
-= LIST_INIT(departures);
+NODE_VAR(struct list, departures) = LIST_INIT(departures);
 NODE_VAR(uint32_t, attempts); // moves ever begun here
 
 struct departure *departure_find(int32_t pid, uint32_t incarnation, uint32_t attempt)
