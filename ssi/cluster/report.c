@@ -7,6 +7,7 @@
 #include "lib/log.h"
 #include "lib/node_var.h"
 #include "lib/string.h"
+#include "net/counters.h"
 
 enum {
     EVENTS = 128,
@@ -86,8 +87,14 @@ static void report_traffic(struct text *t, node_id_t to)
                      (unsigned long long)sent.bytes[c]);
 }
 
+static void report_net(void *t, const char *name, uint64_t value)
+{
+    text_add(t, "%s %llu\n", name, (unsigned long long)value);
+}
+
 void cluster_counters_show(struct text *t)
 {
+    net_counters_each(report_net, t);
     for (unsigned i = 0; i < node(report_counter_count); i++) {
         const struct report_counter *c = &node(report_counters)[i];
         report_name(t, c->reason);
