@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Host to node: 'C' {u32 seq, command text}, 'P' {u32 seq, file bytes}. Node to host: 'O' {u32 seq,
-// bytes}. A frame of another type or size is skipped and counted; its length is believed up to
+// Host to node: 'C' {u32 seq, command text}, 'P' {u32 seq, file bytes}, 'S' {u32 seq} a barrier.
+// Node to host: 'O' {u32 seq, output}, 'A' {u32 seq}: that frame is complete, all output before it
+// was sent. A frame of another type or size is skipped and counted; its length is believed up to
 // FRAME_BYTES_MAX, beyond that the port waits for a known type again.
 #include "ssi/stream/execport.h"
 #include "kernel/console.h"
@@ -16,10 +17,9 @@
 
 #define HEADER_BYTES      5u
 #define SEQ_BYTES         4u
-#define COMMAND_BYTES_MAX (64u << 10)
+#define COMMAND_BYTES_MAX (256u << 10) // 64 KiB of words, quoted
 #define PUT_BYTES_MAX     (64u << 20)
 #define FRAME_BYTES_MAX   (PUT_BYTES_MAX + SEQ_BYTES)
-#define OUTPUT_BYTES_MAX  4096u
 
 struct blob { // payload of one frame, in pages
     uint32_t users;
@@ -103,8 +103,8 @@ static uint32_t le32(const uint8_t *p)
 static bool header_seen(struct receiver *r)
 {
     uint32_t bytes = le32(r->head + 1);
-    uint32_t max = r->head[0] == 'C' ? COMMAND_BYTES_MAX : PUT_BYTES_MAX;
-    if ((r->head[0] != 'C' && r->head[0] != 'P') || bytes > FRAME_BYTES_MAX)
+    uint32_t max = r->head[0] == 'C' ? COMMAND_BYTES_MAX : r->head[0] == 'P' ? PUT_BYTES_MAX : 0;
+    if (strchr("CPS", r->head[0]) == NULL || r->head[0] == '\0' || bytes > FRAME_BYTES_MAX)
         return false;
     r->left = bytes;
     r->skipping = bytes < SEQ_BYTES || bytes > max + SEQ_BYTES;
@@ -113,19 +113,37 @@ static bool header_seen(struct receiver *r)
     return true;
 }
 
+static void frame_send(uint8_t type, uint32_t seq, const uint8_t *bytes, size_t n)
+{
+    uint8_t head[HEADER_BYTES + SEQ_BYTES];
+    uint32_t length = (uint32_t)n + SEQ_BYTES;
+    head[0] = type;
+    for (unsigned k = 0; k < 4; k++) {
+        head[1 + k] = (uint8_t)(length >> 8 * k);
+        head[HEADER_BYTES + k] = (uint8_t)(seq >> 8 * k);
+    }
+    port2_write(head, sizeof(head));
+    port2_write(bytes, n);
+}
+
 static void frame_done(struct receiver *r)
 {
     struct blob **slot = r->head[0] == 'C' ? &node(command) : &node(put_file);
+    bool barrier = r->head[0] == 'S' && !r->skipping;
     if (r->filling) {
         blob_put(*slot);
         *slot = r->filling;
     }
+    if (r->filling || barrier)
+        frame_send('A', le32(r->head + HEADER_BYTES), NULL, 0);
     *r = (struct receiver){0};
 }
 
 static void seq_seen(struct receiver *r)
 {
     r->left -= SEQ_BYTES;
+    if (r->head[0] == 'S')
+        return;
     r->filling = blob_new(le32(r->head + HEADER_BYTES));
     if (r->filling == NULL) {
         r->skipping = true;
@@ -212,21 +230,13 @@ static int64_t blob_seek(struct file *f, int64_t offset, int whence)
 static int output_write(struct file *f, struct xfer *x, const uint64_t *at)
 {
     const struct blob *b = f->data;
-    uint8_t frame[HEADER_BYTES + SEQ_BYTES];
-    uint8_t bytes[256];
+    uint8_t bytes[512];
     (void)at;
     while (x->left > 0) {
         size_t n = xfer_take(x, bytes, MIN(x->left, sizeof(bytes)));
         if (n == 0)
             break;
-        uint32_t length = (uint32_t)n + SEQ_BYTES, seq = b ? b->seq : 0;
-        frame[0] = 'O';
-        for (unsigned k = 0; k < 4; k++) {
-            frame[1 + k] = (uint8_t)(length >> 8 * k);
-            frame[HEADER_BYTES + k] = (uint8_t)(seq >> 8 * k);
-        }
-        port2_write(frame, sizeof(frame));
-        port2_write(bytes, n);
+        frame_send('O', b ? b->seq : 0, bytes, n);
     }
     return 0;
 }
