@@ -47,6 +47,7 @@ struct container *container_new(const struct io_source *source)
     radix_init(&c->pages, &heap_radix_memory);
     list_init(&c->segments);
     list_init(&c->fills);
+    list_init(&c->waits);
     list_append(&node(all), &c->all_link);
     return c;
 }
@@ -106,17 +107,26 @@ void container_reap_now(void)
     }
 }
 
-void container_put(struct container *c)
+void container_end(struct container *c)
 {
-    ASSERT(c->users > 0);
-    if (--c->users > 0)
-        return;
-    ASSERT(list_empty(&c->segments) && list_empty(&c->fills));
+    ASSERT(c->users == 0 && c->link == NULL);
+    ASSERT(list_empty(&c->segments) && list_empty(&c->fills) && list_empty(&c->waits));
     if (free_piece(c))
         return;
     list_remove(&c->all_link);
     list_append(&node(dying), &c->all_link);
     work_queue(&node(reaper));
+}
+
+void container_put(struct container *c)
+{
+    ASSERT(c->users > 0);
+    if (--c->users > 0)
+        return;
+    if (c->link)
+        link_left(c); // other nodes may have users: the home decides
+    else
+        container_end(c);
 }
 
 // ---- clone --------------------------------------------------------------------------------------
@@ -128,36 +138,45 @@ static void protect_attached(struct container *c)
         arch_space_write_protect(&s->space->arch, s->start, (s->end - s->start) >> PAGE_SHIFT);
 }
 
-// Shares one page with the clone. What the provider lends is taken from it again when touched.
-static bool share_page(struct container *child, uint32_t index, page_t p)
+// Shares one page with the clone. What the provider lends is taken from it again when touched,
+// unless a home must hear of it.
+static bool share_page(struct container *c, struct container *child, uint32_t index, page_t p)
 {
-    if (p & PAGE_BORROWED)
+    if (page_frame(p) == FRAME_NONE || ((p & PAGE_BORROWED) && c->link == NULL))
         return true;
-    if (!page_set(child, index, p))
+    if (!page_set(child, index, page_with(p, page_held(p), COH_RIGHT_NONE)))
         return false;
-    frame_get(page_frame(p));
+    if (!(p & PAGE_BORROWED))
+        frame_get(page_frame(p));
+    return true;
+}
+
+bool pages_share(struct container *c, struct container *child)
+{
+    child->extent = c->extent;
+    protect_attached(c);
+    // Other threads may run between two pieces: what they write to a page that is shared already
+    // is copied first. While a linked container is frozen nothing may come between.
+    uint32_t index = 0, n = 0;
+    for (void *value; (value = radix_next(&c->pages, &index)) != NULL; index++) {
+        if (!share_page(c, child, index, (page_t)value))
+            return false;
+        if (++n % PIECE_PAGES == 0 && c->link == NULL) {
+            kernel_pause();
+            protect_attached(c);
+        }
+    }
     return true;
 }
 
 struct container *container_clone(struct container *c)
 {
+    if (c->link)
+        return fork_linked(c);
     struct container *child = container_new(&c->source);
-    if (child == NULL)
+    if (child && !pages_share(c, child)) {
+        container_put(child);
         return NULL;
-    child->extent = c->extent;
-    protect_attached(c);
-    // Other threads may run between two pieces: what they write to a page that is shared already
-    // is copied first.
-    uint32_t index = 0, n = 0;
-    for (void *value; (value = radix_next(&c->pages, &index)) != NULL; index++) {
-        if (!share_page(child, index, (page_t)value)) {
-            container_put(child);
-            return NULL;
-        }
-        if (++n % PIECE_PAGES == 0) {
-            kernel_pause();
-            protect_attached(c);
-        }
     }
     return child;
 }
@@ -219,16 +238,20 @@ struct space *container_clone_space(struct space *from)
 
 // ---- reports ------------------------------------------------------------------------------------
 
-static void container_check(const struct container *c)
+static void container_check(struct container *c)
 {
     uint32_t index, pages = 0, segments = 0;
     void *value;
     radix_for_each (&c->pages, index, value) {
         page_t p = (page_t)value;
+        struct coh_holder h = {.held = page_held(p), .asked = page_asked(p)};
+        bool frame = page_frame(p) != FRAME_NONE;
         ASSERT(p & PAGE_HERE);
-        ASSERT(page_frame(p) != FRAME_NONE);
-        ASSERT((p & PAGE_BORROWED) || frame_users(page_frame(p)) > 0);
-        pages++;
+        ASSERT(frame == (h.held != COH_HELD_NONE));
+        ASSERT(coh_holder_check(&h) == 0);
+        ASSERT(c->link || (h.held == COH_HELD_WRITER && h.asked == COH_RIGHT_NONE));
+        ASSERT(!frame || (p & PAGE_BORROWED) || frame_users(page_frame(p)) > 0);
+        pages += frame;
     }
     struct segment *s;
     list_for_each (s, &c->segments, object_link) {
@@ -238,6 +261,8 @@ static void container_check(const struct container *c)
     }
     ASSERT(pages == c->present);
     ASSERT(segments == c->segment_count && segments <= c->users);
+    if (c->link)
+        link_check(c);
 }
 
 void containers_check(void)
@@ -250,10 +275,13 @@ void containers_check(void)
 void containers_show(struct text *t)
 {
     struct container *c;
-    text_add(t, "id kind users segments present extent\n");
+    text_add(t, "id kind users segments present extent [home generation gate busy]\n");
     list_for_each (c, &node(all), all_link) {
-        text_add(t, "%u.%u %s %u %u %u %u\n", c->id.node, c->id.number, c->linker->name, c->users,
+        text_add(t, "%u.%u %s %u %u %u %u", c->id.node, c->id.number, c->linker->name, c->users,
                  c->segment_count, c->present, c->extent);
+        if (c->link)
+            link_show(c, t);
+        text_add(t, "\n");
     }
 }
 

@@ -81,6 +81,21 @@ void container_truncate(struct container *c, uint64_t bytes);
 
 uint32_t container_pages_present(const struct container *c);
 
+// What a linked container cost this node since it was linked here: all 0 while it is local.
+struct container_counts {
+    uint32_t fetched;     // pages that came because they were asked for
+    uint32_t drained;     // pages that were pushed to this node
+    uint32_t pushed;      // pages that this node pushed
+    uint32_t sent;        // pages that this node sent because they were asked for
+    uint32_t first;       // first touches granted by a home elsewhere, without data
+    uint32_t upgrades;    // rights granted without data
+    uint32_t invalidated; // copies taken away
+    uint32_t refused;     // pages that this node could not take
+};
+void container_counts_of(const struct container *c, struct container_counts *counts);
+// Sum over the containers that the segments of a space refer to, each counted once.
+void container_space_counts(struct space *s, struct container_counts *counts);
+
 // ---- linking, for the ghost and the hand-off
 // ------------------------------------------------------- What travels in a ghost: enough to attach
 // on another node.

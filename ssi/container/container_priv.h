@@ -4,16 +4,24 @@
 #pragma once
 
 #include "kernel/wait.h"
+#include "lib/assert.h"
+#include "lib/list.h"
 #include "lib/radix.h"
 #include "ssi/container/container.h"
+#include "ssi/container/gate.h"
 
-typedef uintptr_t page_t; // 0: nothing is here
+#define INDEX_END (1u << 20) // pages of 4 GiB
+
+typedef uintptr_t page_t; // 0: nothing is known of this page here
 
 enum {
     PAGE_HERE = 1,     // always set: a record is never 0
     PAGE_CLEAN = 2,    // as the provider gave it: it can give it again
     PAGE_BORROWED = 4, // the frame belongs to the provider: never written, no user counted
-    PAGE_COPY = 8,     // other nodes may hold it, too: read only (linked containers)
+    PAGE_HELD_SHIFT = 3,
+    PAGE_HELD_MASK = 7 << PAGE_HELD_SHIFT, // enum coh_held, turned so that 0 is WRITER
+    PAGE_ASKED_SHIFT = 6,
+    PAGE_ASKED_MASK = 3 << PAGE_ASKED_SHIFT, // enum coh_right asked of the home
 };
 
 static inline page_t page_make(frame_t frame, unsigned flags)
@@ -26,25 +34,100 @@ static inline frame_t page_frame(page_t p)
     return (frame_t)(p >> 8);
 }
 
-// A page whose provider is being asked: later faults on it sleep here.
+static inline enum coh_held page_held(page_t p)
+{
+    unsigned turned = (p & PAGE_HELD_MASK) >> PAGE_HELD_SHIFT;
+    return p ? (enum coh_held)((turned + COH_HELD_WRITER) % COH_HELDS) : COH_HELD_NONE;
+}
+
+static inline enum coh_right page_asked(page_t p)
+{
+    return (enum coh_right)((p & PAGE_ASKED_MASK) >> PAGE_ASKED_SHIFT);
+}
+
+static inline page_t page_with(page_t p, enum coh_held held, enum coh_right asked)
+{
+    unsigned turned = ((unsigned)held + COH_HELDS - COH_HELD_WRITER) % COH_HELDS;
+    p &= ~(page_t)(PAGE_HELD_MASK | PAGE_ASKED_MASK);
+    return p | PAGE_HERE | turned << PAGE_HELD_SHIFT | (unsigned)asked << PAGE_ASKED_SHIFT;
+}
+
+// A local container's pages are all WRITER, so linking changes none of them.
+static inline bool page_may_write(page_t p)
+{
+    return page_frame(p) != FRAME_NONE && page_held(p) == COH_HELD_WRITER;
+}
+
+static inline bool page_may_read(page_t p)
+{
+    enum coh_held held = page_held(p);
+    return page_frame(p) != FRAME_NONE && held != COH_HELD_NONE && held != COH_HELD_GIVING;
+}
+
+// For waits that end with an event or with the epoch: never interrupted, no deadline.
+static inline void sleep_until_woken(struct wait_queue *q)
+{
+    int result = wait_sleep(q, WAIT_FOREVER, 0);
+    ASSERT(result == 0);
+}
+
+// A page whose provider is being asked: later faults on it wait.
 struct page_fill {
     struct list link;
     uint32_t index;
-    struct wait_queue done;
+};
+
+// A thread that waits for a page, on its own stack.
+struct page_wait {
+    struct list link;
+    uint32_t index;
+    bool done;
+    int result;
+    struct wait_queue queue;
+};
+
+// What a linked container has more: PROTOCOLS 5.
+struct container_link {
+    struct list hash_link;
+    struct container *container;
+    node_id_t home;        // where this node believes it to be
+    uint32_t generation;   // of that belief: +1 at each move of the home
+    struct coh_gate gate;  // AWAY when the home is elsewhere
+    uint32_t next_index;   // a fault here goes on in sequence
+    uint32_t window_pages; // pages to ask for ahead
+    struct container_counts counts;
+    // A node that has no user of it any more pushes its pages to who has.
+    struct list drain_link;
+    uint32_t drain_cursor;    // next page to look at
+    bool drain_wrapped;       // the scan went round once since the last jump
+    uint32_t drain_offers;    // offered and not gone yet, about
+    struct node_set exported; // nodes that its users went to from here
+    // At the home only.
+    struct radix directory;      // pages whose entry does not follow from the home's own frame
+    uint32_t busy;               // entries in transition
+    bool orphaned;               // the old home died: what no survivor reported is lost
+    struct node_set attached;    // nodes with users, as far as known
+    struct node_set known;       // nodes that may have a record of it
+    struct node_set asked;       // nodes asked whether they have users, not answered yet
+    bool ending;                 // asking
+    bool rebuilding;             // survivors report
+    struct container_fork *fork; // the clone that the gate closes for
 };
 
 struct container {
     struct list all_link; // every container of the node
-    uint32_t users;       // segments, files, transitions
-    struct container_id id;
+    uint32_t users;       // segments, files, waiting threads
     struct io_source source;
     const struct io_linker *linker;
     struct radix pages;   // page_t by index
-    uint32_t present;     // pages in it
+    uint32_t present;     // of them, with a frame
     uint32_t extent;      // one above the highest page ever attached and not given back
     struct list segments; // attached: the reverse map
     uint32_t segment_count;
-    struct list fills; // struct page_fill
+    struct list fills;           // struct page_fill
+    struct list waits;           // struct page_wait
+    struct container_id id;      // of a linked one
+    struct container_link *link; // NULL: local
 };
 
 // ---- pages.c
@@ -54,13 +137,79 @@ static inline page_t page_get(const struct container *c, uint32_t index)
 }
 
 bool page_set(struct container *c, uint32_t index, page_t p) MUST_CHECK;
+void page_replace(struct container *c, uint32_t index, page_t p); // the record exists
 // Takes the record out, its mappings away, and lets the frame go.
 void page_drop(struct container *c, uint32_t index);
+void page_hide(struct container *c, uint32_t index);    // from user code, on all CPUs
+void page_protect(struct container *c, uint32_t index); // from writes
 frame_t page_frame_new(unsigned frame_flags);
+// The provider's own frame for good, or FRAME_NONE.
+frame_t page_lent(struct container *c, uint32_t index);
 
 // Makes page `index` present with `access`: 0 without having slept; -EAGAIN when it slept (look
 // again from the start); -EIO, -EHOSTDOWN, -ENOMEM.
 int page_want(struct container *c, uint32_t index, unsigned access);
 
+void page_wait_begin(struct container *c, struct page_wait *w, uint32_t index);
+int page_wait_end(struct container *c, struct page_wait *w); // sleeps; -EAGAIN or the error
+void page_wake(struct container *c, uint32_t index, int result);
+
 // ---- container.c
-void container_reap_now(void); // frees what waits to be freed; never sleeps
+void container_reap_now(void);           // frees what waits to be freed; never sleeps
+void container_end(struct container *c); // no user, no link: frees it, perhaps in the background
+// All pages of `c` to `child` as well, copy on write; false: no memory, `child` is of no use.
+// Sleeps only when `c` is local.
+bool pages_share(struct container *c, struct container *child) MUST_CHECK;
+
+// ---- transition.c: pages of a linked container
+int transition_want(struct container *c, uint32_t index, unsigned access);
+// A message or local event for one page (NULL: only what the node said to itself meanwhile).
+// `bytes`: PAGE_SIZE of content that DATA brings; NULL: the provider gives it. Never sleeps.
+void transition_event(struct container *c, uint32_t index, const struct coh_msg *msg,
+                      const void *bytes);
+// The same event for every entry of the home's directory.
+void transition_home_event(struct container *c, enum coh_kind kind, const struct node_set *lost);
+void transition_directory_free(struct container *c);
+// The entry of a page, made when it is absent and kept until the next step on it; NULL: no memory.
+struct coh_home *transition_entry(struct container *c, uint32_t index);
+
+// ---- wire.c
+void wire_cork(void); // gathers what follows into as few messages as possible
+void wire_uncork(void);
+void wire_page(struct container *c, node_id_t to, uint32_t index, const struct coh_msg *m);
+// A message of this room; kept and tried again when there is no memory for it now.
+void wire_send(node_id_t to, unsigned kind, const void *bytes, size_t n);
+
+// ---- link.c
+struct container *link_find(const struct container_id *id);
+bool link_make(struct container *c, const struct container_id *id, node_id_t home,
+               uint32_t generation);
+struct container_id link_new_id(void);
+void link_left(struct container *c); // its last user here went
+void link_learn(struct container *c, node_id_t home, uint32_t generation);
+void link_check(struct container *c); // invariants
+void link_show(struct container *c, struct text *t);
+void link_check_end(struct container *c); // at the home: does anybody use it?
+void link_epoch_end(struct container *c, const struct node_set *lost);
+bool link_is_home(const struct container *c);
+// Calls fn for every linked container of this node; fn may free the one it is given.
+void link_each(void (*fn)(struct container *c, void *arg), void *arg);
+
+// ---- drain.c
+void drain_consider(struct container *c);
+void drain_progress(struct container *c, uint32_t index); // a page went, or came back
+void drain_forget(struct container *c);
+
+// ---- homes.c: the gate
+bool gate_directory_fits(struct container *c); // into one message
+void gate_event(struct container *c, const struct coh_gate_event *e,
+                const struct container_id *child, int status);
+void gate_look(struct container *c); // perhaps all is quiet now
+
+// ---- fork.c
+struct container *fork_linked(struct container *c); // with a user; NULL: no memory; sleeps
+const struct container_id *fork_child_of(const struct container_fork *f);
+void fork_copy(struct container *c); // at the home, when all holders have answered
+// A holder's part: its pages to the child as well. 0 or -ENOMEM.
+int fork_freeze(struct container *c, const struct container_id *child, node_id_t home);
+void fork_failed(struct container *c, int status);

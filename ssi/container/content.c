@@ -14,7 +14,7 @@ static uint32_t index_of(uint64_t offset)
 // A hole of anonymous content reads as zeros and stays a hole.
 static bool hole(struct container *c, uint32_t index)
 {
-    return c->source.kind == IO_anonymous && page_get(c, index) == 0;
+    return c->source.kind == IO_anonymous && c->link == NULL && page_get(c, index) == 0;
 }
 
 int container_read(struct container *c, uint64_t offset, struct xfer *x)
@@ -76,7 +76,9 @@ static void zero_tail(struct container *c, uint32_t index, uint32_t from)
 void container_truncate(struct container *c, uint64_t bytes)
 {
     uint32_t first = index_of(bytes + PAGE_MASK);
-    for (uint32_t i = first; radix_next(&c->pages, &i); i++)
+    if (c->link)
+        (void)container_discard(c, first, UINT32_MAX);
+    for (uint32_t i = first; c->link == NULL && radix_next(&c->pages, &i); i++)
         page_drop(c, i);
     if (bytes & PAGE_MASK)
         zero_tail(c, index_of(bytes), (uint32_t)bytes & PAGE_MASK);

@@ -9,25 +9,33 @@
 
 bool page_set(struct container *c, uint32_t index, page_t p)
 {
-    bool fresh = page_get(c, index) == 0;
+    page_t old = page_get(c, index);
     // The record is a number in a pointer's clothes; the tree never follows it.
     if (!radix_set(&c->pages, index, (void *)p)) // NOLINT(performance-no-int-to-ptr)
         return false;
-    c->present += fresh;
+    c->present += page_frame(p) != FRAME_NONE;
+    c->present -= page_frame(old) != FRAME_NONE;
     return true;
 }
 
-static void page_replace(struct container *c, uint32_t index, page_t p)
+void page_replace(struct container *c, uint32_t index, page_t p)
 {
     bool ok = page_set(c, index, p);
-    ASSERT(ok); // the slot exists
+    ASSERT(ok);
 }
 
-static void page_hide(struct container *c, uint32_t index)
+void page_hide(struct container *c, uint32_t index)
 {
     struct segment *s;
     list_for_each (s, &c->segments, object_link)
         segment_unmap_page(s, index);
+}
+
+void page_protect(struct container *c, uint32_t index)
+{
+    struct segment *s;
+    list_for_each (s, &c->segments, object_link)
+        segment_write_protect_page(s, index);
 }
 
 void page_drop(struct container *c, uint32_t index)
@@ -35,8 +43,10 @@ void page_drop(struct container *c, uint32_t index)
     page_t p = page_get(c, index);
     if (p == 0)
         return;
-    page_hide(c, index);
     radix_remove(&c->pages, index);
+    if (page_frame(p) == FRAME_NONE)
+        return;
+    page_hide(c, index);
     c->present--;
     if (!(p & PAGE_BORROWED))
         frame_put(page_frame(p));
@@ -52,16 +62,47 @@ frame_t page_frame_new(unsigned frame_flags)
     return f;
 }
 
+// ---- waiting for a page -------------------------------------------------------------------------
+
+void page_wait_begin(struct container *c, struct page_wait *w, uint32_t index)
+{
+    *w = (struct page_wait){.index = index};
+    wait_init(&w->queue);
+    list_append(&c->waits, &w->link);
+    container_get(c);
+}
+
+int page_wait_end(struct container *c, struct page_wait *w)
+{
+    while (!w->done)
+        sleep_until_woken(&w->queue); // ends with the page or with the epoch
+    container_put(c);
+    return w->result ? w->result : -EAGAIN;
+}
+
+void page_wake(struct container *c, uint32_t index, int result)
+{
+    struct page_wait *w, *next;
+    list_for_each_safe (w, next, &c->waits, link) {
+        if (w->index != index)
+            continue;
+        list_remove(&w->link);
+        w->done = true;
+        w->result = result;
+        wait_wake_all(&w->queue);
+    }
+}
+
 // ---- first touch --------------------------------------------------------------------------------
 
-static struct page_fill *fill_find(struct container *c, uint32_t index)
+static bool fill_under_way(struct container *c, uint32_t index)
 {
     struct page_fill *f;
     list_for_each (f, &c->fills, link) {
         if (f->index == index)
-            return f;
+            return true;
     }
-    return NULL;
+    return false;
 }
 
 static int touch_anonymous(struct container *c, uint32_t index)
@@ -75,10 +116,14 @@ static int touch_anonymous(struct container *c, uint32_t index)
     return -ENOMEM;
 }
 
-// The provider's own frame, when it has one for good.
+frame_t page_lent(struct container *c, uint32_t index)
+{
+    return c->linker->shared_frame ? c->linker->shared_frame(&c->source, index) : FRAME_NONE;
+}
+
 static bool touch_borrowed(struct container *c, uint32_t index)
 {
-    frame_t f = c->linker->shared_frame ? c->linker->shared_frame(&c->source, index) : FRAME_NONE;
+    frame_t f = page_lent(c, index);
     return f != FRAME_NONE && page_set(c, index, page_make(f, PAGE_CLEAN | PAGE_BORROWED));
 }
 
@@ -89,29 +134,28 @@ static int fill_from_provider(struct container *c, uint32_t index)
     if (f == FRAME_NONE)
         return -ENOMEM;
     int error = c->linker->first_touch(&c->source, index, frame_low_address(f));
-    if (error == 0 && page_get(c, index) == 0 && page_set(c, index, page_make(f, PAGE_CLEAN)))
+    // Meanwhile the container may have been linked: then the home decides who has the page.
+    bool wanted = error == 0 && c->link == NULL && page_get(c, index) == 0;
+    if (wanted && page_set(c, index, page_make(f, PAGE_CLEAN)))
         return 0;
     frame_put(f);
-    if (error == 0 && page_get(c, index) == 0)
-        error = -ENOMEM;
-    return error;
+    return wanted ? -ENOMEM : error;
 }
 
 // Asks the provider, or joins who asks it already. Always "slept".
 static int touch_slowly(struct container *c, uint32_t index)
 {
-    struct page_fill *other = fill_find(c, index);
-    if (other) {
-        int result = wait_sleep(&other->done, WAIT_FOREVER, 0);
-        return result < 0 ? result : -EAGAIN;
+    if (fill_under_way(c, index)) {
+        struct page_wait w;
+        page_wait_begin(c, &w, index);
+        return page_wait_end(c, &w);
     }
     struct page_fill fill = {.index = index};
-    wait_init(&fill.done);
     list_append(&c->fills, &fill.link);
     container_get(c);
     int error = fill_from_provider(c, index);
     list_remove(&fill.link);
-    wait_wake_all(&fill.done);
+    page_wake(c, index, 0);
     container_put(c);
     return error < 0 ? error : -EAGAIN;
 }
@@ -139,7 +183,7 @@ static int page_copy(struct container *c, uint32_t index, page_t old)
         return -ENOMEM;
     arch_frame_copy(f, page_frame(old));
     page_hide(c, index);
-    page_replace(c, index, page_make(f, 0));
+    page_replace(c, index, page_with(page_make(f, 0), page_held(old), page_asked(old)));
     if (!(old & PAGE_BORROWED))
         frame_put(page_frame(old));
     return 0;
@@ -157,7 +201,10 @@ static int page_make_writable(struct container *c, uint32_t index, page_t p)
 int page_want(struct container *c, uint32_t index, unsigned access)
 {
     page_t p = page_get(c, index);
-    if (p == 0) {
+    if (c->link) {
+        if (access & PROT_W ? !page_may_write(p) : !page_may_read(p))
+            return transition_want(c, index, access);
+    } else if (p == 0) {
         int error = page_first_touch(c, index);
         if (error < 0)
             return error;
@@ -168,7 +215,13 @@ int page_want(struct container *c, uint32_t index, unsigned access)
 
 // ---- interface linker: vm segment ---------------------------------------------------------------
 
-// Clean pages of a program or library come in runs: show the neighbours that cost no waiting.
+static bool page_shows_writable(page_t p)
+{
+    return !(p & PAGE_CLEAN) && page_may_write(p) && page_is_own(p);
+}
+
+// Pages of a program or library come in runs, and so do those of a process that moved here: show
+// the neighbours that cost no waiting.
 static void fault_around(struct segment *s, uint32_t index)
 {
     struct container *c = s->object;
@@ -177,10 +230,10 @@ static void fault_around(struct segment *s, uint32_t index)
                        s->index + ((s->end - s->start) >> PAGE_SHIFT));
     for (uint32_t i = first; i < end; i++) {
         page_t p = page_get(c, i);
-        if (p == 0 && touch_borrowed(c, i))
+        if (p == 0 && c->link == NULL && touch_borrowed(c, i))
             p = page_get(c, i);
-        if (p && i != index)
-            segment_map_page(s, i, page_frame(p), false);
+        if (i != index && page_may_read(p))
+            segment_map_page(s, i, page_frame(p), page_shows_writable(p));
     }
 }
 
@@ -193,8 +246,8 @@ static int segment_fault(struct segment *s, uint32_t index, unsigned access,
         return error;
     page_t p = page_get(c, index);
     answer->frame = page_frame(p);
-    answer->writable = !(p & PAGE_CLEAN) && page_is_own(p);
-    if ((p & PAGE_CLEAN) && !(access & PROT_W))
+    answer->writable = page_shows_writable(p);
+    if (c->link || ((p & PAGE_CLEAN) && !(access & PROT_W)))
         fault_around(s, index);
     return 0;
 }
@@ -227,6 +280,8 @@ static bool page_attached(const struct container *c, uint32_t index)
 // What no segment shows any more and nobody but segments can reach is dead.
 static void drop_unreachable(struct container *c, uint32_t first, uint32_t end)
 {
+    if (c->link)
+        return; // other nodes may hold them, too: they go with the container
     for (uint32_t i = first; radix_next(&c->pages, &i) && i < end; i++) {
         if (!page_attached(c, i))
             page_drop(c, i);
@@ -253,14 +308,34 @@ const struct segment_ops container_segment_ops = {
     .detach = segment_detach,
 };
 
+// A linked container does not grow: in a new one the first touch needs no home.
 bool container_extends(const struct container *c, uint32_t index)
 {
-    return index >= c->extent;
+    return c->link == NULL && index >= c->extent;
+}
+
+// Other nodes may hold pages of it: each is fetched and zeroed.
+static int discard_linked(struct container *c, uint32_t first, uint32_t end)
+{
+    if (c->source.kind != IO_anonymous)
+        return 0;
+    for (uint32_t i = first; i < end; i++) {
+        int error;
+        while ((error = page_want(c, i, PROT_W)) == -EAGAIN) {
+        }
+        if (error < 0)
+            return error;
+        arch_frame_zero(page_frame(page_get(c, i)));
+    }
+    return 0;
 }
 
 int container_discard(struct container *c, uint32_t first, uint32_t count)
 {
     uint32_t end = count > UINT32_MAX - first ? UINT32_MAX : first + count;
+    end = MIN(end, c->extent);
+    if (c->link)
+        return discard_linked(c, first, end);
     for (uint32_t i = first; radix_next(&c->pages, &i) && i < end; i++)
         page_drop(c, i);
     return 0;

@@ -1,0 +1,458 @@
+// SPDX-License-Identifier: MIT
+// Linked containers: their names, how a node comes to know one, and how it ends everywhere. The
+// end: a node tells the home when its last user went (LEFT, with all nodes that its users went to);
+// a home without a user asks all who may have one; when none has, all free their pages. A node
+// leaves only after those its users went to have theirs, so nobody can slip through.
+#include "kernel/init.h"
+#include "kernel/random.h"
+#include "lib/assert.h"
+#include "lib/errno.h"
+#include "lib/log.h"
+#include "lib/node_var.h"
+#include "mm/heap.h"
+#include "ssi/cluster/cluster.h"
+#include "ssi/cluster/rpc.h"
+#include "ssi/container/container_priv.h"
+#include "ssi/container/handlers.h"
+#include "ssi/container/wire.h"
+
+#define BUCKETS 64u
+
+NODE_VAR(struct list, names[BUCKETS]);
+NODE_VAR(uint32_t, last_number);
+
+static struct list *bucket(const struct container_id *id)
+{
+    return &node(names)[(id->number ^ id->node) % BUCKETS];
+}
+
+struct container *link_find(const struct container_id *id)
+{
+    struct container_link *l;
+    list_for_each (l, bucket(id), hash_link) {
+        const struct container_id *other = &l->container->id;
+        if (other->node == id->node && other->number == id->number)
+            return l->container;
+    }
+    return NULL;
+}
+
+// A node that died and came back has another start, so it does not give old names again.
+struct container_id link_new_id(void)
+{
+    if (node(last_number) == 0)
+        node(last_number) = random_u32() | 1;
+    return (struct container_id){.node = cluster_self(), .number = node(last_number)++};
+}
+
+bool link_make(struct container *c, const struct container_id *id, node_id_t home,
+               uint32_t generation)
+{
+    struct container_link *l = heap_zalloc(sizeof(*l));
+    if (l == NULL)
+        return false;
+    bool here = home == cluster_self();
+    l->container = c;
+    l->home = home;
+    l->generation = generation;
+    l->next_index = UINT32_MAX;
+    coh_gate_init(&l->gate, here);
+    radix_init(&l->directory, &heap_radix_memory);
+    list_init(&l->drain_link);
+    if (here)
+        node_set_add(&l->attached, home);
+    c->id = *id;
+    c->link = l;
+    list_append(bucket(id), &l->hash_link);
+    return true;
+}
+
+void link_each(void (*fn)(struct container *c, void *arg), void *arg)
+{
+    for (unsigned i = 0; i < BUCKETS; i++) {
+        struct container_link *l, *next;
+        list_for_each_safe (l, next, &node(names)[i], hash_link)
+            fn(l->container, arg);
+    }
+}
+
+// Forgets the name and the directory, and frees the pages.
+static void end_here(struct container *c)
+{
+    struct container_link *l = c->link;
+    drain_forget(c);
+    transition_directory_free(c);
+    list_remove(&l->hash_link);
+    heap_free(l);
+    c->link = NULL;
+    container_end(c);
+}
+
+// ---- notes --------------------------------------------------------------------------------------
+
+static void note(struct container *c, node_id_t to, enum container_note kind)
+{
+    struct container_link *l = c->link;
+    struct container_note_wire w = {
+        .head = {.id = c->id,
+                 .generation = l->generation,
+                 .home = l->home,
+                 .count = (uint16_t)kind},
+        .speaker = NODE_NONE,
+    };
+    for (unsigned i = 0; kind == NOTE_LEFT && i < NODE_SET_WORDS; i++)
+        w.set[i] = l->exported.words[i];
+    wire_send(to, MSG_container_note, &w, sizeof(w));
+}
+
+bool link_is_home(const struct container *c)
+{
+    return c->link->gate.state != COH_GATE_AWAY;
+}
+
+// ---- attach -------------------------------------------------------------------------------------
+
+int container_export(struct container *c, struct container_ref *ref)
+{
+    if (c->link == NULL) {
+        struct container_id id = link_new_id();
+        if (!link_make(c, &id, cluster_self(), 1))
+            return -ENOMEM;
+    }
+    *ref = (struct container_ref){.id = c->id,
+                                  .source = c->source,
+                                  .home = c->link->home,
+                                  .home_generation = c->link->generation,
+                                  .extent = c->extent};
+    return 0;
+}
+
+// Only a node's own word attaches it: what another says of it may be late.
+static void attach_at_home(struct container *c, node_id_t who)
+{
+    if (node_set_has(&c->link->attached, who))
+        return;
+    node_set_add(&c->link->attached, who);
+    transition_home_event(c, COH_OPEN, NULL);
+}
+
+static void attached_again(struct container *c)
+{
+    if (link_is_home(c))
+        attach_at_home(c, cluster_self());
+    else
+        note(c, c->link->home, NOTE_ATTACHED);
+}
+
+static struct container *import_new(const struct container_ref *ref)
+{
+    if (ref->home == cluster_self() || ref->home >= NODE_MAX || ref->extent > INDEX_END)
+        return NULL; // a home that forgot it: nobody has it
+    struct container *c = container_new(&ref->source);
+    if (c == NULL)
+        return NULL;
+    if (!link_make(c, &ref->id, ref->home, ref->home_generation)) {
+        container_put(c);
+        return NULL;
+    }
+    return c;
+}
+
+struct container *container_import(const struct container_ref *ref)
+{
+    struct container *c = link_find(&ref->id);
+    if (c == NULL) {
+        c = import_new(ref);
+        if (c == NULL)
+            return NULL;
+        attached_again(c);
+    } else {
+        link_learn(c, ref->home, ref->home_generation);
+        if (c->users++ == 0)
+            attached_again(c);
+    }
+    c->extent = MAX(c->extent, ref->extent);
+    return c;
+}
+
+void link_learn(struct container *c, node_id_t home, uint32_t generation)
+{
+    struct container_link *l = c->link;
+    if (link_is_home(c) || generation < l->generation || home >= NODE_MAX || home == cluster_self())
+        return;
+    l->home = home;
+    l->generation = generation;
+}
+
+// ---- end ----------------------------------------------------------------------------------------
+
+static void ask(struct container *c, node_id_t whom)
+{
+    node_set_add(&c->link->asked, whom);
+    note(c, whom, NOTE_ASK);
+}
+
+static void free_everywhere(struct container *c)
+{
+    node_set_for_each (&c->link->known, n) {
+        if (n != cluster_self())
+            note(c, n, NOTE_FREE);
+    }
+    end_here(c);
+}
+
+// Nobody is asked any more: somebody has users, or the container ends.
+static void asked_all(struct container *c)
+{
+    struct container_link *l = c->link;
+    l->ending = false;
+    if (node_set_empty(&l->attached) && c->users == 0 && l->gate.state == COH_GATE_OPEN)
+        free_everywhere(c);
+}
+
+void link_check_end(struct container *c)
+{
+    struct container_link *l = c->link;
+    if (l->gate.state != COH_GATE_OPEN || l->ending || c->users > 0 ||
+        !node_set_empty(&l->attached))
+        return;
+    l->ending = true;
+    node_set_for_each (&l->known, n) {
+        if (n != cluster_self() && cluster_is_member(n))
+            ask(c, n);
+    }
+    if (node_set_empty(&l->asked))
+        asked_all(c);
+}
+
+static void learn_known(struct container *c, const struct node_set *set)
+{
+    struct container_link *l = c->link;
+    node_set_for_each (set, n) {
+        bool fresh = !node_set_has(&l->known, n) && n != cluster_self();
+        node_set_add(&l->known, n);
+        if (fresh && l->ending && cluster_is_member(n))
+            ask(c, n);
+    }
+}
+
+static void left_at_home(struct container *c, node_id_t who, const struct node_set *exported)
+{
+    learn_known(c, exported);
+    node_set_remove(&c->link->attached, who);
+    link_check_end(c);
+}
+
+void link_left(struct container *c)
+{
+    struct container_link *l = c->link;
+    if (!link_is_home(c)) {
+        note(c, l->home, NOTE_LEFT);
+        drain_consider(c);
+        return;
+    }
+    drain_consider(c);
+    left_at_home(c, cluster_self(), &l->exported);
+}
+
+static void answered(struct container *c, node_id_t who, bool used)
+{
+    struct container_link *l = c->link;
+    if (used)
+        attach_at_home(c, who);
+    else
+        node_set_remove(&l->attached, who);
+    if (!node_set_has(&l->asked, who))
+        return;
+    node_set_remove(&l->asked, who);
+    if (node_set_empty(&l->asked))
+        asked_all(c);
+}
+
+// The dead do not answer; and perhaps they were the last users.
+void link_epoch_end(struct container *c, const struct node_set *lost)
+{
+    struct container_link *l = c->link;
+    node_set_minus(&l->asked, lost);
+    if (!l->ending)
+        link_check_end(c);
+    else if (node_set_empty(&l->asked))
+        asked_all(c);
+}
+
+static void note_at_home(struct container *c, node_id_t from, const struct container_note_wire *w)
+{
+    struct node_set set;
+    for (unsigned i = 0; i < NODE_SET_WORDS; i++)
+        set.words[i] = w->set[i];
+    node_set_add(&set, from);
+    switch ((enum container_note)w->head.count) {
+    case NOTE_ATTACHED:
+        learn_known(c, &set);
+        attach_at_home(c, from);
+        break;
+    case NOTE_LEFT:
+        left_at_home(c, from, &set);
+        break;
+    case NOTE_USED:
+    case NOTE_UNUSED:
+        answered(c, from, w->head.count == NOTE_USED);
+        break;
+    case NOTE_ASK:
+    case NOTE_FREE:
+        break;
+    }
+}
+
+static void answer_ask(node_id_t from, const struct container_note_wire *w, bool used)
+{
+    struct container_note_wire reply = *w;
+    reply.speaker = NODE_NONE;
+    reply.head.count = used ? NOTE_USED : NOTE_UNUSED;
+    wire_send(from, MSG_container_note, &reply, sizeof(reply));
+}
+
+// A note for a home that moved on goes after it.
+static void pass_on(struct container *c, const struct container_note_wire *w, node_id_t from)
+{
+    struct container_note_wire copy = *w;
+    if (w->head.count == NOTE_LEFT || w->head.count == NOTE_ATTACHED) {
+        copy.speaker = from;
+        wire_send(c->link->home, MSG_container_note, &copy, sizeof(copy));
+    }
+}
+
+static void note_for_holder(struct container *c, node_id_t from,
+                            const struct container_note_wire *w)
+{
+    bool used = c && c->users > 0;
+    switch ((enum container_note)w->head.count) {
+    case NOTE_ASK:
+        answer_ask(from, w, used);
+        break;
+    case NOTE_FREE:
+        if (used)
+            cluster_count_add("container: told to free what is used", 1);
+        else if (c && !link_is_home(c))
+            end_here(c);
+        break;
+    case NOTE_ATTACHED:
+    case NOTE_LEFT:
+    case NOTE_USED:
+    case NOTE_UNUSED:
+        break;
+    }
+}
+
+void container_on_note(const struct rpc_in *in)
+{
+    struct container_note_wire w;
+    if (in->n != sizeof(w)) {
+        cluster_count_add("container: malformed note", 1);
+        return;
+    }
+    __builtin_memcpy(&w, in->bytes, sizeof(w));
+    node_id_t from = w.speaker == NODE_NONE ? in->from : w.speaker;
+    struct container *c = link_find(&w.head.id);
+    if (!cluster_is_member(from))
+        return;
+    if (c)
+        link_learn(c, w.head.home, w.head.generation);
+    if (w.head.count == NOTE_ASK || w.head.count == NOTE_FREE)
+        note_for_holder(c, in->from, &w);
+    else if (c == NULL)
+        cluster_count_add("container: unknown", 1);
+    else if (link_is_home(c))
+        note_at_home(c, from, &w);
+    else
+        pass_on(c, &w, from);
+}
+
+// ---- reports ------------------------------------------------------------------------------------
+
+void container_counts_of(const struct container *c, struct container_counts *counts)
+{
+    *counts = c->link ? c->link->counts : (struct container_counts){0};
+}
+
+static bool counted_before(struct space *s, const struct segment *at)
+{
+    struct segment *before;
+    list_for_each (before, &s->segments, link) {
+        if (before == at)
+            return false;
+        if (before->object == at->object)
+            return true;
+    }
+    return false;
+}
+
+void container_space_counts(struct space *s, struct container_counts *sum)
+{
+    struct segment *at;
+    *sum = (struct container_counts){0};
+    list_for_each (at, &s->segments, link) {
+        struct container_counts n;
+        if (counted_before(s, at))
+            continue;
+        container_counts_of(at->object, &n);
+        sum->fetched += n.fetched;
+        sum->drained += n.drained;
+        sum->pushed += n.pushed;
+        sum->sent += n.sent;
+        sum->first += n.first;
+        sum->upgrades += n.upgrades;
+        sum->invalidated += n.invalidated;
+        sum->refused += n.refused;
+    }
+}
+
+uint32_t container_pages_only_here(const struct container *c, bool *home_here)
+{
+    *home_here = c->link && link_is_home(c);
+    if (c->link == NULL)
+        return 0;
+    uint32_t index, n = 0;
+    void *v;
+    radix_for_each (&c->pages, index, v) {
+        enum coh_held held = page_held((page_t)v);
+        n += held != COH_HELD_NONE && held != COH_HELD_READER;
+    }
+    return n;
+}
+
+void link_check(struct container *c)
+{
+    struct container_link *l = c->link;
+    uint32_t busy = 0;
+    ASSERT(coh_gate_check(&l->gate) == 0);
+    ASSERT(link_find(&c->id) == c);
+    for (uint32_t i = 0; radix_next(&l->directory, &i); i++) {
+        uintptr_t v = (uintptr_t)radix_get(&l->directory, i);
+        if (v & 1)
+            continue;
+        const struct coh_home *h = (const struct coh_home *)v; // NOLINT
+        ASSERT(coh_home_check(h) == 0);
+        busy += coh_home_is_busy(h);
+    }
+    ASSERT(busy == l->busy);
+    ASSERT(link_is_home(c) || l->home != cluster_self());
+    ASSERT(!link_is_home(c) || l->home == cluster_self());
+}
+
+void link_show(struct container *c, struct text *t)
+{
+    struct container_link *l = c->link;
+    text_add(t, " home=%u generation=%u gate=%s busy=%u attached=%u known=%u", l->home,
+             l->generation, coh_gate_state_name(l->gate.state), l->busy,
+             node_set_count(&l->attached), node_set_count(&l->known));
+    text_add(t, " fetched=%u drained=%u pushed=%u sent=%u", l->counts.fetched, l->counts.drained,
+             l->counts.pushed, l->counts.sent);
+}
+
+static void link_start(void)
+{
+    for (unsigned i = 0; i < BUCKETS; i++)
+        list_init(&node(names)[i]);
+}
+INIT_STEP(INIT_CORE, link_start);
