@@ -9,7 +9,6 @@
 #include "ssi/cluster/cluster.h"
 #include "ssi/cluster/rpc.h"
 #include "ssi/container/container_priv.h"
-#include "ssi/container/handlers.h"
 #include "ssi/container/wire.h"
 
 NODE_VAR(struct node_set, awaited); // survivors that have not said "that was all"

@@ -8,7 +8,6 @@
 #include "ssi/cluster/cluster.h"
 #include "ssi/cluster/rpc.h"
 #include "ssi/container/container_priv.h"
-#include "ssi/container/handlers.h"
 #include "ssi/container/wire.h"
 
 #define GATE_POLL_NS (1 * NS_PER_MS)

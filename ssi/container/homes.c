@@ -8,7 +8,6 @@
 #include "ssi/cluster/cluster.h"
 #include "ssi/cluster/rpc.h"
 #include "ssi/container/container_priv.h"
-#include "ssi/container/handlers.h"
 #include "ssi/container/wire.h"
 
 #define ENTRY_BYTES_TYPICAL (sizeof(struct container_entry_wire) + 4)

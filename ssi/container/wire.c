@@ -13,7 +13,6 @@
 #include "ssi/cluster/cluster.h"
 #include "ssi/cluster/rpc.h"
 #include "ssi/container/container_priv.h"
-#include "ssi/container/handlers.h"
 
 #define RETRY_NS (2 * NS_PER_MS)
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Containers of one node: first touch, copy on write, clones, content, and that all frames return.
-// links: ssi/container/container.c ssi/container/pages.c ssi/container/content.c
-// links: ssi/container/anonymous.c mm/space.c mm/user.c lib/radix.c lib/string.c lib/fmt.c
+// links: ssi/container/*.c mm/space.c mm/user.c lib/radix.c lib/string.c lib/fmt.c lib/log.c
 // links: tests/sim/ports/frames.c tests/sim/ports/space.c tests/sim/ports/single.c
+// links: tests/sim/ports/alone.c
 #include "tests/unit/unit.h"
 #include "kernel/init.h"
 #include "lib/errno.h"
