@@ -463,7 +463,8 @@ void link_poll(uint64_t now_ms)
     link_conn_poll_all(now_ms);
     struct link_peer *p, *tmp;
     list_for_each_safe (p, tmp, &node(link_peers), link) {
-        if (p->id == NODE_NONE && now_ms - p->met_ms > LINK_FORGET_MS) {
+        // A turn's time is taken at its begin: a peer met in it looks as if met later.
+        if (p->id == NODE_NONE && now_ms > p->met_ms + LINK_FORGET_MS) {
             link_peer_forget(p);
             continue;
         }

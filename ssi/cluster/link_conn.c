@@ -298,9 +298,9 @@ static bool link_conn_poll(struct link_conn *c, uint64_t now_ms)
         cluster_count_add(why, 1);
     else if (c->failed)
         why = errno_text(tcp_error(c->tcp));
-    else if (c->caller && now_ms - c->heard_ms > (c->greeted ? LINK_SILENT_MS : LINK_GREET_MS))
+    else if (c->caller && now_ms > c->heard_ms + (c->greeted ? LINK_SILENT_MS : LINK_GREET_MS))
         why = "silent"; // the caller calls again; the called one waits for that
-    else if (!c->greeted && now_ms - c->heard_ms > LINK_SILENT_MS)
+    else if (!c->greeted && now_ms > c->heard_ms + LINK_SILENT_MS)
         why = "no greeting";
     if (why != NULL) {
         link_conn_drop(c, why);
