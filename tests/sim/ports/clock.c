@@ -53,18 +53,45 @@ unsigned sim_timers_set(void)
     return n;
 }
 
+static bool ties_by_seed;
+static uint64_t events;
+void (*sim_after_event)(void);
+
+void sim_ties_by_seed(bool on)
+{
+    ties_by_seed = on;
+}
+
+uint64_t sim_events(void)
+{
+    return events;
+}
+
+static uint64_t due_ns(const struct sim_node *n, const struct timer *t)
+{
+    return MAX(MAX(t->at_ns, n->still_until_ns), now_ns);
+}
+
 static struct timer *first_timer(struct sim_node **owner)
 {
     struct timer *first = NULL;
+    uint64_t first_ns = 0;
+    unsigned ties = 0;
     struct sim_node *n;
     list_for_each (n, &sim_nodes, link) {
-        if (list_empty(&n->timers))
+        if (n->stopped || list_empty(&n->timers))
             continue;
         struct timer *t = list_entry(n->timers.next, struct timer, link);
-        if (!first || t->at_ns < first->at_ns) {
-            first = t;
-            *owner = n;
-        }
+        uint64_t ns = due_ns(n, t);
+        if (first && ns > first_ns)
+            continue;
+        bool tie = first && ns == first_ns;
+        ties = tie ? ties + 1 : 1;
+        if (tie && (!ties_by_seed || sim_random() % ties != 0))
+            continue;
+        first = t;
+        first_ns = ns;
+        *owner = n;
     }
     return first;
 }
@@ -76,14 +103,17 @@ bool sim_run(uint64_t until_ns, bool (*done)(void *arg), void *arg)
             return true;
         struct sim_node *owner = NULL;
         struct timer *t = first_timer(&owner);
-        if (!t || t->at_ns > until_ns) {
+        if (!t || due_ns(owner, t) > until_ns) {
             now_ns = MAX(now_ns, t ? until_ns : now_ns);
             return false;
         }
-        now_ns = MAX(now_ns, t->at_ns);
+        now_ns = due_ns(owner, t);
         sim_node_enter(owner);
         list_remove(&t->link);
         t->fn(t->arg);
+        events++;
+        if (sim_after_event && !owner->stopped)
+            sim_after_event();
     }
 }
 

@@ -56,3 +56,13 @@ struct sim_node *sim_node_current(void)
 {
     return current;
 }
+
+void sim_node_stop(struct sim_node *n)
+{
+    n->stopped = true;
+}
+
+bool sim_node_is_stopped(const struct sim_node *n)
+{
+    return n->stopped;
+}

@@ -11,4 +11,5 @@ void port_frames_reserve(uint32_t count); // of these, only for FRAME_CRITICAL
 void port_frames_forget(void);
 
 // A user access of the loaded space, as the CPU does it: false is a page fault.
+bool port_user_word(struct arch_space *s, uint32_t address, bool write, uint32_t *value);
 bool port_user_touch(struct arch_space *s, uint32_t address, bool write, uint8_t *value);

@@ -82,6 +82,19 @@ bool port_user_touch(struct arch_space *s, uint32_t address, bool write, uint8_t
     return true;
 }
 
+// One aligned word, all at once, as the CPU does it.
+bool port_user_word(struct arch_space *s, uint32_t address, bool write, uint32_t *value)
+{
+    uint8_t bytes[sizeof(*value)];
+    memcpy(bytes, value, sizeof(bytes));
+    for (uint32_t i = 0; i < sizeof(bytes); i++) {
+        if (!port_user_touch(s, address + i, write, &bytes[i]))
+            return false;
+    }
+    memcpy(value, bytes, sizeof(bytes));
+    return true;
+}
+
 size_t arch_copy_from_user(void *to, uint32_t user, size_t bytes)
 {
     size_t n = 0;

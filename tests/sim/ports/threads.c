@@ -12,6 +12,7 @@
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "tests/sim/ports/sim.h"
+#include "tests/sim/ports/sim_priv.h"
 
 enum {
     STACK_BYTES = 256 << 10
@@ -47,15 +48,21 @@ static void back_to_scheduler(void)
     struct coroutine *me = running;
     running = NULL;
     bool ends = me->thread.state == THREAD_DEAD;
+    if (me->thread.switch_out && !ends)
+        me->thread.switch_out(&me->thread);
     __sanitizer_start_switch_fiber(ends ? NULL : &me->shadow, scheduler_stack,
                                    scheduler_stack_bytes);
     swapcontext(&me->context, &scheduler);
     __sanitizer_finish_switch_fiber(me->shadow, NULL, NULL);
+    if (me->thread.switch_in)
+        me->thread.switch_in(&me->thread);
 }
 
 static void body(void)
 {
     __sanitizer_finish_switch_fiber(NULL, &scheduler_stack, &scheduler_stack_bytes);
+    if (running->thread.switch_in)
+        running->thread.switch_in(&running->thread);
     running->thread.entry(running->thread.arg);
     thread_exit();
 }
@@ -66,6 +73,8 @@ static void resume(void *arg)
     ASSERT(running == NULL);
     running = c;
     c->thread.state = THREAD_RUNNING;
+    if (c->thread.space)
+        arch_space_load(c->thread.space);
     __sanitizer_start_switch_fiber(&scheduler_shadow, c->stack, STACK_BYTES);
     swapcontext(&scheduler, &c->context);
     __sanitizer_finish_switch_fiber(scheduler_shadow, NULL, NULL);
@@ -95,6 +104,7 @@ struct thread *thread_new(const char *name, enum thread_class class, void (*fn)(
     c->thread.entry = fn;
     c->thread.arg = arg;
     str_copy(c->thread.name, name, sizeof(c->thread.name));
+    c->thread.state = THREAD_WAITING;
     list_init(&c->thread.wait_link);
     timer_init(&c->ready, resume, c);
     return &c->thread;
@@ -103,6 +113,14 @@ struct thread *thread_new(const char *name, enum thread_class class, void (*fn)(
 void thread_start(struct thread *t)
 {
     make_ready(t);
+}
+
+void thread_abandon(struct thread *t)
+{
+    struct coroutine *c = coroutine_of(t);
+    ASSERT(t->state == THREAD_WAITING);
+    free(c->stack);
+    free(c);
 }
 
 struct thread *thread_create(const char *name, enum thread_class class, void (*fn)(void *),
@@ -126,6 +144,34 @@ void thread_yield(void)
 {
     make_ready(&running->thread);
     back_to_scheduler();
+}
+
+bool thread_should_yield(void)
+{
+    return false; // sim_thread_spend lets others run
+}
+
+void sim_thread_spend(uint64_t ns)
+{
+    running->thread.state = THREAD_READY;
+    timer_set(&running->ready, clock_now_ns() + ns);
+    back_to_scheduler();
+}
+
+void sim_thread_stand_still(uint64_t ns)
+{
+    running->thread.state = THREAD_READY;
+    sim_node_current()->still_until_ns = clock_now_ns() + ns;
+    timer_set(&running->ready, 0); // before all that waits for the node's waking
+    back_to_scheduler();
+}
+
+void sim_thread_vanish(void)
+{
+    running->thread.state = THREAD_WAITING;
+    running->thread.switch_out = NULL;
+    back_to_scheduler();
+    abort();
 }
 
 void kernel_pause(void)

@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: MIT
+// Runs scenarios by seed, each in a process of its own, and prints `ok NAME` or `FAILED NAME` with
+// the words that run it again.
+#include "tests/sim/run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <ucontext.h>
+#include <unistd.h>
+#include "lib/assert.h"
+#include "tests/sim/ports/sim.h"
+#include "tests/sim/world.h"
+
+enum {
+    LINES = 300,
+    LINE_BYTES = 200,
+    SECONDS_MAX = 120, // of one seed
+    OPTIONS_MAX = 16
+};
+
+static char lines[LINES][LINE_BYTES];
+static unsigned line_count;
+static bool verbose;
+static char **options;
+static unsigned long long seed;
+static const char *running;
+
+// ---- in a scenario ------------------------------------------------------------------------------
+
+static void note_list(const char *format, va_list list)
+{
+    char *to = lines[line_count++ % LINES];
+    int n = world_stamp(to, LINE_BYTES);
+    vsnprintf(to + n, LINE_BYTES - (size_t)n, format, list);
+    if (verbose)
+        fprintf(stderr, "%s\n", to);
+}
+
+void note(const char *format, ...)
+{
+    va_list list;
+    va_start(list, format);
+    note_list(format, list);
+    va_end(list);
+}
+
+static void tell_story(void)
+{
+    unsigned kept = line_count < LINES ? line_count : LINES;
+    for (unsigned i = 0; !verbose && i < kept; i++)
+        printf("    %s\n", lines[(line_count - kept + i) % LINES]);
+    printf("    again: build/sim/sim -v %s %llu", running, seed);
+    for (char **o = options; *o; o++)
+        printf(" %s", *o);
+    printf("\n");
+    fflush(stdout);
+}
+
+void fail(const char *format, ...)
+{
+    va_list list;
+    va_start(list, format);
+    note_list(format, list);
+    va_end(list);
+    tell_story();
+    _exit(1);
+}
+
+void assert_failed(const char *expression, const char *file, int line)
+{
+    note("%s:%d: assertion failed: %s", file, line, expression);
+    tell_story();
+    abort();
+}
+
+const char *option_text(const char *key, const char *otherwise)
+{
+    size_t n = strlen(key);
+    for (char **o = options; *o; o++)
+        if (strncmp(*o, key, n) == 0 && (*o)[n] == '=')
+            return *o + n + 1;
+    return otherwise;
+}
+
+unsigned option(const char *key, unsigned drawn)
+{
+    const char *text = option_text(key, NULL);
+    return text ? (unsigned)strtoul(text, NULL, 0) : drawn;
+}
+
+unsigned option_between(const char *key, unsigned least, unsigned most)
+{
+    return option(key, least + (unsigned)(sim_random() % (most - least + 1)));
+}
+
+static void died(int signal_number)
+{
+    note("signal %d", signal_number);
+    tell_story();
+    _exit(3);
+}
+
+// ---- around them --------------------------------------------------------------------------------
+
+static const struct scenario *find(const char *name)
+{
+    for (unsigned i = 0; i < scenario_count; i++)
+        if (strcmp(scenarios[i].name, name) == 0)
+            return &scenarios[i];
+    return NULL;
+}
+
+// Runs one seed; true when it went well.
+static bool run_one(const struct scenario *s, unsigned long long number, char **words)
+{
+    running = s->name;
+    seed = number;
+    options = words;
+    fflush(stdout);
+    pid_t child = fork();
+    if (child < 0) {
+        perror("fork");
+        exit(2);
+    }
+    if (child == 0) {
+        signal(SIGALRM, died);
+        alarm(SECONDS_MAX);
+        sim_seed(seed * 0x9e3779b97f4a7c15ull + 1);
+        s->run();
+        fflush(stdout);
+        _exit(0);
+    }
+    int status;
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+        ;
+    return status == 0;
+}
+
+static void report(bool ok, const char *name, double begun, unsigned runs)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    double seconds = (double)now.tv_sec + (double)now.tv_nsec / 1e9 - begun;
+    printf("-- %s: %u seeds, %.1f s\n%s %s\n", name, runs, seconds, ok ? "ok" : "FAILED", name);
+}
+
+static bool run_seeds(const struct scenario *s, unsigned long long first, unsigned count)
+{
+    static char *none[] = {NULL};
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    unsigned bad = 0;
+    for (unsigned i = 0; i < count && bad < 3; i++)
+        bad += !run_one(s, first + i, none);
+    report(bad == 0, s->name, (double)now.tv_sec + (double)now.tv_nsec / 1e9, count);
+    return bad == 0;
+}
+
+// `scenario seed options # why`, one a line.
+static bool run_kept(const char *path)
+{
+    FILE *f = fopen(path, "r");
+    char line[512];
+    bool ok = true;
+    while (f && fgets(line, sizeof(line), f)) {
+        line[strcspn(line, "#\n")] = '\0';
+        char name[512], *words[OPTIONS_MAX + 1] = {NULL};
+        strcpy(name, line);
+        unsigned n = 0;
+        for (char *w = strtok(line, " "); w && n < OPTIONS_MAX; w = strtok(NULL, " "))
+            words[n++] = w;
+        const struct scenario *s = n >= 2 ? find(words[0]) : NULL;
+        if (n == 0)
+            continue;
+        bool good = s && run_one(s, strtoull(words[1], NULL, 0), words + 2);
+        printf("%s kept %s\n", good ? "ok" : "FAILED", name);
+        ok = ok && good;
+    }
+    if (f)
+        fclose(f);
+    return ok && f;
+}
+
+// ASan says once per process that it does not know swapcontext; it is told by threads.c.
+static void hush_asan(void)
+{
+    ucontext_t here;
+    volatile bool back = false;
+    int old = dup(STDERR_FILENO), nowhere = open("/dev/null", O_WRONLY);
+    dup2(nowhere, STDERR_FILENO);
+    getcontext(&here);
+    if (!back) {
+        ucontext_t saved;
+        back = true;
+        swapcontext(&saved, &here);
+    }
+    dup2(old, STDERR_FILENO);
+    close(old);
+    close(nowhere);
+}
+
+static int usage(void)
+{
+    printf("usage: sim [-v] SCENARIO SEED [KEY=VALUE...]   one run\n"
+           "       sim [-k FILE] [-n TIMES] [-f FIRST] [SCENARIO...]   kept seeds, then all\n"
+           "scenarios:");
+    for (unsigned i = 0; i < scenario_count; i++)
+        printf(" %s", scenarios[i].name);
+    printf("\n");
+    return 2;
+}
+
+int main(int argc, char **argv)
+{
+    const char *kept = NULL;
+    unsigned long long first = 1;
+    unsigned times = 1;
+    int c;
+    while ((c = getopt(argc, argv, "+vk:n:f:")) != -1) {
+        if (c == 'v')
+            verbose = true;
+        else if (c == 'k')
+            kept = optarg;
+        else if (c == 'n')
+            times = (unsigned)strtoul(optarg, NULL, 0);
+        else if (c == 'f')
+            first = strtoull(optarg, NULL, 0);
+        else
+            return usage();
+    }
+    hush_asan();
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    char **word = argv + optind;
+    for (char **w = word; *w && w < word + 1; w++)
+        if (!find(*w))
+            return usage();
+    if (word[0] && word[1] && !find(word[1])) {
+        bool ok = run_one(find(word[0]), strtoull(word[1], NULL, 0), word + 2);
+        printf("%s %s %s\n", ok ? "ok" : "FAILED", word[0], word[1]);
+        return !ok;
+    }
+    bool ok = !kept || run_kept(kept);
+    for (unsigned i = 0; i < scenario_count; i++) {
+        bool wanted = !word[0];
+        for (char **w = word; *w; w++)
+            wanted = wanted || strcmp(*w, scenarios[i].name) == 0;
+        if (wanted)
+            ok = run_seeds(&scenarios[i], first, scenarios[i].seeds * times) && ok;
+    }
+    return !ok;
+}
+
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+    return "detect_leaks=0:abort_on_error=0"; // sleeping threads keep what they use
+}

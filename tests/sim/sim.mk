@@ -1,0 +1,31 @@
+# `make sim`: whole clusters of the shipped code in one process, by seed.
+# make sim SEEDS=10 FIRST=1000 runs ten times as many, other ones.
+# build/sim/sim -v SCENARIO SEED [KEY=VALUE...] runs one and tells everything.
+
+SEEDS ?= 1
+FIRST ?= 1
+
+SIM_SHIPPED := kernel/init.c kernel/settings.c kernel/work.c lib/errno.c lib/fmt.c lib/log.c \
+    lib/radix.c lib/string.c mm/space.c mm/user.c \
+    $(filter-out net/e1000.c,$(wildcard net/*.c net/tcp/*.c)) \
+    $(wildcard ssi/cluster/*.c ssi/container/*.c)
+SIM_PORTS := $(addprefix tests/sim/ports/,clock.c frames.c machine.c node.c random.c space.c \
+    threads.c wire.c)
+SIM_C := $(sort $(SIM_SHIPPED) $(SIM_PORTS) $(wildcard tests/sim/*.c))
+SIM_O := $(SIM_C:%.c=$(O)/sim/%.o)
+
+$(O)/sim/ssi/cluster/rpc_rows.o: SIM_EXTRA := -include tests/sim/absent.h
+
+$(SIM_O): $(O)/sim/%.o: %.c
+	@mkdir -p $(@D)
+	@$(CC) $(filter-out -DWEFT_HOST_TEST,$(HOSTFLAGS)) -DWEFT_SIM -MMD -MP $(SIM_EXTRA) -c $< -o $@
+
+$(O)/sim/sim: $(SIM_O)
+	@echo '  SIM     $@'
+	@$(CC) $(filter-out -DWEFT_HOST_TEST,$(HOSTFLAGS)) $^ -o $@
+
+-include $(SIM_O:.o=.d)
+
+.PHONY: sim
+sim: $(O)/sim/sim
+	@$(O)/sim/sim -k tests/sim/seeds.txt -n $(SEEDS) -f $(FIRST)

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: MIT
+#include "tests/sim/world.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "kernel/init.h"
+#include "kernel/settings.h"
+#include "kernel/thread.h"
+#include "lib/log.h"
+#include "mm/frame.h"
+#include "net/buf.h"
+#include "ssi/container/container.h"
+#include "tests/sim/ports/machine.h"
+#include "tests/sim/ports/sim.h"
+#include "tests/sim/ports/wire.h"
+
+static struct sim_wire wire;
+static struct sim_node *nodes[WORLD_MAX];
+static unsigned count;
+static char own_settings[WORLD_MAX][128];
+
+unsigned world_count(void)
+{
+    return count;
+}
+
+unsigned world_here(void)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (nodes[i] == sim_node_current())
+            return i;
+    return WORLD_MAX;
+}
+
+void world_enter(unsigned i)
+{
+    sim_node_enter(nodes[i]);
+}
+
+int world_stamp(char *text, size_t size)
+{
+    unsigned here = world_here();
+    int n = snprintf(text, size, "%11.6f ", (double)clock_now_ns() / 1e9);
+    if (here == WORLD_MAX)
+        return n + snprintf(text + n, size - (size_t)n, "- ");
+    return n + snprintf(text + n, size - (size_t)n, "%u ", here);
+}
+
+// ---- life and death -----------------------------------------------------------------------------
+
+bool world_lives(unsigned i)
+{
+    return !sim_node_is_stopped(nodes[i]);
+}
+
+unsigned world_living(void)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < count; i++)
+        n += world_lives(i);
+    return n;
+}
+
+void world_kill(unsigned i)
+{
+    note("node %u is killed", i);
+    sim_node_stop(nodes[i]);
+}
+
+static void ended(enum machine_end how)
+{
+    static const char *const words[] = {"powered off", "would boot again", "died"};
+    note("%s", words[how]);
+}
+
+static bool passes(struct sim_wire *w UNUSED, unsigned from, const uint8_t *frame UNUSED,
+                   size_t n UNUSED)
+{
+    return world_lives(from);
+}
+
+// ---- start --------------------------------------------------------------------------------------
+
+static void say(enum log_level level, const char *line)
+{
+    if (level != LOG_DEBUG)
+        note("%s", line);
+}
+
+static void boot(void *arg UNUSED)
+{
+    init_run_all();
+}
+
+void world_settings(unsigned i, const char *words)
+{
+    snprintf(own_settings[i], sizeof(own_settings[i]), "%s", words);
+}
+
+static void node_start(unsigned many, const char *settings)
+{
+    char words[256];
+    unsigned i = count++;
+    nodes[i] = sim_node_new();
+    snprintf(words, sizeof(words), "node=%u nodes=%u %s %s", i, many, settings, own_settings[i]);
+    settings_parse(words);
+    sim_wire_attach(&wire, i);
+    thread_create("init", THREAD_NORMAL, boot, NULL);
+}
+
+// A fault of the wire: none at all in every other seed, so that a pure one is seen, too.
+static unsigned rate(const char *key, unsigned most)
+{
+    return option(key, sim_chance(500) ? (unsigned)(sim_random() % (most + 1)) : 0);
+}
+
+static void check_after_event(void)
+{
+    if (cluster_self() != NODE_NONE)
+        containers_check();
+}
+
+void world_open(unsigned many, const char *settings)
+{
+    EXPECT(many <= WORLD_MAX);
+    log_sink = say;
+    machine_on_end = ended;
+    sim_ties_by_seed(true);
+    sim_wire_init(&wire);
+    wire.filter = passes;
+    wire.loss = rate("loss", 100);
+    wire.dup = rate("dup", 50);
+    wire.reorder = rate("reorder", 100);
+    wire.corrupt = rate("corrupt", 10);
+    note("%u nodes; loss=%u dup=%u reorder=%u corrupt=%u", many, wire.loss, wire.dup, wire.reorder,
+         wire.corrupt);
+    for (unsigned i = 0; i < many; i++)
+        node_start(many, settings);
+    world_until(world_together, 60, "the nodes do not found a cluster");
+    sim_after_event = check_after_event;
+}
+
+void world_faults_stop(void)
+{
+    wire.loss = wire.dup = wire.reorder = wire.corrupt = 0;
+}
+
+// ---- time ---------------------------------------------------------------------------------------
+
+static void thread_body(void *arg)
+{
+    void **call = arg;
+    ((void (*)(void *))call[0])(call[1]);
+    free(call);
+}
+
+void world_thread(unsigned i, void (*fn)(void *), void *arg)
+{
+    void **call = calloc(2, sizeof(*call));
+    call[0] = (void *)fn;
+    call[1] = arg;
+    struct sim_node *was = sim_node_current();
+    world_enter(i);
+    thread_create("test", THREAD_NORMAL, thread_body, call);
+    sim_node_enter(was);
+}
+
+void world_run_ms(unsigned ms)
+{
+    sim_run_for(ms * NS_PER_MS);
+}
+
+static bool call_done(void *arg)
+{
+    bool (**done)(void) = arg;
+    return (*done)();
+}
+
+void world_until(bool (*done)(void), unsigned seconds, const char *what)
+{
+    if (!sim_run(clock_now_ns() + seconds * NS_PER_S, call_done, &done))
+        fail("after %u s: %s", seconds, what);
+}
+
+bool world_together(void)
+{
+    struct sim_node *was = sim_node_current();
+    unsigned living = world_living(), in = 0;
+    uint32_t epoch = 0;
+    for (unsigned i = 0; i < count; i++) {
+        if (!world_lives(i))
+            continue;
+        world_enter(i);
+        epoch = epoch ? epoch : cluster_epoch();
+        in += epoch && cluster_epoch() == epoch && cluster_count() == living &&
+              !cluster_is_fenced() && cluster_clock_ns() != 0;
+    }
+    if (was)
+        sim_node_enter(was);
+    return in == living;
+}
+
+uint32_t world_frames_used(unsigned i)
+{
+    struct sim_node *was = sim_node_current();
+    world_enter(i);
+    uint32_t used = frame_total_count() - frame_free_count() - buf_made() / 2;
+    sim_node_enter(was);
+    return used;
+}

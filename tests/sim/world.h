@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+// A cluster of simulated nodes: the shipped kernel above arch/, mm/frame and kernel/thread, booted
+// through its init levels, on one hostile wire. Every node's containers are checked after every
+// event.
+#pragma once
+
+#include "kernel/timer.h"
+#include "ssi/cluster/cluster.h"
+#include "tests/sim/run.h"
+
+#define WORLD_MAX 8
+
+// Founds a cluster of `count` nodes; the wire's faults come from the options loss, dup, reorder and
+// corrupt (per mille), else from the seed. `settings` are words for every node's command line.
+// Returns when all are members.
+void world_open(unsigned count, const char *settings);
+void world_settings(unsigned i, const char *words); // before world_open: for one node only
+unsigned world_count(void);
+unsigned world_here(void); // number of the current node; it is its id as well
+void world_enter(unsigned i);
+void world_faults_stop(void); // the wire is good from here on
+
+bool world_lives(unsigned i);
+void world_kill(unsigned i); // as by a power cut
+unsigned world_living(void);
+
+// A kernel thread on node i, that ends when fn returns.
+void world_thread(unsigned i, void (*fn)(void *), void *arg);
+void world_run_ms(unsigned ms);
+// Runs until `done`, or fails with `what` after that much virtual time.
+void world_until(bool (*done)(void), unsigned seconds, const char *what);
+bool world_together(void); // the living are members of one epoch, and nobody else is
+
+// Frames that something holds on node i, packet buffers apart.
+uint32_t world_frames_used(unsigned i);
+int world_stamp(char *text, size_t size); // "time node" for log lines
