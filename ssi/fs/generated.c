@@ -22,7 +22,7 @@ NODE_VAR(unsigned, mount_count);
 
 static const struct fs_who superuser;
 
-void fs_mount_generated(const struct gen_tree *tree)
+uint16_t fs_mount_generated(const struct gen_tree *tree)
 {
     ASSERT(node(mount_count) + 1 < MOUNTS_MAX);
     uint16_t m = (uint16_t)++node(mount_count);
@@ -30,6 +30,7 @@ void fs_mount_generated(const struct gen_tree *tree)
     int e = tree_cover(tree->path, m);
     if (e < 0)
         log_error("fs", "%s cannot be mounted: %s", tree->path, errno_text(e));
+    return m;
 }
 
 static const struct gen_tree *tree_of(struct fs_place p)

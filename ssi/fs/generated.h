@@ -33,4 +33,5 @@ struct gen_tree {
     int (*open)(const struct fs_who *who, uint64_t inode, uint32_t flags, struct file **f);
 };
 
-void fs_mount_generated(const struct gen_tree *tree); // `tree` is kept
+// `tree` is kept. Returns the mount's number, the same on all nodes (fs_place.mount).
+uint16_t fs_mount_generated(const struct gen_tree *tree);

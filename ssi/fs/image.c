@@ -3,12 +3,15 @@
 #include "ssi/fs/fs.h"
 #include "lib/errno.h"
 #include "ssi/container/container.h"
+#include "ssi/fs/proxy.h"
 #include "ssi/fs/tree.h"
 
 // An archived file that nobody has written is the same on every node; another one stays unwritten
 // as long as it is open as an image (ETXTBSY).
 int fs_image_source(struct file *f, struct io_source *source)
 {
+    if (proxy_is(f))
+        return proxy_image_source(f, source);
     if (!tree_file_is(f))
         return -EACCES;
     struct inode *i = tree_file_inode(f);

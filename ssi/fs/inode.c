@@ -114,6 +114,14 @@ uint64_t inode_count(void)
     return node(inode_table).count;
 }
 
+void inodes_forget_modified(void)
+{
+    struct inode_table *t = &node(inode_table);
+    for (uint32_t k = 0; k < t->size; k++)
+        for (struct inode *i = t->slots[k]; i; i = i->hash_next)
+            i->modified = false;
+}
+
 struct inode *inode_find(uint64_t number)
 {
     struct inode_table *t = &node(inode_table);

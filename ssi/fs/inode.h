@@ -89,6 +89,7 @@ bool inodes_init(void) MUST_CHECK;
 struct inode *inode_root(void);
 struct inode *inode_find(uint64_t number); // NULL: none such (any more)
 uint64_t inode_count(void);
+void inodes_forget_modified(void); // a new home begins with the archive as it was
 
 // With no name yet, links 0. `archived`: numbered like on all nodes. NULL: no memory.
 struct inode *inode_new(uint32_t mode, uint32_t uid, uint32_t gid, bool archived);

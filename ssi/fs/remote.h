@@ -14,7 +14,6 @@ void remote_announce_modified(struct inode *i);
 long remote_inode_read(uint64_t inode, uint64_t offset, void *to, size_t n);
 
 // Opens a node of a generated tree on another node: a file there, a proxy here.
-int remote_open_generated(node_id_t on, const char *tree, uint64_t inode, uint32_t flags,
-                          struct file **f);
+int remote_open_generated(node_id_t on, struct fs_place place, uint32_t flags, struct file **f);
 
 bool proxy_is_tree(const struct file *f); // a regular file or directory of the tree, at its home

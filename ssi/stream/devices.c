@@ -6,6 +6,7 @@
 #include "kernel/random.h"
 #include "lib/errno.h"
 #include "lib/log.h"
+#include "lib/node_var.h"
 #include "lib/string.h"
 #include "ssi/cluster/cluster.h"
 #include "ssi/container/container.h"
@@ -163,6 +164,8 @@ struct device {
 
 static int controlling_open(const struct fs_who *who, uint32_t flags, struct file **f);
 
+NODE_VAR(uint16_t, dev_mount);
+
 static const struct device devices[] = {
     {"null", S_IFCHR | 0666, 1, 3, &null_ops, NULL, NULL},
     {"zero", S_IFCHR | 0666, 1, 5, &zero_ops, NULL, NULL},
@@ -287,7 +290,8 @@ static int controlling_open(const struct fs_who *who, uint32_t flags, struct fil
     if ((node_id_t)n == cluster_self())
         return console_open(who, flags, f);
     dev_look(who, ROOT_INODE, "console", &e);
-    return remote_open_generated((node_id_t)n, "/dev", e.inode, flags, f);
+    struct fs_place place = {.mount = node(dev_mount), .inode = e.inode};
+    return remote_open_generated((node_id_t)n, place, flags, f);
 }
 
 // A name in the tree that mknod made.
@@ -308,6 +312,6 @@ void devices_mount(void)
         .device_open = device_open_number,
     };
     fs_special_set(&special);
-    fs_mount_generated(&dev_tree);
+    node(dev_mount) = fs_mount_generated(&dev_tree);
 }
 INIT_STEP(INIT_FILES, devices_mount);

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: MIT
+// Open files of this node that other nodes use, by handle, with the users counted per node.
+#pragma once
+
+#include "ssi/fs/wire.h"
+
+// One user more on `user`; gives `f` its handle. -ENOMEM.
+int handle_add_user(struct file *f, node_id_t user);
+// Users less; the last one lets go of the file. May free it.
+void handle_drop_users(uint64_t handle, node_id_t user, uint32_t count);
+// NULL when there is none, or `user` has none of it (NODE_NONE: not asked).
+struct file *handle_file(uint64_t handle, node_id_t user);
+enum remote_kind handle_kind(const struct file *f);
