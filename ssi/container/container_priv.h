@@ -109,6 +109,7 @@ struct container_link {
     struct node_set attached;    // nodes with users, as far as known
     struct node_set known;       // nodes that may have a record of it
     struct node_set asked;       // nodes asked whether they have users, not answered yet
+    uint16_t round;              // of asking
     bool ending;                 // asking
     bool rebuilding;             // survivors report
     struct container_fork *fork; // the clone that the gate closes for

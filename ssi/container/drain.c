@@ -123,6 +123,7 @@ static bool drain_piece(struct container *c)
     struct coh_gate_event e = {
         .kind = COH_MOVE, .from = cluster_self(), .node = node_set_first(&l->attached)};
     gate_event(c, &e, NULL, 0);
+    gate_look(c);
     return true;
 }
 

@@ -62,7 +62,8 @@ static void put_directory(struct container *c, struct writer *w, node_id_t new_h
             coh_home_init(&short_form, (node_id_t)(v >> 1));
         else
             h = (struct coh_home *)v; // NOLINT(performance-no-int-to-ptr)
-        if (h->owner != new_home || node_set_count(&h->copies) > 1 || h->state == COH_HOME_LOST)
+        bool untouched = h->state == COH_HOME_IDLE && h->owner == NODE_NONE;
+        if (!untouched && (h->owner != new_home || node_set_count(&h->copies) > 1))
             put_entry(w, i, h);
     }
     for (uint32_t i = 0; radix_next(&c->pages, &i); i++) {
@@ -202,6 +203,8 @@ static void gone(struct container *c)
     transition_directory_free(c);
     node_set_clear(&l->attached);
     node_set_clear(&l->known);
+    node_set_clear(&l->asked);
+    l->ending = false;
     l->orphaned = false;
     drain_consider(c);
 }

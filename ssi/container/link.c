@@ -98,6 +98,7 @@ static void note(struct container *c, node_id_t to, enum container_note kind)
                  .home = l->home,
                  .count = (uint16_t)kind},
         .speaker = NODE_NONE,
+        .round = l->round,
     };
     for (unsigned i = 0; kind == NOTE_LEFT && i < NODE_SET_WORDS; i++)
         w.set[i] = l->exported.words[i];
@@ -185,10 +186,19 @@ void link_learn(struct container *c, node_id_t home, uint32_t generation)
 
 // ---- end ----------------------------------------------------------------------------------------
 
-static void ask(struct container *c, node_id_t whom)
+// Asks everybody who may have a user. An answer to an earlier round counts for nothing: it may be
+// older than the user that came to its node since.
+static void ask_all(struct container *c)
 {
-    node_set_add(&c->link->asked, whom);
-    note(c, whom, NOTE_ASK);
+    struct container_link *l = c->link;
+    l->round++;
+    node_set_clear(&l->asked);
+    node_set_for_each (&l->known, n) {
+        if (n == cluster_self() || !cluster_is_member(n))
+            continue;
+        node_set_add(&l->asked, n);
+        note(c, n, NOTE_ASK);
+    }
 }
 
 static void free_everywhere(struct container *c)
@@ -216,10 +226,7 @@ void link_check_end(struct container *c)
         !node_set_empty(&l->attached))
         return;
     l->ending = true;
-    node_set_for_each (&l->known, n) {
-        if (n != cluster_self() && cluster_is_member(n))
-            ask(c, n);
-    }
+    ask_all(c);
     if (node_set_empty(&l->asked))
         asked_all(c);
 }
@@ -227,12 +234,10 @@ void link_check_end(struct container *c)
 static void learn_known(struct container *c, const struct node_set *set)
 {
     struct container_link *l = c->link;
-    node_set_for_each (set, n) {
-        bool fresh = !node_set_has(&l->known, n) && n != cluster_self();
+    node_set_for_each (set, n)
         node_set_add(&l->known, n);
-        if (fresh && l->ending && cluster_is_member(n))
-            ask(c, n);
-    }
+    if (l->ending)
+        ask_all(c);
 }
 
 static void left_at_home(struct container *c, node_id_t who, const struct node_set *exported)
@@ -254,18 +259,29 @@ void link_left(struct container *c)
     left_at_home(c, cluster_self(), &l->exported);
 }
 
-static void answered(struct container *c, node_id_t who, bool used)
+static void answered(struct container *c, node_id_t who, unsigned round, bool used)
 {
     struct container_link *l = c->link;
     if (used)
         attach_at_home(c, who);
     else
         node_set_remove(&l->attached, who);
-    if (!node_set_has(&l->asked, who))
+    if (!l->ending) {
+        link_check_end(c);
         return;
-    node_set_remove(&l->asked, who);
+    }
+    if (round == l->round)
+        node_set_remove(&l->asked, who);
     if (node_set_empty(&l->asked))
         asked_all(c);
+}
+
+// What came by way of a former home may be older than what came straight: the speaker is asked.
+static void heard_of(struct container *c, node_id_t who, const struct node_set *exported)
+{
+    learn_known(c, exported);
+    if (!c->link->ending && who != cluster_self())
+        note(c, who, NOTE_ASK);
 }
 
 // The dead do not answer; and perhaps they were the last users.
@@ -285,6 +301,10 @@ static void note_at_home(struct container *c, node_id_t from, const struct conta
     for (unsigned i = 0; i < NODE_SET_WORDS; i++)
         set.words[i] = w->set[i];
     node_set_add(&set, from);
+    if (w->speaker != NODE_NONE) {
+        heard_of(c, from, &set);
+        return;
+    }
     switch ((enum container_note)w->head.count) {
     case NOTE_ATTACHED:
         learn_known(c, &set);
@@ -295,7 +315,7 @@ static void note_at_home(struct container *c, node_id_t from, const struct conta
         break;
     case NOTE_USED:
     case NOTE_UNUSED:
-        answered(c, from, w->head.count == NOTE_USED);
+        answered(c, from, w->round, w->head.count == NOTE_USED);
         break;
     case NOTE_ASK:
     case NOTE_FREE:

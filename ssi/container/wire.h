@@ -41,7 +41,7 @@ enum container_note {
 struct container_note_wire {
     struct container_head_wire head;
     uint16_t speaker; // whose note it is when a former home passes it on; else NODE_NONE
-    uint16_t reserved;
+    uint16_t round;   // ASK, and its answers
     uint32_t set[NODE_SET_WORDS];
 } PACKED;
 
