@@ -81,7 +81,7 @@ class Cluster:
             '-chardev', f'socket,id={what},path={self.run}/{what}{i},server=off',
             '-serial', f'chardev:{what}')]
         return [QEMU, '-accel', 'tcg', '-nodefaults', '-no-user-config', '-display', 'none',
-                '-no-reboot', '-m', o['mem'], '-smp', str(o['smp']), '-cpu', o['cpu'], *serial,
+                '-m', o['mem'], '-smp', str(o['smp']), '-cpu', o['cpu'], *serial,
                 '-qmp', f'unix:{self.run}/qmp{i},server=off',
                 '-netdev', 'stream,id=n0,server=off,addr.type=unix,addr.path='
                 + self.switch.port(i),

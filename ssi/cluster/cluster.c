@@ -12,6 +12,7 @@
 #include "kernel/thread.h"
 #include "kernel/timer.h"
 #include "kernel/wait.h"
+#include "lib/assert.h"
 #include "lib/log.h"
 #include "lib/node_var.h"
 #include "lib/string.h"
@@ -22,7 +23,8 @@
 
 enum {
     INBOX = 64,
-    LEAVE_MS = 500
+    LEAVE_MS = 500,
+    STRANGER_MS = 60000, // between two lines about one
 };
 
 struct cluster_note { // in the inbox
@@ -49,6 +51,7 @@ NODE_VAR(uint64_t, cluster_beacon_ms);
 NODE_VAR(uint64_t, cluster_tick_ms);
 NODE_VAR(uint64_t, cluster_leave_ms);
 NODE_VAR(uint64_t, cluster_waited_ms);
+NODE_VAR(uint64_t, cluster_stranger_ms);
 
 const struct mb *cluster_membership(void)
 {
@@ -64,6 +67,14 @@ static void cluster_work(void)
 {
     node(cluster_has_work) = true;
     wait_wake_all(&node(cluster_wake));
+}
+
+static bool cluster_due(uint64_t *last_ms, uint64_t now_ms, unsigned every_ms)
+{
+    if (*last_ms != 0 && now_ms - *last_ms < every_ms)
+        return false;
+    *last_ms = now_ms;
+    return true;
 }
 
 // ---- effects ----
@@ -133,6 +144,7 @@ static void cluster_run_effect(const struct mb_effect *e)
         cluster_witness_ask(m, node(cluster_session));
         break;
     case MB_EFFECT_DECIDED:
+        ASSERT(mb_check(m) == 0);
         node(cluster_flushing) = true;
         cluster_meet_all(&m->decided);
         if (node(cluster_networked))
@@ -214,12 +226,27 @@ static void cluster_on_grant(uint32_t epoch, bool yes)
     cluster_note(&note);
 }
 
+// Two clusters of one session do not merge; somebody has to end one of them.
+static void cluster_meet_stranger(const struct link_beacon *b)
+{
+    uint64_t mine = node(cluster_mb).decided.cluster;
+    if (b->cluster == 0 || mine == 0 || b->cluster == mine)
+        return;
+    cluster_count_add("beacon: another cluster of this session", 1);
+    if (!cluster_due(&node(cluster_stranger_ms), cluster_now_ms(), STRANGER_MS))
+        return;
+    char ip[16];
+    net_format_ip(b->who.ip, ip);
+    cluster_event("node at %s is in another cluster of this session: they do not merge", ip);
+}
+
 static void cluster_read_inbox(void)
 {
     for (unsigned i = 0; i < node(cluster_inbox_count); i++) {
         struct cluster_note note = node(cluster_inbox)[i];
         struct mb_event e = {.kind = MB_EVENT_GRANT, .epoch = note.epoch, .yes = note.yes};
         if (!note.is_grant) {
+            cluster_meet_stranger(&note.beacon);
             link_meet(note.beacon.who.key, note.beacon.who.ip, cluster_now_ms());
             e = (struct mb_event){.kind = MB_EVENT_BEACON,
                                   .who = &note.beacon.who,
@@ -261,14 +288,6 @@ static void cluster_install_if_flushed(void)
     node(cluster_beat_ms) = 0; // at once: the others hold their messages until they see it
     wait_wake_all(&node(cluster_changed));
     cluster_work();
-}
-
-static bool cluster_due(uint64_t *last_ms, uint64_t now_ms, unsigned every_ms)
-{
-    if (*last_ms != 0 && now_ms - *last_ms < every_ms)
-        return false;
-    *last_ms = now_ms;
-    return true;
 }
 
 static void cluster_say_waiting(uint64_t now_ms)

@@ -27,6 +27,8 @@ NODE_VAR(struct list, link_peers);
 NODE_VAR(struct link_peer *, link_by_id[NODE_MAX]);
 NODE_VAR(struct udp_port *, link_udp);
 NODE_VAR(uint32_t, link_installed_epoch);
+NODE_VAR(uint64_t, link_cluster); // as last told by link_beat_all
+NODE_VAR(uint32_t, link_decided_epoch);
 NODE_VAR(uint32_t, link_flush_epoch); // 0: none under way
 NODE_VAR(struct link_spare, link_spares[LINK_REPLIES_SPARE]);
 
@@ -290,14 +292,14 @@ void link_control(uint64_t key, const uint8_t *bytes, size_t n)
     link_conn_pump(p->conn);
 }
 
-static void link_beat(struct link_peer *p, const struct mb_record *decided, uint64_t now_ms)
+static void link_beat(struct link_peer *p, uint64_t now_ms)
 {
     if (p->conn == NULL || !p->conn->greeted || !list_empty(&p->control))
         return; // bytes wait already: no second heartbeat behind the first
-    struct link_beat beat = {.cluster = decided->cluster,
+    struct link_beat beat = {.cluster = node(link_cluster),
                              .stamp_ms = now_ms,
                              .shown_ms = p->their_stamp_ms,
-                             .decided = decided->epoch,
+                             .decided = node(link_decided_epoch),
                              .installed = node(link_installed_epoch)};
     struct link_out *o = link_out_new(LINK_BEAT, &beat, sizeof(beat));
     if (o == NULL)
@@ -309,8 +311,17 @@ static void link_beat(struct link_peer *p, const struct mb_record *decided, uint
 void link_beat_all(const struct mb_record *decided, uint64_t now_ms)
 {
     struct link_peer *p;
+    node(link_cluster) = decided->cluster;
+    node(link_decided_epoch) = decided->epoch;
     list_for_each (p, &node(link_peers), link)
-        link_beat(p, decided, now_ms);
+        link_beat(p, now_ms);
+}
+
+// Much has come and nothing goes back that could acknowledge it: the sender keeps copies.
+void link_acknowledge(struct link_peer *p, uint64_t now_ms)
+{
+    if (p->unacked_in_bytes >= LINK_ACK_BYTES)
+        link_beat(p, now_ms);
 }
 
 void link_beacon_send(const struct mb_record *decided)

@@ -9,6 +9,10 @@
 #include "mm/heap.h"
 #include "ssi/cluster/cluster.h"
 
+enum {
+    LINK_HEARD_MS = 20
+}; // membership need not hear of every segment
+
 NODE_VAR(struct list, link_conns);
 NODE_VAR(struct tcp_listener *, link_listener);
 
@@ -276,8 +280,10 @@ static const char *link_conn_read(struct link_conn *c, uint64_t now_ms)
         if (got <= 0)
             return got == 0 ? "closed by the peer" : errno_text((int)got);
         c->filled += (size_t)got;
-        if (c->peer != NULL && c->greeted)
+        if (c->greeted && now_ms > c->told_ms + LINK_HEARD_MS) {
+            c->told_ms = now_ms;
             link_upward()->heard(c->peer->key);
+        }
         const char *why = link_conn_take_frames(c, now_ms);
         if (why != NULL)
             return why;
@@ -306,8 +312,10 @@ static bool link_conn_poll(struct link_conn *c, uint64_t now_ms)
         link_conn_drop(c, why);
         return false;
     }
-    if (c->greeted)
+    if (c->greeted) {
+        link_acknowledge(c->peer, now_ms);
         link_conn_pump(c);
+    }
     return true;
 }
 

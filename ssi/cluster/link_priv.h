@@ -56,7 +56,7 @@ struct link_conn {
     bool caller;             // we called it
     bool connected, greeted; // greeted: HELLO seen
     bool readable, failed, pumping;
-    uint64_t since_ms, heard_ms;
+    uint64_t since_ms, heard_ms, told_ms;
     struct link_out *current; // being written
     bool current_is_kept;     // it is in the peer's `sent` list
     size_t written;
@@ -91,6 +91,7 @@ struct link_peer *link_peer_find(uint64_t key);
 struct link_peer *link_peer_make(uint64_t key);
 struct link_out *link_next_frame(struct link_peer *p, bool *kept);
 void link_acknowledged(struct link_peer *p, uint32_t seq);
+void link_acknowledge(struct link_peer *p, uint64_t now_ms);
 void link_received(struct link_peer *p, const struct link_frame *f, const uint8_t *bytes);
 void link_free_list(struct list *l);
 struct link_out *link_out_new(enum link_frame_type type, const void *bytes, size_t n);

@@ -34,7 +34,7 @@ static uint64_t key_of[NODES], shown[NODES][NODES]; // newest time of j that i h
 static struct flight flights[FLIGHTS];
 static unsigned flight_count, boots;
 static uint64_t now, seed;
-static unsigned loss_percent;
+static unsigned loss_percent, late_ms;
 static struct witness arbiter;
 static bool witness_on;
 static uint16_t founders;
@@ -85,7 +85,10 @@ static void launch(const struct flight *f)
     assert_true(flight_count < FLIGHTS);
     flights[flight_count] = *f;
     flights[flight_count].sent_ms = now;
-    flights[flight_count++].at_ms = now + 1 + rnd(loss_percent != 0 ? 40 : 4);
+    flights[flight_count++].at_ms = now + 1 +
+                                    rnd(late_ms != 0        ? late_ms
+                                        : loss_percent != 0 ? 40
+                                                            : 4);
 }
 
 static int index_of(uint64_t key)
@@ -213,7 +216,7 @@ static void reset(uint64_t s, unsigned n, uint16_t found, bool with_witness)
     flight_count = history_count = boots = 0;
     seed = s * 7919 + 17;
     now = 1000;
-    loss_percent = 0;
+    loss_percent = late_ms = 0;
     founders = found;
     witness_on = with_witness;
     witness_init(&arbiter);
@@ -589,6 +592,29 @@ static void storm(uint64_t s, unsigned n, bool with_witness)
     }
 }
 
+// Messages that come seconds late meet other proposers: what one of them had decided, the next
+// ones must find out and keep.
+static void late_messages(void **state)
+{
+    (void)state;
+    for (unsigned s = 0; s < 150; s++) {
+        unsigned n = 3 + s % 3;
+        reset(9000 + s, n, (uint16_t)n, s % 2);
+        run_ms(8000);
+        for (unsigned t = 0; t < 25; t++) {
+            late_ms = rnd(2) ? 300 + rnd(2500) : 0;
+            loss_percent = rnd(40);
+            if (rnd(2))
+                cut[rnd(n)][rnd(n)] = true;
+            else if (rnd(2))
+                cut_off(rnd(1u << n));
+            else
+                cut_off(0);
+            run_ms(500 + rnd(2500));
+        }
+    }
+}
+
 static void storms(void **state)
 {
     (void)state;
@@ -667,6 +693,7 @@ int main(void)
         cmocka_unit_test(one_way_and_pair_cuts_end),
         cmocka_unit_test(refuses_by_name),
         cmocka_unit_test(a_leaver_is_counted_out_first),
+        cmocka_unit_test(late_messages),
         cmocka_unit_test(storms),
         cmocka_unit_test(storms_pass),
         cmocka_unit_test(flipped_bits_are_refused_or_harmless),
