@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
-// Where processes are. The birth node of a PID (its successor, when that is gone) knows for sure;
-// every other node keeps hints. All by incarnation: what is older than what is known is ignored.
+// Where processes are. The birth node of a PID knows for sure; every other node keeps hints, and
+// one that is asked wrongly says where to ask (PROTOCOLS 7). All by incarnation: what is older than
+// what is known is ignored. When the birth node is gone, all members are asked.
 #pragma once
 
-#include "lib/types.h"
+#include "ssi/process/process.h"
 
 // The birth node is told by the hand-off (never sleeps).
 void location_set(int32_t pid, node_id_t node, uint32_t incarnation);
@@ -14,3 +15,11 @@ void location_dead(int32_t pid, uint32_t incarnation, const char *how);
 void location_hint(int32_t pid, node_id_t node, uint32_t incarnation);
 // Where to ask for it first: this node, a hint, or its birth node. Never NODE_NONE.
 node_id_t location_guess(int32_t pid);
+
+// As location_guess, but NODE_NONE when its birth node is gone and nothing is known.
+node_id_t location_of(int32_t pid);
+// What is written down here, if anything.
+bool location_known(int32_t pid, node_id_t *node, uint32_t *incarnation);
+void location_forget(int32_t pid);
+// Finds the process by asking all members: its node, or NODE_NONE when nobody has it. May sleep.
+node_id_t location_search(int32_t pid);

@@ -10,7 +10,9 @@
 int32_t pid_take(void); // a fresh PID or TID of this node; 0: none free
 void pid_put(int32_t pid);
 bool pid_in_use(int32_t pid);
-unsigned process_count(void); // on this node, zombies counted
+void task_discard(struct task *t);  // one that was not started; its thread ends by itself
+void task_take_pid(struct task *t); // the only task of its process becomes the leader
+
 void process_release_resources(struct process *p);
 void fs_context_put(struct fs_context *c);
 void signal_actions_put(struct signal_actions *a);
@@ -24,3 +26,66 @@ void process_limits_init(struct process *p);
 void signal_set_init(struct signal_set *s);
 void signal_set_clear(struct process *p, struct signal_set *s);
 void signal_alarm(void *process);
+bool signal_is_fatal_default(int signal);   // its default action ends the process
+void process_wake_tasks(struct process *p); // all of them look at their marks
+
+// ---- frame.c
+// Makes the task's next return to user mode run the handler. 0; -EFAULT: no stack for it.
+int frame_push(struct task *t, const struct signal_info *info, const struct signal_action *a,
+               sigset64 mask);
+
+// ---- children.c: what a child's node tells the parent's
+enum child_news {
+    NEWS_EXITED,
+    NEWS_STOPPED,
+    NEWS_CONTINUED,
+    NEWS_GROUP, // its process group changed
+};
+
+struct child_report {
+    int32_t parent, child;
+    uint32_t child_incarnation;
+    uint16_t news; // enum child_news
+    uint16_t node; // where the child is
+    int32_t status, pgrp;
+    uint32_t uid;
+    uint64_t user_ns, system_ns;
+} PACKED;
+
+// On the parent's node: 0; 1: the parent does not want the zombie, reap it; -ESRCH: no such parent
+// or child; -EAGAIN: the parent is moving, ask again. Never sleeps.
+int child_report_apply(const struct child_report *r);
+// Tells the parent wherever it is. As child_report_apply without -EAGAIN. May sleep.
+int child_report(struct process *p, enum child_news news);
+void parent_told_stopped(struct process *p);
+void parent_told_continued(struct process *p);
+struct child *child_find(struct process *p, int32_t pid);
+// The current process ends: its children get PID 1 as parent. May sleep.
+void children_orphan(struct process *p);
+// The child's own node learns that its parent is PID 1 now. Never sleeps.
+void process_orphaned(struct process *child);
+// A zombie that nobody will wait for (any more) goes, and its PID is free again. May sleep.
+void process_reap(struct process *p);
+// The record of a child that was waited for: its zombie goes, wherever it is. May sleep.
+void child_reap(struct process *parent, struct child *c);
+
+// ---- group.c
+bool group_is_orphaned(int32_t pgrp, int32_t sid);
+// After `p` left or its parent ended: stopped members of a group that nobody can continue any
+// more get SIGHUP and SIGCONT (POSIX, 3.2.2.2 of exit).
+void group_check_orphaned(int32_t pgrp, int32_t sid);
+void session_leader_ends(struct process *p);
+
+// ---- remote.c: the same on another node
+int remote_child_report(const struct child_report *r);
+void remote_child_reap(node_id_t node, int32_t pid);
+void remote_orphan(int32_t pid); // may sleep
+// A node died: parents and children on it are looked for. Never sleeps: a worker does it.
+void relatives_check(void);
+// A process ended without a word: its parent and children hear of it, wherever. Never sleeps.
+void relatives_lost(int32_t pid);
+void remote_pid_free(int32_t pid, uint32_t incarnation);
+
+// ---- init.c
+bool init_child_ended(int32_t pid, int status);
+int kill_init(const struct process *from);

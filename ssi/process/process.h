@@ -67,11 +67,14 @@ struct task { // one thread of a process
     struct signal_set pending;
     uint32_t altstack_at, altstack_bytes, altstack_flags;
     uint32_t clear_child_tid, robust_list;
-    uint32_t set_child_tid; // written in the child's memory before it first runs; 0: none
-    bool move_asked;        // looked at on the way to user mode
-    bool ending;            // task_exit has begun
-    struct list hash_link;  // by tid
-    struct arch_regs start; // registers of a task that never ran here yet
+    uint32_t set_child_tid;       // written in the child's memory before it first runs; 0: none
+    bool move_asked;              // looked at on the way to user mode
+    bool ending;                  // task_exit has begun
+    sigset64 waiting_for;         // rt_sigtimedwait: these wake it though they are blocked
+    struct vfork_wait *vforking;  // sleeps until its vfork child has left its memory
+    struct list hash_link;        // by tid
+    void (*first)(struct task *); // run once, in the task, before it first goes to user mode
+    struct arch_regs start;       // registers of a task that never ran here yet
 };
 
 struct signal_actions { // shareable (CLONE_SIGHAND)
@@ -179,7 +182,9 @@ struct process {
     bool exiting;                        // all tasks end, with exit_status
     bool did_exec;                       // since fork: setpgid(2) by the parent is refused
     int stop_signal;                     // why it is stopped
+    bool continued;                      // SIGCONT woke it: the parent is still to be told
     int parent_death_signal;             // prctl
+    bool files_shared;                   // its fd_table may have users in other processes
     uint32_t trampoline;                 // user page with sigreturn code; 0: not mapped yet
     uint32_t personality;
     struct signal_seen seen[SIGNALS_SEEN];
@@ -209,6 +214,9 @@ struct process *process_find(int32_t pid); // running or zombie on this node; NU
 struct task *task_find(int32_t tid);
 struct process *process_next(int32_t after_pid); // by pid, this node; NULL at the end
 
+unsigned process_count(void); // on this node, zombies counted
+// CPU time so far, of all its tasks.
+void process_times(const struct process *p, uint64_t *user_ns, uint64_t *system_ns);
 void process_who(const struct process *p, struct fs_who *who);
 
 // ---- made and ended
@@ -226,7 +234,8 @@ void task_start(struct task *t);
 // Takes the current task's thread out of its process for ever, without any effect on the cluster:
 // the source of a hand-off after COMMIT. The task and the process are the caller's to free.
 void task_free(struct task *t);
-// Replaces the image of the current process; returns only on failure. May sleep.
+// Replaces the image of the current process. 0: the task's regs begin the new program, go on to
+// user mode; a negative errno: nothing has changed (or SIGKILL waits: it was too late). May sleep.
 struct exec_args {
     char *strings; // argv then envp, each NUL-ended, back to back
     size_t bytes;
@@ -243,7 +252,27 @@ void task_exit(int status) NORETURN;
 // ---------------------------------------------------------------------------------------- To a
 // process anywhere in the cluster: 0, -ESRCH, -EPERM, -EINVAL. pid as kill(2). May sleep.
 int signal_kill(const struct process *from, int32_t pid, const struct signal_info *info);
-// To a local process or task; never sleeps.
-void signal_post_process(struct process *p, const struct signal_info *info);
-void signal_post_task(struct task *t, const struct signal_info *info);
+// To a local process or task that is not PROCESS_MOVING; never sleeps. 0; -EAGAIN: no room in the
+// queue (only for signals that carry a value; the others are pending all the same).
+int signal_post_process(struct process *p, const struct signal_info *info);
+int signal_post_task(struct task *t, const struct signal_info *info);
 bool signal_pending(const struct task *t); // one that is not blocked waits
+// A fault of the current task: delivered even if blocked or ignored, then by its default action.
+void signal_force(struct task *t, const struct signal_info *info);
+// Takes the first pending signal of `wanted`: false when there is none.
+bool signal_take(struct task *t, sigset64 wanted, struct signal_info *info);
+// May `from` send it to `to` (kill(2))? For SIGCONT the same session is enough.
+bool signal_permitted(const struct process *from, const struct process *to, int signal);
+// The program set another action: pending signals that are ignored now are forgotten.
+void signal_action_changed(struct process *p, int signal);
+void signal_mask_set(struct task *t, sigset64 blocked); // SIGKILL and SIGSTOP cannot be blocked
+
+// Notes of segments (struct segment.note): what /proc/PID/maps prints.
+enum maps_note {
+    MAPS_NOTHING = 0,
+    MAPS_PROGRAM = 1,
+    MAPS_INTERPRETER = 2,
+    MAPS_TRAMPOLINE = 3,
+    MAPS_FILE = 4,
+    MAPS_READ_ONLY = 5, // shared, of a file that is open for reading only
+};

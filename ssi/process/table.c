@@ -242,6 +242,16 @@ void process_free(struct process *p)
 
 // ---- tasks
 // ---------------------------------------------------------------------------------------
+void task_discard(struct task *t)
+{
+    struct process *p = t->process;
+    struct thread *thread = t->thread;
+    if (t->tid != p->pid)
+        pid_put(t->tid);
+    task_free(t);
+    thread_abandon(thread);
+}
+
 static void task_switch_out(struct thread *thread)
 {
     struct task *t = thread->user;
@@ -258,6 +268,8 @@ static void task_switch_in(struct thread *thread)
 static void task_main(void *arg)
 {
     struct task *t = arg;
+    if (t->first)
+        t->first(t);
     if (t->set_child_tid) { // a failure is the program's own: clone(2) reports none
         int e = user_write(t->set_child_tid, &t->tid, sizeof(t->tid));
         t->set_child_tid = 0;
@@ -318,6 +330,17 @@ void task_free(struct task *t)
     p->system_ns += t->thread->system_ns;
     p->task_count--;
     heap_free(t);
+}
+
+void task_take_pid(struct task *t)
+{
+    struct process *p = t->process;
+    if (t->tid == p->pid)
+        return;
+    list_remove(&t->hash_link);
+    pid_put(t->tid);
+    t->tid = p->pid;
+    list_append(&node(task_hash)[(uint32_t)t->tid % HASH_SIZE], &t->hash_link);
 }
 
 void process_who(const struct process *p, struct fs_who *who)

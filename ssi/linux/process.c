@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: MIT
+// Calls that make, replace, end and await processes.
+#include "ssi/linux/linux.h"
+#include "lib/string.h"
+#include "mm/heap.h"
+#include "mm/user.h"
+#include "ssi/linux/rusage.h"
+#include "ssi/process/linux_abi.h"
+#include "ssi/process/siginfo.h"
+#include "ssi/process/wait.h"
+
+long sys_exit(struct call *c)
+{
+    task_exit((int)(c->args[0] & 0xff) << 8);
+}
+
+long sys_exit_group(struct call *c)
+{
+    process_exit_group((int)(c->args[0] & 0xff) << 8);
+}
+
+// ---- fork
+// ----------------------------------------------------------------------------------------
+long sys_fork(struct call *c)
+{
+    (void)c;
+    return process_fork(SIGCHLD, task_current()->regs, 0, 0, 0, 0);
+}
+
+long sys_vfork(struct call *c)
+{
+    (void)c;
+    return process_fork(CLONE_VM | CLONE_VFORK | SIGCHLD, task_current()->regs, 0, 0, 0, 0);
+}
+
+// i386 order: flags, stack, parent_tid, tls, child_tid.
+long sys_clone(struct call *c)
+{
+    return process_fork(c->args[0], task_current()->regs, c->args[1], c->args[2], c->args[3],
+                        c->args[4]);
+}
+
+// ---- exec
+// ----------------------------------------------------------------------------------------
+// Strings of a NULL-ended vector of user pointers, back to back into `to` from *bytes on.
+static int strings_in(uint32_t vector, char *to, size_t *bytes, uint32_t *count)
+{
+    *count = 0;
+    for (; vector; vector += 4) {
+        uint32_t at;
+        int e = user_read(&at, vector, sizeof(at));
+        if (e < 0)
+            return e;
+        if (!at)
+            return 0;
+        if (*bytes >= ARG_BYTES_MAX)
+            return -E2BIG;
+        long n = user_read_string(to + *bytes, at, ARG_BYTES_MAX - *bytes);
+        if (n < 0)
+            return n == -ENAMETOOLONG ? -E2BIG : (int)n;
+        *bytes += (size_t)n + 1;
+        ++*count;
+    }
+    return 0;
+}
+
+// argv and envp as one block of its real size. An empty argv becomes one empty string, as on
+// Linux since 5.18.
+static int args_in(uint32_t argv, uint32_t envp, struct exec_args *a)
+{
+    char *big = heap_alloc(ARG_BYTES_MAX);
+    if (!big)
+        return -ENOMEM;
+    size_t bytes = 0;
+    int e = strings_in(argv, big, &bytes, &a->argc);
+    if (e == 0 && a->argc == 0) {
+        big[bytes++] = 0;
+        a->argc = 1;
+    }
+    if (e == 0)
+        e = strings_in(envp, big, &bytes, &a->envc);
+    if (e == 0) {
+        a->bytes = bytes;
+        a->strings = heap_alloc(bytes);
+        if (a->strings)
+            memcpy(a->strings, big, bytes);
+        else
+            e = -ENOMEM;
+    }
+    heap_free(big);
+    return e;
+}
+
+static long exec_at(uint32_t user_path, uint32_t argv, uint32_t envp, struct fs_place at)
+{
+    char *path;
+    int e = linux_path_in(user_path, &path);
+    if (e < 0)
+        return e;
+    struct exec_args a;
+    e = *path ? args_in(argv, envp, &a) : -ENOENT;
+    if (e == 0) {
+        e = process_exec(process_current(), path, at, &a);
+        heap_free(a.strings);
+    }
+    heap_free(path);
+    return e;
+}
+
+long sys_execve(struct call *c)
+{
+    return exec_at(c->args[0], c->args[1], c->args[2], process_current()->fs->cwd);
+}
+
+#define AT_FDCWD_VALUE (-100)
+
+// Without AT_EMPTY_PATH (fexecve by descriptor): callers fall back to /proc/self/fd.
+long sys_execveat(struct call *c)
+{
+    struct process *p = process_current();
+    struct fs_place at = p->fs->cwd;
+    if (c->args[4])
+        return -EINVAL;
+    if ((int32_t)c->args[0] != AT_FDCWD_VALUE) {
+        struct file *f = fd_file(p->files, (int)c->args[0]);
+        if (!f)
+            return -EBADF;
+        at = f->place;
+    }
+    return exec_at(c->args[1], c->args[2], c->args[3], at);
+}
+
+// ---- wait
+// ----------------------------------------------------------------------------------------
+// Sleeps until a child has news: 1 with *found, 0 with WNOHANG, or a negative errno.
+static int wait_for(struct process *p, const struct wait_query *q, struct child **found)
+{
+    for (;;) {
+        int e = wait_look(p, q, found);
+        if (e != 0 || q->options & WNOHANG)
+            return e;
+        e = wait_sleep(&p->child_wait, WAIT_FOREVER, WAIT_INTERRUPTIBLE);
+        if (e < 0)
+            return wait_look(p, q, found) == 1 ? 1 : e;
+    }
+}
+
+static int status_of(const struct child *child)
+{
+    return child->state == CHILD_CONTINUED ? WAIT_STATUS_CONTINUED : child->status;
+}
+
+static void usage_of(const struct child *child, struct linux_rusage *u)
+{
+    linux_rusage_fill(u, child->user_ns, child->system_ns);
+}
+
+static long wait4(int32_t pid, uint32_t status_at, uint32_t options, uint32_t rusage_at)
+{
+    struct process *p = process_current();
+    if (options & ~(WNOHANG | WUNTRACED | WCONTINUED | __WNOTHREAD | __WCLONE | __WALL))
+        return -EINVAL;
+    if (pid == INT32_MIN)
+        return -ESRCH;
+    struct wait_query q = {.kind = WAIT_ANY, .options = options | WEXITED};
+    if (pid > 0)
+        q = (struct wait_query){WAIT_PID, pid, q.options};
+    else if (pid != -1)
+        q = (struct wait_query){WAIT_GROUP, pid ? -pid : p->pgrp, q.options};
+    struct child *child;
+    int e = wait_for(p, &q, &child);
+    if (e <= 0)
+        return e;
+    int32_t found = child->pid, status = status_of(child);
+    struct linux_rusage usage;
+    usage_of(child, &usage);
+    wait_take(p, child);
+    // As on Linux the child is gone even if its status cannot be stored.
+    if (status_at && user_write(status_at, &status, sizeof(status)) < 0)
+        return -EFAULT;
+    if (rusage_at && user_write(rusage_at, &usage, sizeof(usage)) < 0)
+        return -EFAULT;
+    return found;
+}
+
+long sys_wait4(struct call *c)
+{
+    return wait4((int32_t)c->args[0], c->args[1], c->args[2], c->args[3]);
+}
+
+long sys_waitpid(struct call *c)
+{
+    return wait4((int32_t)c->args[0], c->args[1], c->args[2], 0);
+}
+
+static struct signal_info info_of(const struct child *child)
+{
+    struct signal_info i = {.signal = SIGCHLD, .pid = child->pid, .uid = child->uid};
+    int status = child->status;
+    if (child->state == CHILD_CONTINUED) {
+        i.code = CLD_CONTINUED;
+        i.status = SIGCONT;
+    } else if (child->state == CHILD_STOPPED) {
+        i.code = CLD_STOPPED;
+        i.status = status >> 8 & 0xff;
+    } else if (status & 0x7f) {
+        i.code = status & WAIT_CORE_FLAG ? CLD_DUMPED : CLD_KILLED;
+        i.status = status & 0x7f;
+    } else {
+        i.code = CLD_EXITED;
+        i.status = status >> 8 & 0xff;
+    }
+    return i;
+}
+
+enum { // idtype_t
+    P_ALL = 0,
+    P_PID = 1,
+    P_PGID = 2,
+};
+
+static int waitid_query(const struct process *p, uint32_t type, int32_t id, struct wait_query *q)
+{
+    switch (type) {
+    case P_ALL:
+        q->kind = WAIT_ANY;
+        return 0;
+    case P_PID:
+        q->kind = WAIT_PID;
+        q->id = id;
+        return id > 0 ? 0 : -EINVAL;
+    case P_PGID:
+        q->kind = WAIT_GROUP;
+        q->id = id ? id : p->pgrp;
+        return id >= 0 ? 0 : -EINVAL;
+    }
+    return -EINVAL;
+}
+
+long sys_waitid(struct call *c)
+{
+    struct process *p = process_current();
+    uint32_t options = c->args[3];
+    if (options & ~(WNOHANG | WNOWAIT | WEXITED | WUNTRACED | WCONTINUED | __WNOTHREAD | __WCLONE |
+                    __WALL) ||
+        !(options & (WEXITED | WUNTRACED | WCONTINUED)))
+        return -EINVAL;
+    struct wait_query q = {.options = options};
+    int e = waitid_query(p, c->args[0], (int32_t)c->args[1], &q);
+    if (e < 0)
+        return e;
+    struct child *child;
+    e = wait_for(p, &q, &child);
+    if (e < 0)
+        return e;
+    uint8_t siginfo[128] = {0};
+    struct linux_rusage usage = {0};
+    if (e == 1) {
+        struct signal_info i = info_of(child);
+        signal_info_out(siginfo, &i);
+        usage_of(child, &usage);
+        if (!(options & WNOWAIT))
+            wait_take(p, child);
+    }
+    if (c->args[2] && user_write(c->args[2], siginfo, sizeof(siginfo)) < 0)
+        return -EFAULT;
+    if (e == 1 && c->args[4] && user_write(c->args[4], &usage, sizeof(usage)) < 0)
+        return -EFAULT;
+    return 0;
+}

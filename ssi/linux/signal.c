@@ -1,0 +1,484 @@
+// SPDX-License-Identifier: MIT
+// Calls on signals (signal(7)). i386 has them twice: the old ones with 32-bit masks, and rt_*.
+#include "ssi/linux/linux.h"
+#include "kernel/timer.h"
+#include "lib/string.h"
+#include "mm/user.h"
+#include "ssi/cluster/cluster.h"
+#include "ssi/process/linux_abi.h"
+#include "ssi/process/siginfo.h"
+#include "ssi/process/sigreturn.h"
+
+#define SIGSET_BYTES 8u
+
+struct user_sigaction { // rt_sigaction
+    uint32_t handler, flags, restorer;
+    uint32_t mask[2];
+} PACKED;
+
+struct user_old_sigaction { // sigaction
+    uint32_t handler, mask, flags, restorer;
+} PACKED;
+
+enum { // how of sigprocmask
+    SIG_BLOCK = 0,
+    SIG_UNBLOCK = 1,
+    SIG_SETMASK = 2,
+};
+
+// ---- actions
+// -------------------------------------------------------------------------------------
+static bool valid(uint32_t signal)
+{
+    return signal >= 1 && signal <= SIGNAL_MAX;
+}
+
+static int action_change(uint32_t signal, const struct signal_action *new,
+                         struct signal_action *old)
+{
+    if (!valid(signal) || (new && (signal == SIGKILL || signal == SIGSTOP)))
+        return -EINVAL;
+    struct process *p = process_current();
+    struct signal_action *a = &p->actions->action[signal - 1];
+    *old = *a;
+    if (!new)
+        return 0;
+    *a = *new;
+    a->mask &= ~(SIGBIT(SIGKILL) | SIGBIT(SIGSTOP));
+    signal_action_changed(p, (int)signal);
+    return 0;
+}
+
+long sys_rt_sigaction(struct call *c)
+{
+    struct user_sigaction u;
+    struct signal_action new, old;
+    if (c->args[3] != SIGSET_BYTES)
+        return -EINVAL;
+    if (c->args[1]) {
+        int e = user_read(&u, c->args[1], sizeof(u));
+        if (e < 0)
+            return e;
+        new = (struct signal_action){u.handler, u.flags, u.restorer,
+                                     u.mask[0] | (sigset64)u.mask[1] << 32};
+    }
+    int e = action_change(c->args[0], c->args[1] ? &new : NULL, &old);
+    if (e < 0 || !c->args[2])
+        return e;
+    u = (struct user_sigaction){
+        old.handler, old.flags, old.restorer, {(uint32_t)old.mask, (uint32_t)(old.mask >> 32)}};
+    return user_write(c->args[2], &u, sizeof(u));
+}
+
+long sys_sigaction(struct call *c)
+{
+    struct user_old_sigaction u;
+    struct signal_action new, old;
+    if (c->args[1]) {
+        int e = user_read(&u, c->args[1], sizeof(u));
+        if (e < 0)
+            return e;
+        new = (struct signal_action){u.handler, u.flags, u.restorer, u.mask};
+    }
+    int e = action_change(c->args[0], c->args[1] ? &new : NULL, &old);
+    if (e < 0 || !c->args[2])
+        return e;
+    u = (struct user_old_sigaction){old.handler, (uint32_t)old.mask, old.flags, old.restorer};
+    return user_write(c->args[2], &u, sizeof(u));
+}
+
+long sys_signal(struct call *c)
+{
+    struct signal_action old;
+    struct signal_action new = {.handler = c->args[1], .flags = SA_RESETHAND | SA_NODEFER};
+    int e = action_change(c->args[0], &new, &old);
+    return e < 0 ? e : (long)old.handler;
+}
+
+// ---- masks
+// ---------------------------------------------------------------------------------------
+static int mask_change(uint32_t how, sigset64 set)
+{
+    struct task *t = task_current();
+    switch (how) {
+    case SIG_BLOCK:
+        signal_mask_set(t, t->blocked | set);
+        return 0;
+    case SIG_UNBLOCK:
+        signal_mask_set(t, t->blocked & ~set);
+        return 0;
+    case SIG_SETMASK:
+        signal_mask_set(t, set);
+        return 0;
+    }
+    return -EINVAL;
+}
+
+long sys_rt_sigprocmask(struct call *c)
+{
+    sigset64 old = task_current()->blocked, set;
+    if (c->args[3] != SIGSET_BYTES)
+        return -EINVAL;
+    if (c->args[1]) {
+        int e = user_read(&set, c->args[1], sizeof(set));
+        if (e == 0)
+            e = mask_change(c->args[0], set);
+        if (e < 0)
+            return e;
+    }
+    return c->args[2] ? user_write(c->args[2], &old, sizeof(old)) : 0;
+}
+
+long sys_sigprocmask(struct call *c)
+{
+    uint32_t old = (uint32_t)task_current()->blocked, set;
+    if (c->args[1]) {
+        int e = user_read(&set, c->args[1], sizeof(set));
+        sigset64 high = c->args[0] == SIG_SETMASK ? task_current()->blocked >> 32 << 32 : 0;
+        if (e == 0)
+            e = mask_change(c->args[0], set | high);
+        if (e < 0)
+            return e;
+    }
+    return c->args[2] ? user_write(c->args[2], &old, sizeof(old)) : 0;
+}
+
+static sigset64 pending_now(void)
+{
+    struct task *t = task_current();
+    return (t->pending.pending | t->process->pending.pending) & t->blocked;
+}
+
+long sys_rt_sigpending(struct call *c)
+{
+    sigset64 set = pending_now();
+    if (c->args[1] > SIGSET_BYTES)
+        return -EINVAL;
+    return user_write(c->args[0], &set, c->args[1]);
+}
+
+long sys_sigpending(struct call *c)
+{
+    uint32_t set = (uint32_t)pending_now();
+    return user_write(c->args[0], &set, sizeof(set));
+}
+
+// ---- waiting for signals
+// -------------------------------------------------------------------------
+// Sleeps until the thread is asked; a handler makes the call end with EINTR.
+static long sleep_until_handler(void)
+{
+    struct wait_queue nobody;
+    wait_init(&nobody);
+    for (;;) {
+        int e = wait_sleep(&nobody, WAIT_FOREVER, WAIT_INTERRUPTIBLE);
+        if (e < 0)
+            return e;
+    }
+}
+
+long sys_pause(struct call *c)
+{
+    (void)c;
+    return sleep_until_handler();
+}
+
+// The mask is changed on the first entry only; on the way back it is the program's again.
+static long suspend(struct call *c, sigset64 mask)
+{
+    struct task *t = task_current();
+    if (!c->done) {
+        c->done = 1;
+        t->blocked_saved = t->blocked;
+        t->blocked_saved_valid = true;
+        signal_mask_set(t, mask);
+    }
+    return sleep_until_handler();
+}
+
+long sys_rt_sigsuspend(struct call *c)
+{
+    sigset64 mask = 0;
+    if (c->args[1] != SIGSET_BYTES)
+        return -EINVAL;
+    if (!c->done) {
+        int e = user_read(&mask, c->args[0], sizeof(mask));
+        if (e < 0)
+            return e;
+    }
+    return suspend(c, mask);
+}
+
+long sys_sigsuspend(struct call *c)
+{
+    return suspend(c, c->args[2]); // i386: the third argument is the mask
+}
+
+static long timed_wait(struct call *c, bool wide)
+{
+    struct task *t = task_current();
+    sigset64 set;
+    uint64_t timeout = UINT64_MAX;
+    if (c->args[3] != SIGSET_BYTES)
+        return -EINVAL;
+    int e = user_read(&set, c->args[0], sizeof(set));
+    if (e == 0 && c->args[2] && !c->deadline_ns)
+        e = linux_timespec_in(c->args[2], wide, &timeout);
+    if (e < 0)
+        return e;
+    uint64_t deadline = linux_deadline(c, timeout);
+    set &= ~(SIGBIT(SIGKILL) | SIGBIT(SIGSTOP));
+    struct signal_info info;
+    struct wait_queue nobody;
+    wait_init(&nobody);
+    t->waiting_for = set;
+    while (!signal_take(t, set, &info)) {
+        e = wait_sleep(&nobody, linux_deadline_local(deadline), WAIT_INTERRUPTIBLE);
+        if (e < 0 && !signal_take(t, set, &info)) {
+            t->waiting_for = 0;
+            return e == -ETIMEDOUT ? -EAGAIN : e;
+        } else if (e < 0) {
+            break;
+        }
+    }
+    t->waiting_for = 0;
+    uint8_t out[128];
+    signal_info_out(out, &info);
+    if (c->args[1] && user_write(c->args[1], out, sizeof(out)) < 0)
+        return -EFAULT;
+    return info.signal;
+}
+
+long sys_rt_sigtimedwait(struct call *c)
+{
+    return timed_wait(c, false);
+}
+
+long sys_rt_sigtimedwait_time64(struct call *c)
+{
+    return timed_wait(c, true);
+}
+
+// ---- handlers' ends and their stack
+// --------------------------------------------------------------
+long sys_sigreturn(struct call *c)
+{
+    c->active = false; // all registers are the frame's
+    frame_pop_plain(task_current());
+    return 0;
+}
+
+long sys_rt_sigreturn(struct call *c)
+{
+    c->active = false;
+    frame_pop_rt(task_current());
+    return 0;
+}
+
+long sys_sigaltstack(struct call *c)
+{
+    struct {
+        uint32_t at, flags, bytes;
+    } new, old;
+    struct task *t = task_current();
+    uint32_t state = frame_altstack_flags(t);
+    old.at = t->altstack_at;
+    old.flags = state | (t->altstack_flags & SS_AUTODISARM);
+    old.bytes = t->altstack_bytes;
+    if (c->args[0]) {
+        int e = user_read(&new, c->args[0], sizeof(new));
+        if (e < 0)
+            return e;
+        uint32_t mode = new.flags & ~SS_AUTODISARM;
+        if (state == SS_ONSTACK)
+            return -EPERM;
+        if (mode != 0 && mode != SS_DISABLE && mode != SS_ONSTACK)
+            return -EINVAL;
+        if (mode == SS_DISABLE)
+            new.at = new.bytes = 0;
+        else if (new.bytes < MINSIGSTKSZ)
+            return -ENOMEM;
+        t->altstack_at = new.at;
+        t->altstack_bytes = new.bytes;
+        t->altstack_flags = new.flags &(SS_DISABLE | SS_AUTODISARM);
+    }
+    return c->args[1] ? user_write(c->args[1], &old, sizeof(old)) : 0;
+}
+
+// ---- sending
+// -------------------------------------------------------------------------------------
+static struct signal_info info_from_me(uint32_t signal, int code)
+{
+    const struct process *p = process_current();
+    return (struct signal_info){
+        .signal = (int32_t)signal, .code = code, .pid = p->pid, .uid = p->cred.uid};
+}
+
+long sys_kill(struct call *c)
+{
+    if (c->args[1] > SIGNAL_MAX)
+        return -EINVAL;
+    struct signal_info info = info_from_me(c->args[1], SI_USER);
+    return signal_kill(process_current(), (int32_t)c->args[0], &info);
+}
+
+static long kill_task(int32_t tgid, int32_t tid, uint32_t signal)
+{
+    struct process *me = process_current();
+    if (tid <= 0 || signal > SIGNAL_MAX)
+        return -EINVAL;
+    struct signal_info info = info_from_me(signal, SI_TKILL);
+    struct task *t = task_find(tid);
+    if (!t) // a process with one thread somewhere else: its tid is its pid
+        return tgid == 0 || tgid == tid ? signal_kill(me, tid, &info) : -ESRCH;
+    if (tgid && t->process->pid != tgid)
+        return -ESRCH;
+    if (!signal_permitted(me, t->process, (int)signal))
+        return -EPERM;
+    return signal ? signal_post_task(t, &info) : 0;
+}
+
+long sys_tkill(struct call *c)
+{
+    return kill_task(0, (int32_t)c->args[0], c->args[1]);
+}
+
+long sys_tgkill(struct call *c)
+{
+    if ((int32_t)c->args[0] <= 0)
+        return -EINVAL;
+    return kill_task((int32_t)c->args[0], (int32_t)c->args[1], c->args[2]);
+}
+
+static int info_in(uint32_t at, uint32_t signal, struct signal_info *info)
+{
+    uint32_t w[6]; // signo, errno, code, pid, uid, value
+    int e = user_read(w, at, sizeof(w));
+    if (e < 0)
+        return e;
+    *info = (struct signal_info){.signal = (int32_t)signal,
+                                 .error = (int32_t)w[1],
+                                 .code = (int32_t)w[2],
+                                 .pid = (int32_t)w[3],
+                                 .uid = w[4],
+                                 .value = (int32_t)w[5]};
+    return 0;
+}
+
+// What looks like the kernel's or kill's may only be sent to oneself.
+static bool may_pretend(const struct signal_info *info, int32_t pid)
+{
+    return (info->code < 0 && info->code != SI_TKILL) || pid == process_current()->pid;
+}
+
+long sys_rt_sigqueueinfo(struct call *c)
+{
+    struct signal_info info;
+    if (!valid(c->args[1]) && c->args[1] != 0)
+        return -EINVAL;
+    int e = info_in(c->args[2], c->args[1], &info);
+    if (e < 0)
+        return e;
+    if ((int32_t)c->args[0] <= 0)
+        return -ESRCH;
+    if (!may_pretend(&info, (int32_t)c->args[0]))
+        return -EPERM;
+    return signal_kill(process_current(), (int32_t)c->args[0], &info);
+}
+
+long sys_rt_tgsigqueueinfo(struct call *c)
+{
+    struct signal_info info;
+    if ((!valid(c->args[2]) && c->args[2] != 0) || (int32_t)c->args[0] <= 0 ||
+        (int32_t)c->args[1] <= 0)
+        return -EINVAL;
+    int e = info_in(c->args[3], c->args[2], &info);
+    if (e < 0)
+        return e;
+    if (!may_pretend(&info, (int32_t)c->args[0]))
+        return -EPERM;
+    struct task *t = task_find((int32_t)c->args[1]);
+    if (!t || t->process->pid != (int32_t)c->args[0])
+        return -ESRCH;
+    if (!signal_permitted(process_current(), t->process, info.signal))
+        return -EPERM;
+    return info.signal ? signal_post_task(t, &info) : 0;
+}
+
+// ---- alarms
+// --------------------------------------------------------------------------------------
+static uint64_t alarm_left(const struct process *p)
+{
+    uint64_t now = clock_now_ns();
+    if (!timer_is_set(&p->alarm))
+        return 0;
+    return p->alarm.at_ns > now ? p->alarm.at_ns - now : 1;
+}
+
+static void alarm_set(struct process *p, uint64_t in_ns, uint64_t interval_ns)
+{
+    p->alarm_interval_ns = interval_ns;
+    if (in_ns)
+        timer_set(&p->alarm, clock_now_ns() + in_ns);
+    else
+        timer_cancel(&p->alarm);
+}
+
+long sys_alarm(struct call *c)
+{
+    struct process *p = process_current();
+    uint64_t left = alarm_left(p);
+    alarm_set(p, (uint64_t)c->args[0] * NS_PER_S, 0);
+    if (left && left < NS_PER_S)
+        return 1; // something is left: never told as 0
+    return (long)((left + NS_PER_S / 2) / NS_PER_S);
+}
+
+#define ITIMER_REAL 0u
+
+struct user_itimer {
+    struct linux_timeval32 interval, value;
+} PACKED;
+
+static struct linux_timeval32 timeval_of(uint64_t ns)
+{
+    return (struct linux_timeval32){(int32_t)(ns / NS_PER_S), (int32_t)(ns % NS_PER_S / 1000)};
+}
+
+static bool timeval_ns(const struct linux_timeval32 *t, uint64_t *ns)
+{
+    if (t->seconds < 0 || t->microseconds < 0 || t->microseconds >= 1000000)
+        return false;
+    *ns = (uint64_t)t->seconds * NS_PER_S + (uint64_t)t->microseconds * 1000;
+    return true;
+}
+
+static int itimer_out(uint32_t at, uint64_t left, uint64_t interval)
+{
+    struct user_itimer u = {timeval_of(interval), timeval_of(left)};
+    return user_write(at, &u, sizeof(u));
+}
+
+long sys_getitimer(struct call *c)
+{
+    struct process *p = process_current();
+    if (c->args[0] != ITIMER_REAL)
+        return -EINVAL; // those of CPU time are not kept
+    return itimer_out(c->args[1], alarm_left(p), p->alarm_interval_ns);
+}
+
+long sys_setitimer(struct call *c)
+{
+    struct process *p = process_current();
+    struct user_itimer u = {0};
+    if (c->args[0] != ITIMER_REAL)
+        return -EINVAL;
+    uint64_t left = alarm_left(p), old_interval = p->alarm_interval_ns, value, interval;
+    int e = c->args[1] ? user_read(&u, c->args[1], sizeof(u)) : 0;
+    if (e < 0)
+        return e;
+    if (!timeval_ns(&u.value, &value) || !timeval_ns(&u.interval, &interval))
+        return -EINVAL;
+    alarm_set(p, value, interval);
+    return c->args[2] ? itimer_out(c->args[2], left, old_interval) : 0;
+}

@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: MIT
+// Clocks and sleeping (time(7)). CLOCK_MONOTONIC and CLOCK_REALTIME are the cluster's: a process
+// that moves sees them go on.
+#include "ssi/linux/linux.h"
+#include "kernel/timer.h"
+#include "lib/string.h"
+#include "mm/user.h"
+#include "ssi/cluster/cluster.h"
+#include "ssi/linux/dispatch.h"
+#include "ssi/linux/rusage.h"
+
+enum { // clock ids
+    CLOCK_REALTIME = 0,
+    CLOCK_MONOTONIC = 1,
+    CLOCK_PROCESS_CPUTIME_ID = 2,
+    CLOCK_THREAD_CPUTIME_ID = 3,
+    CLOCK_MONOTONIC_RAW = 4,
+    CLOCK_REALTIME_COARSE = 5,
+    CLOCK_MONOTONIC_COARSE = 6,
+    CLOCK_BOOTTIME = 7,
+    CLOCK_TAI = 11,
+    TIMER_ABSTIME = 1,
+};
+#define TICK_NS (NS_PER_S / 100)
+
+static void my_times(uint64_t *user, uint64_t *system)
+{
+    process_times(process_current(), user, system);
+}
+
+static int clock_ns(uint32_t clock, uint64_t *ns)
+{
+    uint64_t user, system;
+    switch (clock) {
+    case CLOCK_REALTIME:
+    case CLOCK_REALTIME_COARSE:
+    case CLOCK_TAI:
+        *ns = cluster_real_ns();
+        return 0;
+    case CLOCK_MONOTONIC:
+    case CLOCK_MONOTONIC_RAW:
+    case CLOCK_MONOTONIC_COARSE:
+    case CLOCK_BOOTTIME:
+        *ns = cluster_clock_ns();
+        return 0;
+    case CLOCK_PROCESS_CPUTIME_ID:
+        my_times(&user, &system);
+        *ns = user + system;
+        return 0;
+    case CLOCK_THREAD_CPUTIME_ID:
+        *ns = task_current()->thread->user_ns + task_current()->thread->system_ns;
+        return 0;
+    }
+    return -EINVAL;
+}
+
+// ---- reading clocks
+// ------------------------------------------------------------------------------
+static long gettime(struct call *c, bool wide)
+{
+    uint64_t ns;
+    int e = clock_ns(c->args[0], &ns);
+    return e < 0 ? e : linux_timespec_out(c->args[1], wide, ns);
+}
+
+long sys_clock_gettime(struct call *c)
+{
+    return gettime(c, false);
+}
+
+long sys_clock_gettime64(struct call *c)
+{
+    return gettime(c, true);
+}
+
+static long getres(struct call *c, bool wide)
+{
+    uint64_t ns;
+    int e = clock_ns(c->args[0], &ns);
+    if (e < 0 || !c->args[1])
+        return e;
+    bool coarse = c->args[0] == CLOCK_REALTIME_COARSE || c->args[0] == CLOCK_MONOTONIC_COARSE;
+    return linux_timespec_out(c->args[1], wide, coarse ? TICK_NS : 1);
+}
+
+long sys_clock_getres(struct call *c)
+{
+    return getres(c, false);
+}
+
+long sys_clock_getres_time64(struct call *c)
+{
+    return getres(c, true);
+}
+
+long sys_time(struct call *c)
+{
+    int32_t now = (int32_t)(cluster_real_ns() / NS_PER_S);
+    if (c->args[0]) {
+        int e = user_write(c->args[0], &now, sizeof(now));
+        if (e < 0)
+            return e;
+    }
+    return now;
+}
+
+long sys_gettimeofday(struct call *c)
+{
+    uint64_t ns = cluster_real_ns();
+    struct linux_timeval32 t = {(int32_t)(ns / NS_PER_S), (int32_t)(ns % NS_PER_S / 1000)};
+    uint32_t zone[2] = {0, 0};
+    int e = c->args[0] ? user_write(c->args[0], &t, sizeof(t)) : 0;
+    if (e == 0 && c->args[1])
+        e = user_write(c->args[1], zone, sizeof(zone));
+    return e;
+}
+
+// ---- CPU time
+// ------------------------------------------------------------------------------------
+void linux_rusage_fill(struct linux_rusage *u, uint64_t user_ns, uint64_t system_ns)
+{
+    memset(u, 0, sizeof(*u));
+    u->user = (struct linux_timeval32){(int32_t)(user_ns / NS_PER_S),
+                                       (int32_t)(user_ns % NS_PER_S / 1000)};
+    u->system = (struct linux_timeval32){(int32_t)(system_ns / NS_PER_S),
+                                         (int32_t)(system_ns % NS_PER_S / 1000)};
+}
+
+long sys_getrusage(struct call *c)
+{
+    enum {
+        RUSAGE_CHILDREN = -1,
+        RUSAGE_SELF = 0,
+        RUSAGE_THREAD = 1
+    };
+    struct process *p = process_current();
+    uint64_t user, system;
+    struct linux_rusage u;
+    switch ((int32_t)c->args[0]) {
+    case RUSAGE_SELF:
+        my_times(&user, &system);
+        break;
+    case RUSAGE_CHILDREN:
+        user = p->child_user_ns;
+        system = p->child_system_ns;
+        break;
+    case RUSAGE_THREAD:
+        user = task_current()->thread->user_ns;
+        system = task_current()->thread->system_ns;
+        break;
+    default:
+        return -EINVAL;
+    }
+    linux_rusage_fill(&u, user, system);
+    if ((int32_t)c->args[0] != RUSAGE_CHILDREN) {
+        u.maxrss = (int32_t)(p->space->mapped_pages * (PAGE_SIZE / 1024));
+        u.minflt = (int32_t)p->space->minor_faults;
+        u.majflt = (int32_t)p->space->major_faults;
+    }
+    return user_write(c->args[1], &u, sizeof(u));
+}
+
+long sys_times(struct call *c)
+{
+    struct process *p = process_current();
+    uint64_t user, system;
+    my_times(&user, &system);
+    int32_t t[4] = {(int32_t)(user / TICK_NS), (int32_t)(system / TICK_NS),
+                    (int32_t)(p->child_user_ns / TICK_NS), (int32_t)(p->child_system_ns / TICK_NS)};
+    if (c->args[0]) {
+        int e = user_write(c->args[0], t, sizeof(t));
+        if (e < 0)
+            return e;
+    }
+    return (long)(uint32_t)(cluster_clock_ns() / TICK_NS & INT32_MAX);
+}
+
+// ---- sleeping
+// ------------------------------------------------------------------------------------
+// Until c->deadline_ns; the deadline outlives interruptions and moves.
+static long sleep_on(struct call *c)
+{
+    struct wait_queue nobody;
+    wait_init(&nobody);
+    for (;;) {
+        if (cluster_clock_ns() >= c->deadline_ns)
+            return 0;
+        int e = wait_sleep(&nobody, linux_deadline_local(c->deadline_ns), WAIT_INTERRUPTIBLE);
+        if (e == -EINTR)
+            return e;
+    }
+}
+
+static long sleep_relative(struct call *c, uint32_t request_at, bool wide)
+{
+    if (!c->deadline_ns) {
+        uint64_t ns;
+        int e = linux_timespec_in(request_at, wide, &ns);
+        if (e < 0)
+            return e;
+        (void)linux_deadline(c, ns);
+    }
+    return sleep_on(c);
+}
+
+long sys_nanosleep(struct call *c)
+{
+    return sleep_relative(c, c->args[0], false);
+}
+
+static long clock_sleep(struct call *c, bool wide)
+{
+    uint32_t clock = c->args[0];
+    if (clock == CLOCK_THREAD_CPUTIME_ID)
+        return -EINVAL;
+    if (clock != CLOCK_REALTIME && clock != CLOCK_MONOTONIC && clock != CLOCK_BOOTTIME &&
+        clock != CLOCK_TAI)
+        return clock <= CLOCK_TAI ? -EOPNOTSUPP : -EINVAL;
+    if (!(c->args[1] & TIMER_ABSTIME))
+        return sleep_relative(c, c->args[2], wide);
+    if (!c->deadline_ns) {
+        uint64_t at, now;
+        int e = linux_timespec_in(c->args[2], wide, &at);
+        if (e == 0)
+            e = clock_ns(clock, &now);
+        if (e < 0)
+            return e;
+        if (at <= now)
+            return 0;
+        (void)linux_deadline(c, at - now);
+    }
+    return sleep_on(c);
+}
+
+long sys_clock_nanosleep(struct call *c)
+{
+    return clock_sleep(c, false);
+}
+
+long sys_clock_nanosleep_time64(struct call *c)
+{
+    return clock_sleep(c, true);
+}
+
+void linux_time_left_out(const struct call *c)
+{
+    uint32_t to;
+    bool wide = c->number == LINUX_NR_clock_nanosleep_time64;
+    switch (c->number) {
+    case LINUX_NR_nanosleep:
+        to = c->args[1];
+        break;
+    case LINUX_NR_clock_nanosleep:
+    case LINUX_NR_clock_nanosleep_time64:
+        to = c->args[1] & TIMER_ABSTIME ? 0 : c->args[3];
+        break;
+    default:
+        return;
+    }
+    uint64_t now = cluster_clock_ns();
+    if (!to || !c->deadline_ns)
+        return;
+    uint64_t left = c->deadline_ns > now ? c->deadline_ns - now : 0;
+    if (linux_timespec_out(to, wide, left) < 0)
+        cluster_count_add("linux: time left of a sleep not writable", 1);
+}
+
+long sys_settimeofday(struct call *c)
+{
+    (void)c;
+    return -EPERM; // one cluster clock: nobody sets it (PROTOCOLS 7)
+}

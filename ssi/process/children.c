@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: MIT
+// Parents and children, which may be on different nodes: the child's node reports, the parent's
+// node keeps the record that waits look at.
+#include "ssi/process/priv.h"
+#include "lib/errno.h"
+#include "mm/heap.h"
+#include "ssi/cluster/cluster.h"
+
+void process_times(const struct process *p, uint64_t *user_ns, uint64_t *system_ns)
+{
+    *user_ns = p->user_ns;
+    *system_ns = p->system_ns;
+    const struct task *t;
+    list_for_each (t, &p->tasks, link) {
+        *user_ns += t->thread->user_ns;
+        *system_ns += t->thread->system_ns;
+    }
+}
+
+struct child *child_find(struct process *p, int32_t pid)
+{
+    struct child *c;
+    list_for_each (c, &p->children, link) {
+        if (c->pid == pid)
+            return c;
+    }
+    return NULL;
+}
+
+// ---- on the parent's node
+// ------------------------------------------------------------------------
+static void child_free(struct child *c)
+{
+    list_remove(&c->link);
+    heap_free(c);
+}
+
+static void send_sigchld(struct process *parent, const struct child *c, int signal, int code)
+{
+    struct signal_info info = {
+        .signal = signal, .code = code, .pid = c->pid, .uid = c->uid, .status = c->status};
+    if (code == CLD_EXITED)
+        info.status = c->status >> 8 & 0xff;
+    else if (code == CLD_STOPPED)
+        info.status = c->status >> 8 & 0xff;
+    else if (code == CLD_CONTINUED)
+        info.status = SIGCONT;
+    else
+        info.status = c->status & 0x7f;
+    (void)signal_post_process(parent, &info);
+}
+
+static int apply_exit(struct process *parent, struct child *c)
+{
+    const struct signal_action *a = &parent->actions->action[SIGCHLD - 1];
+    bool unwanted = c->exit_signal == SIGCHLD && (a->handler == SIG_IGN || a->flags & SA_NOCLDWAIT);
+    int code = (c->status & 0x7f) == 0      ? CLD_EXITED
+               : c->status & WAIT_CORE_FLAG ? CLD_DUMPED
+                                            : CLD_KILLED;
+    if (c->exit_signal)
+        send_sigchld(parent, c, c->exit_signal, code);
+    wait_wake_all(&parent->child_wait);
+    if (!unwanted)
+        return 0;
+    child_free(c);
+    return 1;
+}
+
+static void apply_stop(struct process *parent, struct child *c, bool stopped)
+{
+    const struct signal_action *a = &parent->actions->action[SIGCHLD - 1];
+    c->state = stopped ? CHILD_STOPPED : CHILD_CONTINUED;
+    if (!(a->flags & SA_NOCLDSTOP))
+        send_sigchld(parent, c, SIGCHLD, stopped ? CLD_STOPPED : CLD_CONTINUED);
+    wait_wake_all(&parent->child_wait);
+}
+
+int child_report_apply(const struct child_report *r)
+{
+    struct process *parent = process_find(r->parent);
+    if (!parent || parent->state == PROCESS_ZOMBIE || parent->exiting)
+        return -ESRCH;
+    if (parent->state == PROCESS_MOVING)
+        return -EAGAIN;
+    struct child *c = child_find(parent, r->child);
+    if (!c)
+        return -ESRCH;
+    if (c->state == CHILD_EXITED)
+        return 0; // reported lost with its node before: that stays
+    c->node = r->node;
+    c->pgrp = r->pgrp;
+    c->uid = r->uid;
+    c->status = r->status;
+    switch ((enum child_news)r->news) {
+    case NEWS_EXITED:
+        c->state = CHILD_EXITED;
+        c->user_ns = r->user_ns;
+        c->system_ns = r->system_ns;
+        return apply_exit(parent, c);
+    case NEWS_STOPPED:
+    case NEWS_CONTINUED:
+        apply_stop(parent, c, r->news == NEWS_STOPPED);
+        return 0;
+    case NEWS_GROUP:
+        wait_wake_all(&parent->child_wait);
+        return 0;
+    }
+    return -EINVAL; // a peer's message: no such news
+}
+
+// ---- on the child's node
+// -------------------------------------------------------------------------
+int child_report(struct process *p, enum child_news news)
+{
+    if (p->parent == PID_CLUSTER)
+        return news == NEWS_EXITED && init_child_ended(p->pid, p->exit_status) ? 1 : 0;
+    struct child_report r = {
+        .parent = p->parent,
+        .child = p->pid,
+        .child_incarnation = p->incarnation,
+        .news = news,
+        .node = cluster_self(),
+        .pgrp = p->pgrp,
+        .uid = p->cred.uid,
+    };
+    uint64_t user_ns, system_ns;
+    process_times(p, &user_ns, &system_ns);
+    r.user_ns = user_ns + p->child_user_ns;
+    r.system_ns = system_ns + p->child_system_ns;
+    if (news == NEWS_EXITED)
+        r.status = p->exit_status;
+    else if (news == NEWS_STOPPED)
+        r.status = p->stop_signal << 8 | 0x7f;
+    else
+        r.status = WAIT_STATUS_CONTINUED;
+    int e = child_report_apply(&r);
+    return e == -ESRCH || e == -EAGAIN ? remote_child_report(&r) : e;
+}
+
+void parent_told_stopped(struct process *p)
+{
+    (void)child_report(p, NEWS_STOPPED); // no parent: nobody to tell
+}
+
+void parent_told_continued(struct process *p)
+{
+    (void)child_report(p, NEWS_CONTINUED);
+}
+
+void process_orphaned(struct process *child)
+{
+    child->parent = PID_CLUSTER;
+    if (child->parent_death_signal) {
+        struct signal_info info = {.signal = child->parent_death_signal, .code = SI_USER};
+        (void)signal_post_process(child, &info);
+    }
+}
+
+void process_reap(struct process *p)
+{
+    int32_t pid = p->pid;
+    uint32_t incarnation = p->incarnation;
+    process_free(p);
+    if (pid_birth_node(pid) == cluster_self())
+        pid_put(pid);
+    else
+        remote_pid_free(pid, incarnation);
+}
+
+void child_reap(struct process *parent, struct child *c)
+{
+    int32_t pid = c->pid;
+    node_id_t node = c->node;
+    parent->child_user_ns += c->user_ns;
+    parent->child_system_ns += c->system_ns;
+    child_free(c);
+    struct process *zombie = process_find(pid);
+    if (zombie && zombie->state == PROCESS_ZOMBIE)
+        process_reap(zombie);
+    else if (node != cluster_self())
+        remote_child_reap(node, pid);
+}
+
+void children_orphan(struct process *p)
+{
+    struct child *c;
+    while (!list_empty(&p->children)) {
+        c = list_entry(p->children.next, struct child, link);
+        int32_t pid = c->pid;
+        if (c->state == CHILD_EXITED) {
+            child_reap(p, c);
+            continue;
+        }
+        child_free(c);
+        struct process *child = process_find(pid);
+        if (child) {
+            int32_t pgrp = child->pgrp, sid = child->sid;
+            process_orphaned(child);
+            group_check_orphaned(pgrp, sid);
+        } else {
+            remote_orphan(pid);
+        }
+    }
+}

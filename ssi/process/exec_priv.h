@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+// A new program on its way to replace the old one: nothing of the process has changed yet.
+#pragma once
+
+#include "ssi/container/container.h"
+#include "ssi/process/elf.h"
+#include "ssi/process/priv.h"
+
+#define EXEC_STACK_TOP   0xc0000000u
+#define EXEC_DYN_BASE    0x56555000u // where Linux i386 puts relocatable programs
+#define EXEC_SCRIPT_HEAD 256u        // bytes of a #! line that count
+
+struct exec_file { // a file that was found fit to be run
+    struct file *file;
+    struct fs_stat st;
+};
+
+struct exec_plan {
+    struct process *p;
+    struct fs_who who;
+    struct exec_file program, interp; // interp.file: NULL when the program needs none
+    struct elf_image image, interp_image;
+    uint32_t base, interp_base; // added to the addresses of each
+    struct space *space;        // the new one
+    struct exec_args args;      // as the program will see them
+    bool args_own;              // args.strings is the plan's
+    char path[PATH_MAX_BYTES];  // of the program: AT_EXECFN
+    char head[PAGE_SIZE];       // first bytes of the file looked at
+    size_t head_bytes;
+    uint32_t euid, egid; // with set-id bits
+    bool secure;
+    uint32_t arg_start, arg_end, env_start, env_end;
+    uint32_t entry, esp;
+};
+
+// exec_load.c
+int exec_read(struct file *f, uint64_t at, void *to, size_t n); // 0, -EIO when short
+int exec_parse(struct exec_plan *x, struct exec_file *f, struct elf_image *image);
+int exec_map(struct exec_plan *x, struct exec_file *f, const struct elf_image *image, uint32_t base,
+             uintptr_t note);
+
+// exec_stack.c: maps the stack, fills it, sets esp and the arg/env addresses.
+int exec_stack(struct exec_plan *x);

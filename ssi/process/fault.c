@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: MIT
+// What the CPU reports of a program becomes a page or a signal (Intel SDM 3A chapter 6;
+// sigaction(2), si_code).
+#include "ssi/process/priv.h"
+#include "kernel/init.h"
+#include "lib/errno.h"
+#include "lib/log.h"
+#include "mm/user.h"
+#include "ssi/cluster/cluster.h"
+
+#define FLAGS_TF 0x100u
+
+enum { // exception vectors
+    VECTOR_DE = 0,
+    VECTOR_DB = 1,
+    VECTOR_BP = 3,
+    VECTOR_UD = 6,
+    VECTOR_NM = 7,
+    VECTOR_NP = 11,
+    VECTOR_SS = 12,
+    VECTOR_MF = 16,
+    VECTOR_AC = 17,
+    VECTOR_XM = 19,
+};
+
+static struct space *current_space(void)
+{
+    struct process *p = process_current();
+    return p ? p->space : NULL;
+}
+
+static void kill_self(struct task *t)
+{
+    struct signal_info kill = {.signal = SIGKILL, .code = SI_KERNEL};
+    (void)signal_post_process(t->process, &kill);
+}
+
+// A page that went down with a node takes the process with it (PROTOCOLS 5).
+static void lost(struct task *t)
+{
+    struct process *p = t->process;
+    if (p->came_from != NODE_NONE)
+        cluster_event("process %d lost with node %u: it left pages there", p->pid, p->came_from);
+    else
+        cluster_event("process %d lost: pages of it went down with another node", p->pid);
+    kill_self(t);
+}
+
+static bool on_page_fault(const struct arch_fault *f, struct arch_regs *r)
+{
+    struct task *t = task_current();
+    if (!f->user || !t || !t->process->space)
+        return false;
+    t->regs = r;
+    unsigned access = f->exec ? PROT_X : f->write ? PROT_W : PROT_R;
+    int e = f->address < USER_TOP ? space_fault(t->process->space, f->address, access) : -EFAULT;
+    struct signal_info info = {.signal = SIGSEGV, .address = f->address};
+    switch (e) {
+    case 0:
+    case -EINTR: // the instruction is tried again after the marks were seen to
+        return true;
+    case -EACCES:
+        info.code = SEGV_ACCERR;
+        break;
+    case -EIO:
+        info.signal = SIGBUS;
+        info.code = BUS_ADRERR;
+        break;
+    case -ENOMEM:
+        log_warn("process", "%s[%d] killed: out of memory", t->process->name, t->process->pid);
+        kill_self(t);
+        return true;
+    case -EHOSTDOWN:
+        lost(t);
+        return true;
+    default:
+        info.code = f->address < USER_TOP ? SEGV_MAPERR : SEGV_ACCERR;
+        break;
+    }
+    signal_force(t, &info);
+    return true;
+}
+
+// Which of the unmasked x87 or SSE exceptions it was: invalid first, as Linux reports it.
+static int fpe_code(uint32_t status)
+{
+    if (status & 1)
+        return FPE_FLTINV;
+    if (status & 4)
+        return FPE_FLTDIV;
+    if (status & 8)
+        return FPE_FLTOVF;
+    if (status & 0x12)
+        return FPE_FLTUND;
+    return FPE_FLTRES;
+}
+
+static uint32_t x87_exceptions(struct task *t)
+{
+    arch_fpu_save(&t->fpu);
+    uint32_t cw = t->fpu.image[0], sw = t->fpu.image[2];
+    return sw & ~cw;
+}
+
+static uint32_t sse_exceptions(struct task *t)
+{
+    arch_fpu_save(&t->fpu);
+    uint32_t mxcsr = t->fpu.image[24] | (uint32_t)t->fpu.image[25] << 8;
+    return mxcsr & ~(mxcsr >> 7);
+}
+
+static void on_exception(unsigned vector, struct arch_regs *r)
+{
+    struct task *t = task_current();
+    if (!t)
+        return; // from user mode only: there is a task
+    t->regs = r;
+    struct signal_info info = {.signal = SIGSEGV, .code = SI_KERNEL, .address = r->eip};
+    switch (vector) {
+    case VECTOR_DE:
+        info.signal = SIGFPE;
+        info.code = FPE_INTDIV;
+        break;
+    case VECTOR_DB:
+        info.signal = SIGTRAP;
+        info.code = TRAP_TRACE;
+        r->eflags &= ~FLAGS_TF;
+        break;
+    case VECTOR_BP:
+        info.signal = SIGTRAP;
+        info.code = SI_KERNEL;
+        break;
+    case VECTOR_UD:
+    case VECTOR_NM:
+        info.signal = SIGILL;
+        info.code = ILL_ILLOPN;
+        break;
+    case VECTOR_NP:
+    case VECTOR_SS:
+        info.signal = SIGBUS;
+        break;
+    case VECTOR_MF:
+        info.signal = SIGFPE;
+        info.code = fpe_code(x87_exceptions(t));
+        break;
+    case VECTOR_AC:
+        info.signal = SIGBUS;
+        info.code = BUS_ADRALN;
+        break;
+    case VECTOR_XM:
+        info.signal = SIGFPE;
+        info.code = fpe_code(sse_exceptions(t));
+        break;
+    }
+    signal_force(t, &info);
+}
+
+static void fault_init(void)
+{
+    arch_on_page_fault = on_page_fault;
+    arch_on_exception = on_exception;
+    user_set_current(current_space);
+}
+INIT_STEP(INIT_PROCESS, fault_init);

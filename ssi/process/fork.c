@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: MIT
+// clone(2) in all its forms: fork, vfork, threads.
+#include "ssi/process/process.h"
+#include "lib/errno.h"
+#include "lib/string.h"
+#include "mm/heap.h"
+#include "mm/user.h"
+#include "ssi/cluster/cluster.h"
+#include "ssi/container/container.h"
+#include "ssi/process/priv.h"
+#include "ssi/process/tls.h"
+
+struct request {
+    uint32_t flags, stack, parent_tid, tls, child_tid;
+    const struct arch_regs *regs;
+    struct user_desc desc; // with CLONE_SETTLS
+};
+
+static int check_flags(const struct process *p, uint32_t flags)
+{
+    if ((flags & CLONE_SIGHAND) && !(flags & CLONE_VM))
+        return -EINVAL;
+    if ((flags & CLONE_THREAD) && !(flags & CLONE_SIGHAND))
+        return -EINVAL;
+    if (flags & CLONE_NEW_ANY)
+        return p->cred.euid ? -EPERM : -EINVAL; // no namespaces here
+    if (flags & (CLONE_PIDFD | CLONE_PARENT))
+        return -EINVAL;
+    return 0;
+}
+
+static unsigned tasks_of_user(uint32_t uid)
+{
+    unsigned n = 0;
+    for (struct process *p = process_next(0); p; p = process_next(p->pid)) {
+        if (p->cred.uid == uid)
+            n += MAX(p->task_count, 1u);
+    }
+    return n;
+}
+
+static int check_limit(const struct process *p)
+{
+    uint32_t limit = p->limits[RLIMIT_NPROC].current;
+    bool over = limit != RLIM_INFINITY && p->cred.euid != 0 && tasks_of_user(p->cred.uid) >= limit;
+    return over ? -EAGAIN : 0;
+}
+
+// ---- the shareable objects of a new process
+// ------------------------------------------------------
+static bool take_fs(struct process *to, struct process *from, uint32_t flags)
+{
+    if (flags & CLONE_FS) {
+        to->fs = from->fs;
+        to->fs->users++;
+        return true;
+    }
+    to->fs = heap_alloc(sizeof(*to->fs));
+    if (!to->fs)
+        return false;
+    *to->fs = *from->fs;
+    to->fs->users = 1;
+    return true;
+}
+
+static bool take_actions(struct process *to, struct process *from, uint32_t flags)
+{
+    if (flags & CLONE_SIGHAND) {
+        to->actions = from->actions;
+        to->actions->users++;
+        return true;
+    }
+    to->actions = heap_alloc(sizeof(*to->actions));
+    if (!to->actions)
+        return false;
+    *to->actions = *from->actions;
+    to->actions->users = 1;
+    return true;
+}
+
+static bool take_files(struct process *to, struct process *from, uint32_t flags)
+{
+    if (flags & CLONE_FILES) {
+        fd_table_get(from->files);
+        to->files = from->files;
+        to->files_shared = from->files_shared = true;
+        return true;
+    }
+    to->files = fd_table_clone(from->files);
+    return to->files != NULL;
+}
+
+static bool take_space(struct process *to, struct process *from, uint32_t flags)
+{
+    if (flags & CLONE_VM) {
+        space_get(from->space);
+        to->space = from->space;
+        return true;
+    }
+    to->space = container_clone_space(from->space);
+    return to->space != NULL;
+}
+
+static void copy_facts(struct process *to, const struct process *from)
+{
+    to->parent = from->pid;
+    to->pgrp = from->pgrp;
+    to->sid = from->sid;
+    to->cred = from->cred;
+    memcpy(to->limits, from->limits, sizeof(to->limits));
+    memcpy(to->name, from->name, sizeof(to->name));
+    memcpy(to->path, from->path, sizeof(to->path));
+    to->arg_start = from->arg_start;
+    to->arg_end = from->arg_end;
+    to->env_start = from->env_start;
+    to->env_end = from->env_end;
+    to->nice = from->nice;
+    to->features_edx = from->features_edx;
+    to->features_ecx = from->features_ecx;
+    to->tty_attached = from->tty_attached;
+    to->tty_node = from->tty_node;
+    to->trampoline = from->trampoline;
+    to->personality = from->personality;
+    to->no_new_privileges = from->no_new_privileges;
+    to->not_dumpable = from->not_dumpable;
+    to->executable = from->executable;
+    if (to->executable)
+        file_get(to->executable);
+}
+
+static struct process *copy_process(struct process *from, uint32_t flags)
+{
+    struct process *to = process_new();
+    if (!to)
+        return NULL;
+    copy_facts(to, from);
+    to->exit_signal = (int)(flags & CLONE_SIGNAL_MASK);
+    if (take_fs(to, from, flags) && take_actions(to, from, flags) && take_files(to, from, flags) &&
+        take_space(to, from, flags))
+        return to;
+    process_reap(to);
+    return NULL;
+}
+
+// ---- the task
+// ------------------------------------------------------------------------------------
+static void copy_task(struct task *to, struct task *from, const struct request *r)
+{
+    arch_fpu_save(&from->fpu);
+    to->fpu = from->fpu;
+    to->tls = from->tls;
+    to->blocked = from->blocked_saved_valid ? from->blocked_saved : from->blocked;
+    if ((r->flags & (CLONE_VM | CLONE_VFORK)) == CLONE_VM) {
+        to->altstack_flags = SS_DISABLE;
+    } else {
+        to->altstack_at = from->altstack_at;
+        to->altstack_bytes = from->altstack_bytes;
+        to->altstack_flags = from->altstack_flags;
+    }
+    to->start = *r->regs;
+    to->start.eax = 0;
+    if (r->stack)
+        to->start.esp = r->stack;
+    if (r->flags & CLONE_CHILD_SETTID)
+        to->set_child_tid = r->child_tid;
+    if (r->flags & CLONE_CHILD_CLEARTID)
+        to->clear_child_tid = r->child_tid;
+}
+
+static int read_tls(struct request *r)
+{
+    if (!(r->flags & CLONE_SETTLS))
+        return 0;
+    return user_read(&r->desc, r->tls, sizeof(r->desc));
+}
+
+static int finish_task(struct task *t, struct task *from, struct request *r)
+{
+    copy_task(t, from, r);
+    if (!(r->flags & CLONE_SETTLS))
+        return 0;
+    return tls_set(&t->tls, &r->desc, false);
+}
+
+static int32_t new_thread(struct process *p, struct task *me, struct request *r)
+{
+    struct task *t = task_new(p, 0);
+    if (!t)
+        return -EAGAIN;
+    int e = finish_task(t, me, r);
+    if (e == 0 && (r->flags & CLONE_PARENT_SETTID))
+        e = user_write(r->parent_tid, &t->tid, sizeof(t->tid)); // may sleep
+    if (e == 0 && (p->exiting || p->sole))
+        e = -EAGAIN; // the process is coming to its end
+    if (e < 0) {
+        task_discard(t);
+        return e;
+    }
+    int32_t tid = t->tid;
+    task_start(t);
+    return tid;
+}
+
+static struct child *child_record(struct process *parent, const struct process *p)
+{
+    struct child *c = heap_zalloc(sizeof(*c));
+    if (!c)
+        return NULL;
+    c->pid = p->pid;
+    c->pgrp = p->pgrp;
+    c->exit_signal = p->exit_signal;
+    c->uid = p->cred.uid;
+    c->node = cluster_self();
+    list_append(&parent->children, &c->link);
+    return c;
+}
+
+// Until the child has left this memory. Not interruptible but by the end of this process.
+static void vfork_sleep(struct task *me, struct vfork_wait *v)
+{
+    struct process *p = me->process;
+    me->vforking = v;
+    while (!v->done && !p->exiting &&
+           !((p->pending.pending | me->pending.pending) & SIGBIT(SIGKILL)))
+        if (wait_sleep(&v->wait, WAIT_FOREVER, 0) < 0)
+            break;
+    me->vforking = NULL;
+    vfork_put(v);
+}
+
+static struct vfork_wait *vfork_begin(struct process *child)
+{
+    struct vfork_wait *v = heap_zalloc(sizeof(*v));
+    if (!v)
+        return NULL;
+    v->users = 2;
+    wait_init(&v->wait);
+    child->vfork = v;
+    return v;
+}
+
+static int32_t new_process(struct process *p, struct task *me, struct request *r)
+{
+    struct process *child = copy_process(p, r->flags);
+    if (!child)
+        return -ENOMEM;
+    struct task *t = task_new(child, child->pid);
+    struct vfork_wait *v = NULL;
+    int e = t ? finish_task(t, me, r) : -EAGAIN;
+    if (e == 0 && (r->flags & CLONE_PARENT_SETTID))
+        (void)user_write(r->parent_tid, &child->pid, sizeof(child->pid)); // as Linux: no error
+    if (e == 0 && (r->flags & CLONE_VFORK)) {
+        v = vfork_begin(child);
+        e = v ? 0 : -ENOMEM;
+    }
+    if (e == 0 && !child_record(p, child))
+        e = -ENOMEM;
+    if (e < 0) {
+        if (v)
+            vfork_put(v);
+        if (t)
+            task_discard(t);
+        process_reap(child);
+        return e;
+    }
+    int32_t pid = child->pid;
+    task_start(t);
+    if (v)
+        vfork_sleep(me, v);
+    return pid;
+}
+
+int32_t process_fork(uint32_t clone_flags, const struct arch_regs *regs, uint32_t child_stack,
+                     uint32_t parent_tid, uint32_t tls, uint32_t child_tid)
+{
+    struct task *me = task_current();
+    struct process *p = me->process;
+    struct request r = {.flags = clone_flags,
+                        .stack = child_stack,
+                        .parent_tid = parent_tid,
+                        .tls = tls,
+                        .child_tid = child_tid,
+                        .regs = regs};
+    int e = check_flags(p, clone_flags);
+    if (e == 0)
+        e = check_limit(p);
+    if (e == 0)
+        e = read_tls(&r);
+    if (e < 0)
+        return e;
+    if (clone_flags & CLONE_THREAD)
+        return new_thread(p, me, &r);
+    return new_process(p, me, &r);
+}

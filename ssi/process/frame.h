@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+// Signal frames on the user stack as Linux i386 lays them out (asm/sigcontext.h, sigframe.h): a
+// debugger, an unwinder and hand-written restorers rely on every offset.
+#pragma once
+
+#include "lib/types.h"
+
+struct frame_fpstate { // legacy FSAVE image, then the FXSAVE image
+    uint32_t cw, sw, tag, ipoff, cssel, dataoff, datasel;
+    uint8_t st[8][10];
+    uint16_t status, magic;
+    uint8_t fxsave[512];
+} PACKED;
+STATIC_ASSERT(sizeof(struct frame_fpstate) == 624, "_fpstate_32");
+
+struct frame_context { // struct sigcontext
+    uint32_t gs, fs, es, ds;
+    uint32_t edi, esi, ebp, esp, ebx, edx, ecx, eax;
+    uint32_t trapno, err, eip, cs, eflags, esp_at_signal, ss;
+    uint32_t fpstate; // user address of struct frame_fpstate, 0: none
+    uint32_t oldmask, cr2;
+} PACKED;
+STATIC_ASSERT(sizeof(struct frame_context) == 88, "sigcontext_32");
+
+struct frame_stack { // stack_t
+    uint32_t at, flags, bytes;
+} PACKED;
+
+struct frame_plain { // without SA_SIGINFO; ends with sigreturn
+    uint32_t pretcode;
+    uint32_t signal;
+    struct frame_context context;
+    struct frame_fpstate unused;
+    uint32_t mask_high;
+    uint8_t retcode[8];
+} PACKED;
+STATIC_ASSERT(sizeof(struct frame_plain) == 732, "sigframe_ia32");
+
+struct frame_ucontext {
+    uint32_t flags, link;
+    struct frame_stack stack;
+    struct frame_context context;
+    uint32_t mask[2];
+} PACKED;
+
+struct frame_rt { // with SA_SIGINFO; ends with rt_sigreturn
+    uint32_t pretcode;
+    uint32_t signal;
+    uint32_t info_at, ucontext_at;
+    uint8_t info[128];
+    struct frame_ucontext ucontext;
+    uint8_t retcode[8];
+} PACKED;
+STATIC_ASSERT(sizeof(struct frame_rt) == 268, "rt_sigframe_ia32");

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+// Process groups and sessions, as far as this node's members go (POSIX 3.290, 3.343).
+#include "ssi/process/priv.h"
+#include "ssi/process/group.h"
+#include "ssi/stream/stream.h"
+#include "ssi/cluster/cluster.h"
+
+// Has a member a parent in another group of the same session? Parents on other nodes count as
+// such: a group with a shell somewhere is not orphaned.
+bool group_is_orphaned(int32_t pgrp, int32_t sid)
+{
+    for (struct process *p = process_next(0); p; p = process_next(p->pid)) {
+        if (p->pgrp != pgrp || p->state == PROCESS_ZOMBIE || p->parent == PID_CLUSTER)
+            continue;
+        struct process *parent = process_find(p->parent);
+        if (!parent)
+            return false;
+        if (parent->sid == sid && parent->pgrp != pgrp)
+            return false;
+    }
+    return true;
+}
+
+static bool has_stopped(int32_t pgrp)
+{
+    for (struct process *p = process_next(0); p; p = process_next(p->pid)) {
+        if (p->pgrp == pgrp && p->state == PROCESS_STOPPED)
+            return true;
+    }
+    return false;
+}
+
+void group_post_local(int32_t pgrp, const struct signal_info *info)
+{
+    for (struct process *p = process_next(0); p; p = process_next(p->pid)) {
+        if (p->pgrp == pgrp)
+            (void)signal_post_process(p, info);
+    }
+}
+
+void group_check_orphaned(int32_t pgrp, int32_t sid)
+{
+    if (!has_stopped(pgrp) || !group_is_orphaned(pgrp, sid))
+        return;
+    group_post_local(pgrp, &(struct signal_info){.signal = SIGHUP, .code = SI_KERNEL});
+    group_post_local(pgrp, &(struct signal_info){.signal = SIGCONT, .code = SI_KERNEL});
+}
+
+// The terminal loses its session: the foreground group is hung up.
+void session_leader_ends(struct process *p)
+{
+    if (p->sid != p->pid || !p->tty_attached || p->tty_node != cluster_self())
+        return;
+    struct tty *t = tty_console();
+    if (tty_session(t) != p->sid)
+        return;
+    int32_t foreground = tty_foreground(t);
+    tty_set_session(t, 0);
+    tty_set_foreground(t, 0);
+    for (struct process *m = process_next(0); m; m = process_next(m->pid)) {
+        if (m->sid == p->sid)
+            m->tty_attached = false;
+    }
+    if (foreground)
+        group_signal_soon(foreground, SIGHUP);
+    if (foreground)
+        group_signal_soon(foreground, SIGCONT);
+}

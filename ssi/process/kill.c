@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+// kill(2): to a process, a group or everybody, on any node.
+#include "lib/errno.h"
+#include "ssi/cluster/cluster.h"
+#include "ssi/process/group.h"
+#include "ssi/process/priv.h"
+#include "ssi/process/remote.h"
+
+bool signal_permitted(const struct process *from, const struct process *to, int signal)
+{
+    const struct credentials *a = &from->cred, *b = &to->cred;
+    if (a->euid == 0 || a->euid == b->suid || a->euid == b->uid || a->uid == b->suid ||
+        a->uid == b->uid)
+        return true;
+    return signal == SIGCONT && from->sid == to->sid;
+}
+
+static int kill_one(const struct process *from, int32_t pid, const struct signal_info *info)
+{
+    struct process *p = process_find(pid);
+    if (!p || p->state == PROCESS_MOVING)
+        return pid == PID_CLUSTER ? kill_init(from) : remote_signal(from, pid, info);
+    if (!signal_permitted(from, p, info->signal))
+        return -EPERM;
+    return info->signal ? signal_post_process(p, info) : 0;
+}
+
+int signal_kill(const struct process *from, int32_t pid, const struct signal_info *info)
+{
+    if (pid > 0)
+        return kill_one(from, pid, info);
+    if (pid == INT32_MIN)
+        return -ESRCH;
+    if (pid == -1)
+        return group_kill(from, GROUP_EVERYBODY, info);
+    return group_kill(from, pid ? -pid : from->pgrp, info);
+}
