@@ -29,6 +29,10 @@ static int image_first_touch(const struct io_source *s, uint32_t index, void *pa
 {
     uint64_t offset;
     size_t n = page_extent(s, index, &offset);
+    if (n == 0) { // behind what counts, perhaps behind the file: a program's bss
+        memset(page, 0, PAGE_SIZE);
+        return 0;
+    }
     const uint8_t *from = image_bytes(s, offset + n);
     if (from == NULL)
         return -EIO;

@@ -9,11 +9,17 @@
 #include "mm/heap.h"
 #include "ssi/cluster/cluster.h"
 #include "ssi/process/priv.h"
+#include "ssi/process/procfs.h"
 
 #define HASH_SIZE 256
 // The FXSAVE image wants 16-byte alignment: a power of two of the heap has it.
 #define TASK_BYTES 1024
 STATIC_ASSERT(sizeof(struct task) <= TASK_BYTES, "a task fits its size class");
+
+void (*process_on_move)(struct task *t);
+void (*process_on_interrupted_call)(struct task *t, bool sa_restart);
+int (*process_on_migrate)(int32_t pid, node_id_t to, const struct credentials *who);
+void (*process_on_depends)(struct process *p, struct text *t);
 
 NODE_VAR(struct pid_pool, pids);
 NODE_VAR(struct list, processes); // by pid

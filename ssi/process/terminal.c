@@ -7,11 +7,14 @@
 #include "ssi/process/priv.h"
 #include "ssi/stream/stream.h"
 
-static int background(int32_t pgrp, bool reading)
+static int background(int32_t foreground, bool reading)
 {
     struct task *t = task_current();
-    if (!t)
-        return 0; // on behalf of another node: the caller's own node has asked
+    if (!t) // on behalf of another node, which alone knows the caller
+        return 0;
+    int32_t pgrp = t->process->pgrp;
+    if (pgrp == foreground)
+        return 0;
     int signal = reading ? SIGTTIN : SIGTTOU;
     bool deaf =
         (t->blocked & SIGBIT(signal)) || t->process->actions->action[signal - 1].handler == SIG_IGN;

@@ -182,8 +182,8 @@ void ldisc_read(struct ldisc *l, struct xfer *x)
         uint32_t from = l->head % LDISC_BYTES, n = 0;
         uint32_t max = MIN(l->line - l->head, LDISC_BYTES - from);
         bool end = false;
-        while (n < MIN(max, x->left) && !end && !(lines && eof_at(l, l->head + n)))
-            end = lines && end_at(l, l->head + n++);
+        while (lines && n < MIN(max, x->left) && !end && !eof_at(l, l->head + n))
+            end = end_at(l, l->head + n++);
         if (!lines)
             n = (uint32_t)MIN(max, x->left);
         size_t put = xfer_put(x, l->bytes + from, n);
