@@ -344,6 +344,11 @@ static void cluster_thread(void *arg)
     }
 }
 
+uint32_t cluster_sending_epoch(void)
+{
+    return node(cluster_flushing) ? node(cluster_mb).decided.epoch : cluster_epoch();
+}
+
 // ---- for those who wait ----
 void cluster_wait_epoch(void)
 {

@@ -24,6 +24,9 @@ struct member {
 
 node_id_t cluster_self(void); // NODE_NONE before the first epoch
 uint32_t cluster_epoch(void); // 0 before
+// The epoch in which a message sent now arrives: the present one; while the next one is being
+// flushed, that one (what is sent then waits until both ends have installed it).
+uint32_t cluster_sending_epoch(void);
 bool cluster_is_member(node_id_t n);
 const struct member *cluster_member(node_id_t n); // NULL when not a member of this epoch
 unsigned cluster_count(void);

@@ -26,7 +26,7 @@
 #include "lib/log.h"
 #include "ssi/cluster/clock.h"
 #include "ssi/cluster/cluster_priv.h"
-#include "ssi/cluster/link.h"
+#include "ssi/cluster/link_priv.h"
 #include "ssi/cluster/rpc_priv.h"
 #include "tests/sim/ports/sim_priv.h"
 #include "tests/sim/ports/stacks.h"
@@ -108,7 +108,8 @@ enum {
     KIND_SLOW,
     KIND_COUNT,
     KIND_NEVER,
-    KIND_BULK
+    KIND_BULK,
+    KIND_EPOCH,
 };
 
 static uint32_t next_seen[STACKS_MAX][STACKS_MAX]; // COUNT: [to][from]
@@ -148,6 +149,16 @@ static void on_bulk(const struct rpc_in *in)
     expect_next(&next_bulk[here()][in->from], in);
 }
 
+static unsigned crossed, epoch_messages;
+
+static void on_epoch(const struct rpc_in *in)
+{
+    uint32_t sent_in;
+    memcpy(&sent_in, in->bytes, sizeof(sent_in));
+    crossed += sent_in != cluster_epoch();
+    epoch_messages++;
+}
+
 static void on_never(const struct rpc_in *in)
 {
     (void)in;
@@ -158,7 +169,7 @@ const struct rpc_row *rpc_row(unsigned kind)
     static const struct rpc_row rows[] = {
         {"echo", on_echo, RPC_FORWARD, false},    {"slow", on_slow, RPC_REQUEST, true},
         {"count", on_count, RPC_REQUEST, false},  {"never", on_never, RPC_REQUEST, false},
-        {"bulk", on_bulk, RPC_BACKGROUND, false},
+        {"bulk", on_bulk, RPC_BACKGROUND, false}, {"epoch", on_epoch, RPC_REQUEST, false},
     };
     static const struct rpc_row own[] = {
         {"clock", cluster_on_clock, RPC_FORWARD, false},
@@ -167,7 +178,7 @@ const struct rpc_row *rpc_row(unsigned kind)
     };
     if (kind >= 1 && kind <= 3)
         return &own[kind - 1];
-    return kind >= KIND_ECHO && kind <= KIND_BULK ? &rows[kind - KIND_ECHO] : NULL;
+    return kind >= KIND_ECHO && kind <= KIND_EPOCH ? &rows[kind - KIND_ECHO] : NULL;
 }
 
 // ---- the world ----
@@ -192,7 +203,7 @@ static void start_cluster(void *arg)
     thread_exit();
 }
 
-static void begin(unsigned nodes, uint64_t seed)
+static void begin_some(unsigned stacks, unsigned nodes, uint64_t seed)
 {
     log_sink = say;
     founders = nodes;
@@ -201,12 +212,17 @@ static void begin(unsigned nodes, uint64_t seed)
     memset(next_bulk, 0, sizeof(next_bulk));
     memset(cut_off, 0, sizeof(cut_off));
     memset(stopped, 0, sizeof(stopped));
-    sim_stacks_start(&lan, nodes, seed);
+    sim_stacks_start(&lan, stacks, seed);
     lan.wire.filter = passes;
     for (unsigned i = 0; i < nodes; i++) {
         sim_stacks_enter(&lan, i);
         thread_create("start", THREAD_NORMAL, start_cluster, NULL);
     }
+}
+
+static void begin(unsigned nodes, uint64_t seed)
+{
+    begin_some(nodes, nodes, seed);
 }
 
 // Nodes are left as they are at their end, with all their threads asleep.
@@ -446,6 +462,137 @@ static void a_cut_node_restarts(void **state)
     end();
 }
 
+static void tell_epochs(void *arg)
+{
+    (void)arg;
+    uint8_t bytes[1000] = {0};
+    for (;;) {
+        uint32_t epoch = cluster_sending_epoch();
+        memcpy(bytes, &epoch, sizeof(epoch));
+        for (node_id_t n = cluster_next(NODE_NONE); n != NODE_NONE; n = cluster_next(n))
+            if (n != cluster_self())
+                (void)rpc_send(n, (enum rpc_kind)KIND_EPOCH, bytes, sizeof(bytes));
+        wait_for_ns(NS_PER_MS, 0);
+    }
+}
+
+// Everybody talks to everybody while members die: what was said in an epoch is heard in it.
+static void no_message_crosses_an_epoch(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 4; seed++) {
+        begin(5, seed);
+        lan.wire.loss = seed % 2 ? 20 : 0;
+        crossed = epoch_messages = 0;
+        until_all_in(5, 20);
+        for (unsigned i = 0; i < 5; i++) {
+            sim_stacks_enter(&lan, i);
+            thread_create("teller", THREAD_NORMAL, tell_epochs, NULL);
+        }
+        for (unsigned dead = 0; dead < 2; dead++) {
+            sim_run_for(NS_PER_S / 2);
+            stopped[dead + seed % 3] = true;
+            until_all_in(4 - dead, 10);
+        }
+        sim_run_for(NS_PER_S / 2);
+        assert_true(epoch_messages > 10000);
+        assert_int_equal(crossed, 0);
+        end();
+    }
+}
+
+// ---- strangers ----
+static struct tcp_conn *stranger;
+static bool stranger_ended;
+
+static void on_stranger(void *arg, struct tcp_conn *c, unsigned events)
+{
+    (void)arg, (void)c;
+    if (events & TCP_FAILED)
+        stranger_ended = true;
+}
+
+static void stranger_sends(const void *bytes, size_t n)
+{
+    sim_stacks_enter(&lan, 2);
+    struct net_address to = {.ip = STACK_IP(0), .port = LINK_PORT};
+    stranger_ended = false;
+    stranger = tcp_connect(to, TCP_NODELAY, on_stranger, NULL);
+    assert_non_null(stranger);
+    sim_run_for(50 * NS_PER_MS);
+    sim_stacks_enter(&lan, 2);
+    if (!stranger_ended)
+        assert_true(tcp_send(stranger, bytes, n) > 0);
+    sim_run_for((LINK_SILENT_MS + 500) * NS_PER_MS);
+    assert_true(stranger_ended); // the node let go of it
+}
+
+static void stranger_beacons(struct udp_port *u, uint64_t session)
+{
+    struct link_beacon b = {.magic = LINK_BEACON_MAGIC,
+                            .session = session,
+                            .who = {.key = sim_random(), .protocol = MB_PROTOCOL, .nodes = 2}};
+    uint8_t bytes[sizeof(b) + 8] = {0};
+    struct net_address to = {.ip = STACK_IP(0), .port = LINK_BEACON_PORT};
+    memcpy(bytes, &b, sizeof(b));
+    bytes[sim_random() % sizeof(b)] ^= (uint8_t)sim_random();
+    size_t n = sim_random() % 4 ? sizeof(b) : sim_random() % sizeof(bytes);
+    sim_stacks_enter(&lan, 2);
+    (void)udp_send(u, to, bytes, n);
+    sim_run_for(NS_PER_MS);
+}
+
+static void ignore_datagram(void *arg, struct net_address from, const void *bytes, size_t n)
+{
+    (void)arg, (void)from, (void)bytes, (void)n;
+}
+
+// Garbage, truncated frames, greetings of nobody, beacons by the thousand: counted, nothing else.
+static void strangers_change_nothing(void **state)
+{
+    (void)state;
+    begin_some(3, 2, 21); // the third stack is the stranger's
+    stopped[2] = true;
+    until_all_in(2, 10);
+    stopped[2] = false;
+    sim_stacks_enter(&lan, 0);
+    struct {
+        struct link_frame f;
+        struct link_hello h;
+    } PACKED hello = {
+        {.magic = LINK_MAGIC, .type = LINK_HELLO, .n = sizeof(struct link_hello)},
+        {.protocol = MB_PROTOCOL, .session = link_session(), .key = 1, .to_key = link_self()->key}};
+    static uint8_t noise[2000];
+    for (unsigned i = 0; i < 12; i++) {
+        for (size_t k = 0; k < sizeof(noise); k++)
+            noise[k] = (uint8_t)sim_random();
+        if (i > 3)
+            memcpy(noise, &hello, sizeof(hello)); // a good greeting, then noise
+        if (i > 7)
+            memcpy(noise + sizeof(hello), &hello, sizeof(hello.f.magic)); // that looks like a frame
+        stranger_sends(noise, sizeof(noise));
+    }
+    sim_stacks_enter(&lan, 2);
+    struct udp_port *u = udp_open(0, ignore_datagram, NULL);
+    for (unsigned i = 0; i < 2000; i++)
+        stranger_beacons(u, hello.h.session);
+    sim_stacks_enter(&lan, 0);
+    assert_int_equal(cluster_epoch(), 1);
+    assert_int_equal(cluster_count(), 2);
+    static char page[4096];
+    struct text t;
+    text_init(&t, page, sizeof(page));
+    cluster_counters_show(&t);
+    assert_non_null(strstr(page, "malformed_frame "));
+    assert_non_null(strstr(page, "beacon_malformed "));
+    static struct caller echo;
+    echo = (struct caller){1, 10, KIND_ECHO, 0, 0};
+    start_caller(&echo, 0);
+    sim_run_for(NS_PER_S);
+    assert_int_equal(echo.done, 10);
+    end();
+}
+
 static void one_clock(void **state)
 {
     (void)state;
@@ -502,6 +649,8 @@ int main(void)
         cmocka_unit_test(exactly_once_in_order),
         cmocka_unit_test(a_death_is_noticed),
         cmocka_unit_test(a_cut_node_restarts),
+        cmocka_unit_test(no_message_crosses_an_epoch),
+        cmocka_unit_test(strangers_change_nothing),
         cmocka_unit_test(one_clock),
         cmocka_unit_test(a_node_is_removed),
     };
