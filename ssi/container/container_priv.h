@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What the files of this room share. A page's record is packed into the radix tree's pointer, so
-// that a present page costs no allocation: frame << 8 | PAGE_* flags.
+// that a present page costs no allocation: frame << PAGE_FRAME_SHIFT | PAGE_* flags (on i686 that
+// names frames of 32 GiB).
 #pragma once
 
 #include "kernel/wait.h"
@@ -22,16 +23,18 @@ enum {
     PAGE_HELD_MASK = 7 << PAGE_HELD_SHIFT, // enum coh_held, turned so that 0 is WRITER
     PAGE_ASKED_SHIFT = 6,
     PAGE_ASKED_MASK = 3 << PAGE_ASKED_SHIFT, // enum coh_right asked of the home
+    PAGE_FORMER = 1 << 8,                    // asked of a former home, which must say MOVED
+    PAGE_FRAME_SHIFT = 9,
 };
 
 static inline page_t page_make(frame_t frame, unsigned flags)
 {
-    return (page_t)frame << 8 | PAGE_HERE | flags;
+    return (page_t)frame << PAGE_FRAME_SHIFT | PAGE_HERE | flags;
 }
 
 static inline frame_t page_frame(page_t p)
 {
-    return (frame_t)(p >> 8);
+    return (frame_t)(p >> PAGE_FRAME_SHIFT);
 }
 
 static inline enum coh_held page_held(page_t p)
@@ -48,7 +51,7 @@ static inline enum coh_right page_asked(page_t p)
 static inline page_t page_with(page_t p, enum coh_held held, enum coh_right asked)
 {
     unsigned turned = ((unsigned)held + COH_HELDS - COH_HELD_WRITER) % COH_HELDS;
-    p &= ~(page_t)(PAGE_HELD_MASK | PAGE_ASKED_MASK);
+    p &= ~(page_t)(PAGE_HELD_MASK | PAGE_ASKED_MASK | PAGE_FORMER);
     return p | PAGE_HERE | turned << PAGE_HELD_SHIFT | (unsigned)asked << PAGE_ASKED_SHIFT;
 }
 
@@ -93,6 +96,8 @@ struct container_link {
     node_id_t home;        // where this node believes it to be
     uint32_t generation;   // of that belief: +1 at each move of the home
     struct coh_gate gate;  // AWAY when the home is elsewhere
+    node_id_t former;      // the home before
+    uint32_t asked_pages;  // requests out
     uint32_t next_index;   // a fault here goes on in sequence
     uint32_t window_pages; // pages to ask for ahead
     struct container_counts counts;
@@ -192,6 +197,10 @@ void link_check(struct container *c); // invariants
 void link_show(struct container *c, struct text *t);
 void link_check_end(struct container *c); // at the home: does anybody use it?
 void link_epoch_end(struct container *c, const struct node_set *lost);
+// The home is another one now; what is asked of the one before stays its business while it lives.
+void link_set_home(struct container *c, node_id_t home, uint32_t generation);
+void link_former_died(struct container *c);
+void link_tell_home(struct container *c); // where it is from now on: here
 bool link_is_home(const struct container *c);
 // Calls fn for every linked container of this node; fn may free the one it is given.
 void link_each(void (*fn)(struct container *c, void *arg), void *arg);

@@ -103,6 +103,8 @@ static void epoch_one(struct container *c, void *arg)
     const struct node_set *lost = arg;
     struct container_link *l = c->link;
     forget(l, lost);
+    if (!node_set_has(lost, l->home) && node_set_has(lost, l->former))
+        link_former_died(c);
     if (!link_is_home(c)) {
         if (node_set_has(lost, l->home))
             home_died(c);
@@ -165,8 +167,11 @@ void container_on_adopt(const struct rpc_in *in)
         c->users = 0;
         become_home(c, w.ref.home_generation);
     }
-    if (!link_is_home(c))
-        return;
+    if (!link_is_home(c)) {
+        // It had not heard that the home had moved to the one that died.
+        become_home(c, w.ref.home_generation);
+        report(c);
+    }
     c->extent = MAX(c->extent, MIN(w.ref.extent, INDEX_END));
     node_set_add(&c->link->known, in->from);
     if (w.used)

@@ -161,6 +161,7 @@ static bool send_directory(struct container *c, node_id_t to)
     struct writer out = {.at = bytes + sizeof(w), .end = bytes + RPC_BYTES_MAX};
     put_directory(c, &out, to);
     memcpy(w.attached, l->attached.words, sizeof(w.attached));
+    node_set_add(&l->known, cluster_self()); // this one keeps a record that says where the home is
     memcpy(w.known, l->known.words, sizeof(w.known));
     w.entries = out.entries;
     memcpy(bytes, &w, sizeof(w));
@@ -197,8 +198,7 @@ static void answer_unknown(node_id_t to, const struct container_gate_wire *in)
 static void gone(struct container *c)
 {
     struct container_link *l = c->link;
-    l->home = l->gate.target;
-    l->generation++;
+    link_set_home(c, l->gate.target, l->generation + 1);
     transition_home_event(c, COH_GONE, NULL);
     transition_directory_free(c);
     node_set_clear(&l->attached);
@@ -217,8 +217,8 @@ static void run(struct container *c, const struct coh_gate_out *out, struct node
     if (out->effects & COH_GATE_DO_COPY)
         fork_copy(c);
     if (out->effects & COH_GATE_DO_TAKE) {
-        l->home = cluster_self();
-        l->generation++;
+        link_set_home(c, cluster_self(), l->generation + 1);
+        link_tell_home(c);
     }
     if (out->effects & COH_GATE_DO_GONE)
         gone(c);

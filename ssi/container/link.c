@@ -54,6 +54,7 @@ bool link_make(struct container *c, const struct container_id *id, node_id_t hom
     l->container = c;
     l->home = home;
     l->generation = generation;
+    l->former = NODE_NONE;
     l->next_index = UINT32_MAX;
     coh_gate_init(&l->gate, here);
     radix_init(&l->directory, &heap_radix_memory);
@@ -175,13 +176,44 @@ struct container *container_import(const struct container_ref *ref)
     return c;
 }
 
+static void mark_asked(struct container *c)
+{
+    for (uint32_t i = 0; c->link->asked_pages && radix_next(&c->pages, &i); i++) {
+        page_t p = page_get(c, i);
+        if (page_asked(p))
+            page_replace(c, i, p | PAGE_FORMER);
+    }
+}
+
+void link_set_home(struct container *c, node_id_t home, uint32_t generation)
+{
+    struct container_link *l = c->link;
+    if (l->home != home) {
+        l->former = l->home;
+        mark_asked(c);
+    }
+    l->home = home;
+    l->generation = generation;
+}
+
+void link_former_died(struct container *c)
+{
+    struct coh_msg moved = {.kind = COH_MOVED, .from = cluster_self(), .node = c->link->home};
+    wire_cork();
+    for (uint32_t i = 0; c->link->asked_pages && radix_next(&c->pages, &i); i++) {
+        if (page_get(c, i) & PAGE_FORMER)
+            transition_event(c, i, &moved, NULL);
+    }
+    wire_uncork();
+}
+
 void link_learn(struct container *c, node_id_t home, uint32_t generation)
 {
     struct container_link *l = c->link;
-    if (link_is_home(c) || generation < l->generation || home >= NODE_MAX || home == cluster_self())
+    if (link_is_home(c) || generation < l->generation || home >= NODE_MAX ||
+        home == cluster_self() || !cluster_is_member(home))
         return;
-    l->home = home;
-    l->generation = generation;
+    link_set_home(c, home, generation);
 }
 
 // ---- end ----------------------------------------------------------------------------------------
@@ -198,6 +230,15 @@ static void ask_all(struct container *c)
             continue;
         node_set_add(&l->asked, n);
         note(c, n, NOTE_ASK);
+    }
+}
+
+// A node that learns this late would report to the wrong heir, should this one die.
+void link_tell_home(struct container *c)
+{
+    node_set_for_each (&c->link->known, n) {
+        if (n != cluster_self())
+            note(c, n, NOTE_HOME);
     }
 }
 
@@ -319,6 +360,7 @@ static void note_at_home(struct container *c, node_id_t from, const struct conta
         break;
     case NOTE_ASK:
     case NOTE_FREE:
+    case NOTE_HOME:
         break;
     }
 }
@@ -359,6 +401,7 @@ static void note_for_holder(struct container *c, node_id_t from,
     case NOTE_LEFT:
     case NOTE_USED:
     case NOTE_UNUSED:
+    case NOTE_HOME:
         break;
     }
 }
@@ -377,7 +420,7 @@ void container_on_note(const struct rpc_in *in)
         return;
     if (c)
         link_learn(c, w.head.home, w.head.generation);
-    if (w.head.count == NOTE_ASK || w.head.count == NOTE_FREE)
+    if (w.head.count == NOTE_ASK || w.head.count == NOTE_FREE || w.head.count == NOTE_HOME)
         note_for_holder(c, in->from, &w);
     else if (c == NULL)
         cluster_count_add("container: unknown", 1);
@@ -455,6 +498,10 @@ void link_check(struct container *c)
         busy += coh_home_is_busy(h);
     }
     ASSERT(busy == l->busy);
+    uint32_t asked = 0;
+    for (uint32_t i = 0; radix_next(&c->pages, &i); i++)
+        asked += page_asked(page_get(c, i)) != COH_RIGHT_NONE;
+    ASSERT(asked == l->asked_pages);
     ASSERT(link_is_home(c) || l->home != cluster_self());
     ASSERT(!link_is_home(c) || l->home == cluster_self());
 }

@@ -183,7 +183,8 @@ static int page_copy(struct container *c, uint32_t index, page_t old)
         return -ENOMEM;
     arch_frame_copy(f, page_frame(old));
     page_hide(c, index);
-    page_replace(c, index, page_with(page_make(f, 0), page_held(old), page_asked(old)));
+    page_replace(c, index,
+                 page_with(page_make(f, 0), page_held(old), page_asked(old)) | (old & PAGE_FORMER));
     if (!(old & PAGE_BORROWED))
         frame_put(page_frame(old));
     return 0;

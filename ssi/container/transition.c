@@ -162,8 +162,10 @@ static void answer_moved(struct container *c, uint32_t index, const struct coh_m
 static void give_up(struct container *c, uint32_t index)
 {
     page_t p = page_get(c, index);
-    if (p)
+    if (page_asked(p)) {
         page_replace(c, index, page_with(p, page_held(p), COH_RIGHT_NONE));
+        c->link->asked_pages--;
+    }
     page_wake(c, index, -ENOMEM);
 }
 
@@ -280,11 +282,16 @@ static page_t let_go(page_t p)
     return page_make(FRAME_NONE, 0);
 }
 
-static void record_put(struct container *c, uint32_t index, page_t p)
+static void record_put(struct container *c, uint32_t index, page_t p, bool asked_again)
 {
+    page_t old = page_get(c, index);
+    if (!asked_again && page_asked(p) && (old & PAGE_FORMER))
+        p |= PAGE_FORMER;
+    c->link->asked_pages += page_asked(p) != COH_RIGHT_NONE;
+    c->link->asked_pages -= page_asked(old) != COH_RIGHT_NONE;
     if (page_frame(p) == FRAME_NONE && page_held(p) == COH_HELD_NONE &&
         page_asked(p) == COH_RIGHT_NONE) {
-        if (page_get(c, index)) {
+        if (old) {
             page_replace(c, index, p);
             radix_remove(&c->pages, index);
         }
@@ -301,7 +308,7 @@ static bool record_make(struct container *c, uint32_t index)
 
 // In the order of enum coh_do.
 static void effects(struct container *c, uint32_t index, const struct coh_holder *h,
-                    const struct coh_out *out, struct content *k)
+                    const struct coh_out *out, struct content *k, bool asked_again)
 {
     page_t p = page_get(c, index);
     bool gave = out->was == COH_HELD_GIVING && out->is != COH_HELD_GIVING;
@@ -316,7 +323,7 @@ static void effects(struct container *c, uint32_t index, const struct coh_holder
         p = page_make(k->frame, k->flags);
         k->frame = FRAME_NONE;
     }
-    record_put(c, index, page_with(p, h->held, h->asked));
+    record_put(c, index, page_with(p, h->held, h->asked), asked_again);
     if (out->effects & COH_DO_WAKE)
         page_wake(c, index, 0);
     if (out->effects & COH_DO_FAIL)
@@ -341,7 +348,7 @@ static void holder_step(struct container *c, uint32_t index, const struct coh_ms
     coh_holder_step(&h, &env, in, &out);
     refused(&out);
     count(c, in, &out);
-    effects(c, index, &h, &out, k);
+    effects(c, index, &h, &out, k, in->kind == COH_MOVED);
     content_free(k);
 }
 

@@ -36,6 +36,7 @@ enum container_note {
     NOTE_USED,         // yes
     NOTE_UNUSED,       // no
     NOTE_FREE,         // home: nobody has: free all
+    NOTE_HOME,         // the sender is the home from now on (the head says the rest)
 };
 
 struct container_note_wire {

@@ -37,6 +37,7 @@ static void equal_or_abort(long a, long b, int line)
 #undef assert_int_equal
 #define assert_int_equal(a, b) equal_or_abort((long)(a), (long)(b), __LINE__)
 
+static unsigned seed_now;
 static uint32_t frames_at_start[NODES];
 static size_t heap_at_start[NODES];
 
@@ -178,7 +179,10 @@ static bool all_done(void *arg)
 
 static void run_scripts(void)
 {
-    assert_true(sim_run(clock_now_ns() + 100 * S, all_done, NULL));
+    if (!sim_run(clock_now_ns() + 100 * S, all_done, NULL)) {
+        fprintf(stderr, "seed %u: %d scripts wait for ever\n", seed_now, running);
+        abort();
+    }
 }
 
 static void run_one(unsigned node, void (*fn)(void *), void *arg)
@@ -230,14 +234,15 @@ static int end(void **state)
         mesh_enter(i);
         if (!cluster_is_member((node_id_t)i))
             continue;
-        assert_int_equal(frame_free_count() + lent_count(i), frames_at_start[i]);
-        if (heap_bytes_used() != heap_at_start[i]) {
+        uint32_t frames = frame_free_count() + lent_count(i);
+        if (frames != frames_at_start[i] || heap_bytes_used() != heap_at_start[i]) {
             static char text[4096];
             struct text t;
             text_init(&t, text, sizeof(text));
             containers_show(&t);
-            fprintf(stderr, "node %u:\n%s", i, text);
+            fprintf(stderr, "seed %u, node %u:\n%s", seed_now, i, text);
         }
+        assert_int_equal(frames, frames_at_start[i]);
         assert_int_equal(heap_bytes_used(), heap_at_start[i]);
     }
     mesh_stop();
@@ -450,6 +455,71 @@ static void back_and_forth(void **state)
     assert_int_equal(mesh_counter("container: malformed page"), 0);
 }
 
+static bool lost_something;
+
+static void wander_among_deaths(void *arg)
+{
+    struct program *p = arg;
+    for (unsigned i = 0; i < 40 && !lost_something; i++) {
+        uint32_t page = (uint32_t)(sim_random() % PAGES);
+        bool write = sim_chance(500);
+        uint8_t v = (uint8_t)sim_random();
+        int error = touch(p->space, page, write, &v);
+        if (error == -EHOSTDOWN)
+            lost_something = true;
+        else
+            assert_int_equal(error, 0);
+        if (write && error == 0)
+            shadow[page] = v;
+        else if (error == 0)
+            assert_int_equal(v, shadow[page]);
+        if (sim_chance(30))
+            (void)wait_for_ns(sim_random() % 30000000, 0);
+    }
+}
+
+static void die_once(unsigned seed)
+{
+    struct program p;
+    unsigned victim = 1 + seed % 2, at = (unsigned)(sim_random() % 12);
+    memset(shadow, 0, sizeof(shadow));
+    lost_something = false;
+    make(&p, 0);
+    for (unsigned i = 0; i < 12 && !lost_something; i++) {
+        unsigned to = (p.node + 1 + (unsigned)(sim_random() % (NODES - 1))) % NODES;
+        start(p.node, wander_among_deaths, &p);
+        sim_run_for(sim_random() % 20000000);
+        if (i == at && p.node != victim)
+            mesh_kill(victim);
+        else if (i == at)
+            at++;
+        run_scripts();
+        mesh_enter(p.node);
+        // Nobody moves to the dead, nor before it is known: the hand-off would see to that.
+        if (i >= at)
+            sim_run_for(S / 10);
+        mesh_enter(p.node);
+        if (!lost_something && cluster_is_member((node_id_t)to) && (i < at || to != victim))
+            move(&p, to);
+        check_all();
+    }
+    run_one(p.node, quit, &p);
+}
+
+static void deaths_at_random(void **state)
+{
+    unsigned survived = 0;
+    for (unsigned seed = 1; seed <= 200; seed++) {
+        end(state);
+        begin(state);
+        sim_seed(seed_now = seed);
+        die_once(seed);
+        survived += !lost_something;
+    }
+    // Both outcomes are met, or this shows nothing.
+    assert_int_equal(survived >= 20 && survived <= 180, 1);
+}
+
 // Counters in shared memory, incremented on all nodes at once: none is lost.
 static struct program sharers[NODES];
 
@@ -564,7 +634,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(pages_follow),     TEST(drains_and_home_moves), TEST(dies_with_its_pages),
         TEST(dies_while_asked), TEST(back_and_forth),        TEST(shared_counters),
-        TEST(image_and_file),
+        TEST(image_and_file),   TEST(deaths_at_random),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
