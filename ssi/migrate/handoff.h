@@ -13,7 +13,9 @@
 //     one stretch of the kernel lock. A node that sent FLUSH(n+1) handles nothing more from nodes
 //     that epoch n+1 leaves out (docs/protocols-notes.md).
 //  3. A node refuses (CHECKED -EBUSY) a process of which it still has a source record, and START
-//     for one that is not whole and running here.
+//     for one that is not whole and running here. START waits while the target record that brought
+//     the process here is not gone (FORGET comes with the answer to the last asker): only so does a
+//     source in COMMIT know where the process is when a new birth node asks.
 #pragma once
 
 #include "lib/node_set.h"

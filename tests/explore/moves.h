@@ -7,7 +7,7 @@
 
 enum {
     NODES = 3,
-    QUEUE = 8,
+    QUEUE = 12,
     TARGETS = 2
 };
 

@@ -3,6 +3,7 @@
 #include "moves.h"
 #include "engine.h"
 #include "lib/fmt.h"
+#include "lib/mutant.h"
 
 // ---- what must hold
 
@@ -114,7 +115,10 @@ static void choose_node(const struct moves *w, unsigned n)
     const struct moves_node *node = &w->node[n];
     enum handoff_state state = (enum handoff_state)node->source.state;
 
-    if (w->moves && node->here && !node->frozen && state == HANDOFF_NONE)
+    bool settled = true; // it moves on only when the last hand-off is closed
+    for (unsigned t = 0; t < TARGETS; t++)
+        settled &= node->target[t].state != HANDOFF_RESUME || MUTANT(43);
+    if (w->moves && node->here && !node->frozen && state == HANDOFF_NONE && settled)
         for (unsigned to = 0; to < NODES; to++)
             if (to != n && w->node[to].alive)
                 explore_choice(CHOICE(START, n, to));
