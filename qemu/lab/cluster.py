@@ -127,12 +127,13 @@ class Cluster:
 
     async def wait_online(self, witness, numbers, until):
         """Until `witness` shows all of `numbers` online in its /proc/cluster/nodes."""
-        missing = numbers
+        missing, output = numbers, b''
         while True:
             seconds = until - time.monotonic()
             if seconds <= 0:
-                raise UpFailed(f'node {missing[0]} is not a member in time',
-                               self.nodes[missing[0]])
+                said = output.decode(errors='replace').strip()
+                raise UpFailed(f'node {missing[0]} is not a member in time; node '
+                               f'{witness.number} says:\n{said}', self.nodes[missing[0]])
             output = bytearray()
             try:
                 await witness.execute(b'cat /proc/cluster/nodes', min(seconds, 20),

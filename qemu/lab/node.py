@@ -72,6 +72,9 @@ class Node:
         self.marks = wire.Marks()
         self.prompt = asyncio.Event()  # the shell reads a line, and nobody has typed
         self.ended = None              # future: status of the line that was typed
+        self.monitor = asyncio.Lock()
+        self.answer = None             # future: what the monitor says to the last command
+        self.restarts = 0
         self.typed = False             # keys of a `console` client since the last prompt
         self.watchers = set()          # functions that get all console bytes
         self.tasks = []
@@ -111,7 +114,8 @@ class Node:
             raise LabFault(f'node {self.number}: QEMU did not open its serial ports')
         self.tasks.append(asyncio.create_task(self.read_console()))
         self.tasks.append(asyncio.create_task(self.read_exec_port()))
-        await self.qmp('qmp_capabilities', greeting=True)
+        self.tasks.append(asyncio.create_task(self.read_monitor()))
+        await self.qmp('qmp_capabilities')
 
     def accept(self, what, connected):
         def take(reader, writer):
@@ -130,11 +134,14 @@ class Node:
     def set_down(self):
         self.down.set()
         self.prompt.clear()
-        if self.ended and not self.ended.done():
-            self.ended.set_exception(NodeDown(f'node {self.number} went down'))
-            self.ended.exception()  # seen, even when nobody waits
-        for barrier in self.barriers.values():
-            barrier.set()
+        self.lose(f'node {self.number} went down')
+
+    def lose(self, why):
+        """Ends what waits for an answer of the node."""
+        for future in (self.ended, *self.barriers.values()):
+            if future and not future.done():
+                future.set_exception(NodeDown(why))
+                future.exception()  # seen, even when nobody waits
 
     def kill(self):
         if self.process and self.process.returncode is None:
@@ -151,20 +158,29 @@ class Node:
 
     # -- the monitor
 
-    async def qmp(self, command, greeting=False):
-        reader, writer = self.readers['qmp'], self.writers['qmp']
-        if greeting:
-            await asyncio.wait_for(reader.readline(), 10)
-        writer.write(json.dumps({'execute': command}).encode() + b'\n')
-        while True:
-            line = await asyncio.wait_for(reader.readline(), 10)
-            if not line:
-                raise NodeDown(f'node {self.number} is down')
-            answer = json.loads(line)
-            if 'error' in answer:
-                raise LabFault(f'node {self.number}: {command}: {answer["error"]["desc"]}')
-            if 'return' in answer:
-                return answer['return']
+    async def qmp(self, command):
+        async with self.monitor:
+            self.answer = asyncio.get_running_loop().create_future()
+            self.writers['qmp'].write(json.dumps({'execute': command}).encode() + b'\n')
+            said = await asyncio.wait_for(self.answer, 10)
+        if 'error' in said:
+            raise LabFault(f'node {self.number}: {command}: {said["error"]["desc"]}')
+
+    async def read_monitor(self):
+        while line := await self.readers['qmp'].readline():
+            said = json.loads(line)
+            if said.get('event') == 'RESET':
+                self.note(f'node {self.number} restarts')
+                self.restart()
+            elif ('return' in said or 'error' in said) and not self.answer.done():
+                self.answer.set_result(said)
+
+    def restart(self):
+        """The machine begins anew by itself: what was under way there is lost."""
+        self.restarts += 1
+        self.prompt.clear()
+        self.frames, self.marks = wire.ExecFrames(), wire.Marks()
+        self.lose(f'node {self.number} restarted')
 
     # -- the console
 
@@ -213,8 +229,8 @@ class Node:
             if self.call and self.call.sequence == sequence:
                 self.call.take(payload)
         elif kind == b'A':
-            if sequence in self.barriers:
-                self.barriers[sequence].set()
+            if sequence in self.barriers and not self.barriers[sequence].done():
+                self.barriers[sequence].set_result(None)
         else:
             self.note(f'node {self.number}: exec port: unknown frame {kind!r}')
 
@@ -222,14 +238,12 @@ class Node:
         """Sends a frame and waits until the node has it whole. Returns its number."""
         self.sequence += 1
         number = self.sequence
-        complete = self.barriers[number] = asyncio.Event()
+        complete = self.barriers[number] = asyncio.get_running_loop().create_future()
         self.writers['com2'].write(wire.exec_frame(kind, number, payload))
         try:
-            await asyncio.wait_for(complete.wait(), max(seconds, 0.001))
+            await asyncio.wait_for(complete, max(seconds, 0.001))
         finally:
             del self.barriers[number]
-        if self.down.is_set():
-            raise NodeDown(f'node {self.number} went down')
         return number
 
     # -- commands

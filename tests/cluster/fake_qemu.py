@@ -5,6 +5,7 @@ serial ports and monitor, and plays a node with busybox ash on a pty and the exe
 Only what the lab sees is played; `-append` words fake=... choose misbehaviour:
   fake=dies     ends at once with status 7       fake=mute    has no shell
   fake=late     the output is sent 300 ms after it was written (a slow exec port)
+A command with the word FAKE-RESET restarts the node while it runs.
 """
 
 import os
@@ -50,6 +51,7 @@ class Node:
         self.port = connect(option('-netdev', 'stream').split('addr.path=')[1])
         self.outs = {}  # a pipe per command: its output keeps its number
         self.late = 'fake=late' in self.words
+        self.resetting = False
         count = int(dict(w.split('=', 1) for w in self.words)['nodes'])
         self.write('nodes', ''.join(f'{i} 1 online 10.77.0.{10 + i} 1 100000 3 0\n'
                                     for i in range(count)).encode())
@@ -105,6 +107,7 @@ class Node:
                 payload, data = data[9:5 + length], data[5 + length:]
                 if kind == b'C':
                     self.command(number, payload)
+                    self.resetting = b'FAKE-RESET' in payload
                 elif kind == b'P':
                     self.write('data', payload)
                 else:
@@ -126,6 +129,13 @@ class Node:
                 keys = self.com1.recv(4096)
                 if not keys:
                     return
+                if self.resetting:
+                    self.resetting = False
+                    self.qmp.sendall(b'{"event": "RESET", "data": {"guest": true}}\r\n')
+                    os.kill(pid, signal.SIGKILL)
+                    time.sleep(0.2)
+                    pid, fd = self.shell()
+                    continue
                 os.write(fd, keys.replace(b'/dev/exec', self.path('text').encode()))
             for out in self.outs:
                 if out in ready and not self.late:

@@ -23,6 +23,13 @@ def test_node_down_is_126(fake):
     assert fake.call('kill', '1').status == 1
 
 
+def test_restart_of_a_node_ends_its_command_with_126(fake):
+    fake.sh(1, 'X=old')
+    r = fake.exec(1, 'sleep 30; FAKE-RESET')
+    assert r.status == 126 and b'restarted' in r.err
+    assert fake.sh(1, 'echo "new $X"') == 'new \n'
+
+
 def test_faults_of_the_tool_are_125(fake):
     assert fake.exec(7, 'true').status == 125
     assert fake.call('exec', 'zero', '--', 'true').status == 125
