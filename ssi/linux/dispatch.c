@@ -7,6 +7,7 @@
 #include "lib/node_var.h"
 #include "lib/string.h"
 #include "ssi/cluster/cluster.h"
+#include "ssi/process/procfs.h"
 
 #define CALL_TABLE_SIZE 512
 
@@ -198,5 +199,6 @@ static void linux_init(void)
     arch_on_syscall = on_syscall;
     arch_on_user_return = on_user_return;
     process_on_interrupted_call = on_interrupted_call;
+    procfs_cluster_file("enosys", linux_unknown_show, NULL);
 }
 INIT_STEP(INIT_PROCESS, linux_init);

@@ -80,6 +80,10 @@ void answer_done(const struct rpc_in *in, uint32_t incarnation, int result, cons
 int routed_call(int32_t pid, enum rpc_kind kind, const void *message, size_t n, void *reply,
                 size_t reply_size);
 
+// The same, with the size of the reply.
+int routed_call_bytes(int32_t pid, enum rpc_kind kind, const void *message, size_t n, void *reply,
+                      size_t reply_size, size_t *bytes);
+
 #define MESSAGE(number, name, class, blocks, handler) void handler(const struct rpc_in *in);
 #include "ssi/cluster/messages.def"
 #undef MESSAGE

@@ -17,3 +17,5 @@ void procfs_cluster_file(const char *name, void (*show)(struct text *t),
 extern int (*process_on_migrate)(int32_t pid, node_id_t to, const struct credentials *who);
 // Text of /proc/PID/depends; NULL: empty.
 extern void (*process_on_depends)(struct process *p, struct text *t);
+// Why the process cannot move, in words; NULL: it can. (Set to migrate_reason.)
+extern const char *(*process_on_cantmove)(struct process *p);

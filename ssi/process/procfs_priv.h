@@ -1,9 +1,34 @@
 // SPDX-License-Identifier: MIT
 // Between the files of procfs.
+//
+// Numbers of its nodes: for a process (or a thread) pid << 20 | kind, else the kind alone.
 #pragma once
 
 #include "ssi/process/priv.h"
 #include "ssi/process/procfs.h"
+
+#define PROC_PID_SHIFT   20
+#define PROC_INODE(p, k) ((uint64_t)(uint32_t)(p) << PROC_PID_SHIFT | (k))
+
+enum {
+    // without a process
+    PROC_ROOT = 1,
+    PROC_CLUSTER = 2,
+    PROC_SYS = 3,
+    PROC_SYS_KERNEL = 4,
+    PROC_SELF = 5,
+    PROC_SYSTEM_FILES = 0x100, // + row of the table
+    PROC_KERNEL_FILES = 0x200,
+    PROC_CLUSTER_FILES = 0x1000,
+    // of a process
+    PROC_DIR = 1,
+    PROC_FD_DIR = 2,
+    PROC_TASK_DIR = 3,
+    PROC_FD_LIST = 4,   // asked between nodes: the open descriptors, in decimal
+    PROC_TASK_LIST = 5, // likewise: the tids
+    PROC_FILES = 0x10,  // + row of the table
+    PROC_FDS = 0x1000,  // + descriptor
+};
 
 struct cluster_file {
     const char *name;
@@ -13,3 +38,35 @@ struct cluster_file {
 
 const struct cluster_file *cluster_file(unsigned index); // NULL behind the last
 int cluster_file_find(const char *name);                 // its index, -ENOENT
+
+struct proc_row { // a plain file or a link
+    const char *name;
+    uint32_t mode;
+    void (*show)(struct text *t);                                        // of the system
+    int (*show_process)(int32_t pid, struct process *p, struct text *t); // local; may sleep
+};
+
+extern const struct proc_row proc_system_rows[];                  // ended by an empty name
+extern const struct proc_row proc_kernel_rows[];                  // /proc/sys/kernel
+extern const struct proc_row proc_process_rows[];                 // /proc/PID
+int proc_row_find(const struct proc_row *rows, const char *name); // -ENOENT
+
+// The text of a process's node, wherever the process is. 0, -ESRCH and others. May sleep.
+int proc_process_text(int32_t pid, uint32_t kind, struct text *t);
+// The same for a process (or thread) of this node.
+int proc_local_text(int32_t pid, uint32_t kind, struct text *t);
+// The process with this PID or a thread with this TID, on this node; NULL.
+struct process *proc_find(int32_t pid);
+// Owner of a process (or thread) anywhere. 0, -ESRCH.
+int proc_owner(int32_t pid, uint32_t *uid);
+// The next PID above `pid` on node `n`; 0: none.
+int32_t proc_next(node_id_t n, int32_t pid);
+int proc_migrate(int32_t pid, node_id_t to, const struct fs_who *who);
+
+// What each node says of itself.
+struct node_facts {
+    uint32_t free_frames, total_frames, processes, tasks;
+    uint64_t user_ns, system_ns, idle_ns;
+    uint64_t heap_bytes;
+} PACKED;
+int node_facts_of(node_id_t n, struct node_facts *f); // 0, -EHOSTDOWN

@@ -35,7 +35,7 @@ static int follow(int32_t pid, node_id_t asked, const struct answer *a)
 }
 
 static int call_once(node_id_t n, int32_t pid, enum rpc_kind kind, const void *message, size_t size,
-                     void *reply, size_t reply_size)
+                     void *reply, size_t reply_size, size_t *bytes)
 {
     long got = rpc_call(n, kind, message, size, reply, reply_size, 0);
     if (got == -EHOSTDOWN) {
@@ -48,6 +48,7 @@ static int call_once(node_id_t n, int32_t pid, enum rpc_kind kind, const void *m
         return -EPROTO;
     struct answer a;
     memcpy(&a, reply, sizeof(a));
+    *bytes = (size_t)got;
     return follow(pid, n, &a);
 }
 
@@ -55,17 +56,25 @@ int routed_call(int32_t pid, enum rpc_kind kind, const void *message, size_t n, 
                 size_t reply_size)
 {
     struct answer plain;
+    size_t bytes;
     if (!reply) {
         reply = &plain;
         reply_size = sizeof(plain);
     }
+    return routed_call_bytes(pid, kind, message, n, reply, reply_size, &bytes);
+}
+
+int routed_call_bytes(int32_t pid, enum rpc_kind kind, const void *message, size_t n, void *reply,
+                      size_t reply_size, size_t *bytes)
+{
+    *bytes = 0;
     for (int i = 0; i < TRIES_MAX; i++) {
         node_id_t at = location_of(pid);
         if (at == NODE_NONE)
             at = location_search(pid);
         if (at == NODE_NONE)
             return -ESRCH;
-        int e = call_once(at, pid, kind, message, n, reply, reply_size);
+        int e = call_once(at, pid, kind, message, n, reply, reply_size, bytes);
         if (e != 1)
             return e;
         if (i > 8) // hints that lead in a circle: give the news time to arrive

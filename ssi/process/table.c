@@ -20,6 +20,7 @@ void (*process_on_move)(struct task *t);
 void (*process_on_interrupted_call)(struct task *t, bool sa_restart);
 int (*process_on_migrate)(int32_t pid, node_id_t to, const struct credentials *who);
 void (*process_on_depends)(struct process *p, struct text *t);
+const char *(*process_on_cantmove)(struct process *p);
 
 NODE_VAR(struct pid_pool, pids);
 NODE_VAR(struct list, processes); // by pid

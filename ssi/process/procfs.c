@@ -1,0 +1,389 @@
+// SPDX-License-Identifier: MIT
+// The tree of /proc: which names there are and what each node is.
+#include "ssi/process/procfs.h"
+#include "kernel/init.h"
+#include "lib/errno.h"
+#include "lib/string.h"
+#include "mm/heap.h"
+#include "ssi/cluster/cluster.h"
+#include "ssi/fs/generated.h"
+#include "ssi/process/procfs_priv.h"
+
+#define DIR_MODE  0040555u
+#define LINK_MODE 0120777u
+#define FILE_TYPE 0100000u
+#define TEXT_MAX  (32u << 10)
+
+static int32_t pid_of(uint64_t inode)
+{
+    return (int32_t)(inode >> PROC_PID_SHIFT);
+}
+
+static uint32_t kind_of(uint64_t inode)
+{
+    return (uint32_t)inode & ((1u << PROC_PID_SHIFT) - 1);
+}
+
+int proc_row_find(const struct proc_row *rows, const char *name)
+{
+    for (int i = 0; rows[i].name; i++) {
+        if (!strcmp(rows[i].name, name))
+            return i;
+    }
+    return -ENOENT;
+}
+
+static unsigned rows_count(const struct proc_row *rows)
+{
+    unsigned n = 0;
+    while (rows[n].name)
+        n++;
+    return n;
+}
+
+// ---- attributes
+// ----------------------------------------------------------------------------------
+static int entry(struct gen_entry *e, uint64_t inode, uint32_t mode, const char *name)
+{
+    *e = (struct gen_entry){.inode = inode, .mode = mode};
+    str_copy(e->name, name, sizeof(e->name));
+    return 0;
+}
+
+static int process_attributes(int32_t pid, uint32_t kind, struct gen_entry *e)
+{
+    uint32_t uid;
+    int error = proc_owner(pid, &uid);
+    if (error < 0)
+        return -ENOENT;
+    if (kind == PROC_DIR || kind == PROC_TASK_DIR)
+        e->mode = DIR_MODE;
+    else if (kind == PROC_FD_DIR)
+        e->mode = 0040500;
+    else if (kind >= PROC_FDS)
+        e->mode = 0120700;
+    else if (kind >= PROC_FILES && kind - PROC_FILES < rows_count(proc_process_rows))
+        e->mode = proc_process_rows[kind - PROC_FILES].mode;
+    else
+        return -ENOENT;
+    e->uid = e->gid = uid;
+    return 0;
+}
+
+static int system_attributes(uint32_t kind, struct gen_entry *e)
+{
+    if (kind >= PROC_ROOT && kind <= PROC_SYS_KERNEL)
+        e->mode = DIR_MODE;
+    else if (kind == PROC_SELF)
+        e->mode = LINK_MODE;
+    else if (kind >= PROC_CLUSTER_FILES) {
+        const struct cluster_file *f = cluster_file(kind - PROC_CLUSTER_FILES);
+        if (!f)
+            return -ENOENT;
+        e->mode = FILE_TYPE | (f->write ? 0644 : 0444);
+    } else if (kind >= PROC_KERNEL_FILES && kind - PROC_KERNEL_FILES < rows_count(proc_kernel_rows))
+        e->mode = FILE_TYPE | 0444;
+    else if (kind >= PROC_SYSTEM_FILES && kind - PROC_SYSTEM_FILES < rows_count(proc_system_rows))
+        e->mode = proc_system_rows[kind - PROC_SYSTEM_FILES].mode;
+    else
+        return -ENOENT;
+    return 0;
+}
+
+static int attributes(uint64_t inode, struct gen_entry *e)
+{
+    *e = (struct gen_entry){.inode = inode};
+    return pid_of(inode) ? process_attributes(pid_of(inode), kind_of(inode), e)
+                         : system_attributes(kind_of(inode), e);
+}
+
+// ---- names
+// ---------------------------------------------------------------------------------------
+static bool number(const char *name, int32_t *value)
+{
+    uint32_t v;
+    if (name[0] < '0' || name[0] > '9' || !str_to_u32(name, &v) || v > INT32_MAX)
+        return false;
+    *value = (int32_t)v;
+    return true;
+}
+
+static int look_at(uint64_t inode, const char *name, struct gen_entry *e)
+{
+    int r = attributes(inode, e);
+    str_copy(e->name, name, sizeof(e->name));
+    return r;
+}
+
+static int look_root(const char *name, struct gen_entry *e)
+{
+    int32_t pid;
+    if (number(name, &pid))
+        return pid > 0 ? look_at(PROC_INODE(pid, PROC_DIR), name, e) : -ENOENT;
+    if (!strcmp(name, "cluster"))
+        return entry(e, PROC_CLUSTER, DIR_MODE, name);
+    if (!strcmp(name, "sys"))
+        return entry(e, PROC_SYS, DIR_MODE, name);
+    if (!strcmp(name, "self"))
+        return entry(e, PROC_SELF, LINK_MODE, name);
+    int row = proc_row_find(proc_system_rows, name);
+    return row < 0 ? row : look_at(PROC_SYSTEM_FILES + (unsigned)row, name, e);
+}
+
+static int look_process(int32_t pid, const char *name, struct gen_entry *e)
+{
+    if (!strcmp(name, "fd"))
+        return look_at(PROC_INODE(pid, PROC_FD_DIR), name, e);
+    if (!strcmp(name, "task"))
+        return look_at(PROC_INODE(pid, PROC_TASK_DIR), name, e);
+    int row = proc_row_find(proc_process_rows, name);
+    return row < 0 ? row : look_at(PROC_INODE(pid, PROC_FILES + (unsigned)row), name, e);
+}
+
+// The first of a list of decimal numbers that is above `after`.
+static bool first_above(const char *s, int32_t after, int32_t *found)
+{
+    bool any = false;
+    while (*s) {
+        int32_t v = 0;
+        while (*s >= '0' && *s <= '9')
+            v = v * 10 + (*s++ - '0');
+        while (*s == ' ')
+            s++;
+        if (v > after && (!any || v < *found)) {
+            *found = v;
+            any = true;
+        }
+    }
+    return any;
+}
+
+#define LIST_BYTES (12u << 10)
+
+static bool list_next(int32_t pid, uint32_t kind, int32_t after, int32_t *found)
+{
+    char *buffer = heap_alloc(LIST_BYTES);
+    if (!buffer)
+        return false;
+    struct text t;
+    text_init(&t, buffer, LIST_BYTES);
+    bool any = proc_process_text(pid, kind, &t) == 0 && first_above(buffer, after, found);
+    heap_free(buffer);
+    return any;
+}
+
+static int look_number(int32_t pid, uint32_t dir, const char *name, struct gen_entry *e)
+{
+    int32_t v, found;
+    uint32_t list = dir == PROC_FD_DIR ? PROC_FD_LIST : PROC_TASK_LIST;
+    if (!number(name, &v) || !list_next(pid, list, v - 1, &found) || found != v)
+        return -ENOENT;
+    return look_at(dir == PROC_FD_DIR ? PROC_INODE(pid, PROC_FDS + (uint32_t)v)
+                                      : PROC_INODE(v, PROC_DIR),
+                   name, e);
+}
+
+static int look(const struct fs_who *who, uint64_t dir, const char *name, struct gen_entry *e)
+{
+    int32_t pid = pid_of(dir);
+    uint32_t kind = kind_of(dir);
+    int row;
+    (void)who;
+    if (!strcmp(name, "..")) {
+        if (pid && kind != PROC_DIR)
+            return look_at(PROC_INODE(pid, PROC_DIR), name, e);
+        return entry(e, kind == PROC_SYS_KERNEL && !pid ? PROC_SYS : PROC_ROOT, DIR_MODE, name);
+    }
+    if (pid)
+        return kind == PROC_DIR ? look_process(pid, name, e) : look_number(pid, kind, name, e);
+    switch (kind) {
+    case PROC_ROOT:
+        return look_root(name, e);
+    case PROC_CLUSTER:
+        row = cluster_file_find(name);
+        return row < 0 ? row : look_at(PROC_CLUSTER_FILES + (unsigned)row, name, e);
+    case PROC_SYS:
+        return strcmp(name, "kernel") ? -ENOENT : entry(e, PROC_SYS_KERNEL, DIR_MODE, name);
+    case PROC_SYS_KERNEL:
+        row = proc_row_find(proc_kernel_rows, name);
+        return row < 0 ? row : look_at(PROC_KERNEL_FILES + (unsigned)row, name, e);
+    }
+    return -ENOENT;
+}
+
+// ---- listings
+// ------------------------------------------------------------------------------------
+static int list_rows(const struct proc_row *rows, uint64_t base, uint64_t row, uint32_t mode,
+                     struct gen_entry *e)
+{
+    if (row >= rows_count(rows))
+        return -ENOENT;
+    return entry(e, base + row, mode ? mode : rows[row].mode, rows[row].name);
+}
+
+#define CURSOR_PIDS (1ull << 56) // then node << 32 | pid: what was listed last
+#define ROOT_NAMES  3u
+
+// First the fixed names, then the processes of each member.
+static int list_root(uint64_t *cursor, struct gen_entry *e)
+{
+    static const struct {
+        const char *name;
+        uint32_t inode, mode;
+    } names[ROOT_NAMES] = {{"cluster", PROC_CLUSTER, DIR_MODE},
+                           {"sys", PROC_SYS, DIR_MODE},
+                           {"self", PROC_SELF, LINK_MODE}};
+    uint64_t at = *cursor;
+    if (at < ROOT_NAMES) {
+        ++*cursor;
+        return entry(e, names[at].inode, names[at].mode, names[at].name);
+    }
+    if (at < CURSOR_PIDS) {
+        ++*cursor;
+        if (list_rows(proc_system_rows, PROC_SYSTEM_FILES, at - ROOT_NAMES, 0, e) == 0)
+            return 0;
+        node_id_t first = cluster_next(NODE_NONE);
+        if (first == NODE_NONE)
+            return -ENOENT;
+        at = CURSOR_PIDS | (uint64_t)first << 32;
+    }
+    node_id_t n = (node_id_t)(at >> 32);
+    int32_t pid = (int32_t)(uint32_t)at;
+    while (cluster_is_member(n) ? (pid = proc_next(n, pid)) == 0 : true) {
+        n = cluster_next(n);
+        pid = 0;
+        if (n == NODE_NONE)
+            return -ENOENT;
+    }
+    char name[16];
+    fmt_print(name, sizeof(name), "%d", pid);
+    *cursor = CURSOR_PIDS | (uint64_t)n << 32 | (uint32_t)pid;
+    return entry(e, PROC_INODE(pid, PROC_DIR), DIR_MODE, name);
+}
+
+static int list_process(int32_t pid, uint64_t *cursor, struct gen_entry *e)
+{
+    uint64_t at = (*cursor)++;
+    if (at == 0)
+        return entry(e, PROC_INODE(pid, PROC_FD_DIR), 0040500, "fd");
+    if (at == 1)
+        return entry(e, PROC_INODE(pid, PROC_TASK_DIR), DIR_MODE, "task");
+    return list_rows(proc_process_rows, PROC_INODE(pid, PROC_FILES), at - 2, 0, e);
+}
+
+// The cursor is the last number listed plus one.
+static int list_numbers(int32_t pid, uint32_t dir, uint64_t *cursor, struct gen_entry *e)
+{
+    int32_t v;
+    char name[16];
+    bool fds = dir == PROC_FD_DIR;
+    if (!list_next(pid, fds ? PROC_FD_LIST : PROC_TASK_LIST, (int32_t)*cursor - 1, &v))
+        return -ENOENT;
+    *cursor = (uint64_t)v + 1;
+    fmt_print(name, sizeof(name), "%d", v);
+    return fds ? entry(e, PROC_INODE(pid, PROC_FDS + (uint32_t)v), 0120700, name)
+               : entry(e, PROC_INODE(v, PROC_DIR), DIR_MODE, name);
+}
+
+static int list(uint64_t dir, uint64_t *cursor, struct gen_entry *e)
+{
+    int32_t pid = pid_of(dir);
+    uint32_t kind = kind_of(dir);
+    if (pid)
+        return kind == PROC_DIR ? list_process(pid, cursor, e) : list_numbers(pid, kind, cursor, e);
+    uint64_t at = *cursor;
+    const struct cluster_file *f;
+    switch (kind) {
+    case PROC_ROOT:
+        return list_root(cursor, e);
+    case PROC_CLUSTER:
+        f = cluster_file((unsigned)at);
+        ++*cursor;
+        return f ? entry(e, PROC_CLUSTER_FILES + at, FILE_TYPE | (f->write ? 0644 : 0444), f->name)
+                 : -ENOENT;
+    case PROC_SYS:
+        ++*cursor;
+        return at ? -ENOENT : entry(e, PROC_SYS_KERNEL, DIR_MODE, "kernel");
+    case PROC_SYS_KERNEL:
+        ++*cursor;
+        return list_rows(proc_kernel_rows, PROC_KERNEL_FILES, at, FILE_TYPE | 0444, e);
+    }
+    return -ENOENT;
+}
+
+// ---- content
+// -------------------------------------------------------------------------------------
+static int show(uint64_t inode, struct text *t)
+{
+    uint32_t kind = kind_of(inode);
+    if (pid_of(inode))
+        return proc_process_text(pid_of(inode), kind, t);
+    if (kind >= PROC_CLUSTER_FILES)
+        cluster_file(kind - PROC_CLUSTER_FILES)->show(t);
+    else if (kind >= PROC_KERNEL_FILES)
+        proc_kernel_rows[kind - PROC_KERNEL_FILES].show(t);
+    else
+        proc_system_rows[kind - PROC_SYSTEM_FILES].show(t);
+    return 0;
+}
+
+static long write_node(const struct fs_who *who, int32_t pid, const char *bytes, size_t n)
+{
+    char text[16];
+    uint32_t to;
+    if (n >= sizeof(text))
+        return -EINVAL;
+    memcpy(text, bytes, n);
+    while (n && (text[n - 1] == '\n' || text[n - 1] == ' '))
+        n--;
+    text[n] = 0;
+    if (n == 0 || !str_to_u32(text, &to) || to >= NODE_MAX || !cluster_is_member((node_id_t)to))
+        return -EINVAL;
+    return proc_migrate(pid, (node_id_t)to, who);
+}
+
+static long write(const struct fs_who *who, uint64_t inode, const char *bytes, size_t n)
+{
+    uint32_t kind = kind_of(inode);
+    if (pid_of(inode)) {
+        if (kind != PROC_FILES + (uint32_t)proc_row_find(proc_process_rows, "node"))
+            return -EACCES;
+        long e = write_node(who, pid_of(inode), bytes, n);
+        return e < 0 ? e : (long)n;
+    }
+    if (kind < PROC_CLUSTER_FILES)
+        return -EACCES;
+    const struct cluster_file *f = cluster_file(kind - PROC_CLUSTER_FILES);
+    return f && f->write ? f->write(who, bytes, n) : -EACCES;
+}
+
+static int link(const struct fs_who *who, uint64_t inode, char *to, size_t size)
+{
+    if (inode == PROC_SELF) {
+        fmt_print(to, size, "%d", who->pid);
+        return 0;
+    }
+    struct text t;
+    text_init(&t, to, size);
+    int e = proc_process_text(pid_of(inode), kind_of(inode), &t);
+    if (e == 0 && t.length == 0)
+        e = -ENOENT; // a zombie has neither program nor directory
+    return e;
+}
+
+static const struct gen_tree tree = {
+    .path = "/proc",
+    .look = look,
+    .attributes = attributes,
+    .list = list,
+    .show = show,
+    .text_bytes = TEXT_MAX,
+    .write = write,
+    .link = link,
+};
+
+static void procfs_mount(void)
+{
+    fs_mount_generated(&tree);
+}
+INIT_STEP(INIT_PROCESS, procfs_mount);

@@ -1,0 +1,416 @@
+// SPDX-License-Identifier: MIT
+// Texts of /proc/PID as proc(5) has them, made on the node that has the process. Of a zombie most
+// is empty.
+#include "lib/errno.h"
+#include "lib/string.h"
+#include "kernel/timer.h"
+#include "mm/heap.h"
+#include "ssi/cluster/cluster.h"
+#include "ssi/container/container.h"
+#include "ssi/process/procfs_priv.h"
+
+#define TICK_NS   (NS_PER_S / 100)
+#define TTY_S0    (4 << 8 | 64) // device number of the console
+#define FILE_R    0100444u
+#define FILE_OWN  0100400u
+#define LINK      0120777u
+#define WORDS_MAX (8u << 10) // of cmdline and environ
+
+struct process *proc_find(int32_t pid)
+{
+    struct process *p = process_find(pid);
+    struct task *t = p ? NULL : task_find(pid);
+    return t ? t->process : p;
+}
+
+static char state_letter(const struct process *p)
+{
+    const struct task *t;
+    switch (p->state) {
+    case PROCESS_ZOMBIE:
+        return 'Z';
+    case PROCESS_STOPPED:
+        return 'T';
+    case PROCESS_MOVING:
+        return 'D';
+    case PROCESS_RUNNING:
+        break;
+    }
+    list_for_each (t, &p->tasks, link) {
+        if (t->thread->state == THREAD_RUNNING || t->thread->state == THREAD_READY)
+            return 'R';
+    }
+    return 'S';
+}
+
+static uint32_t resident_pages(const struct process *p)
+{
+    uint32_t pages = 0;
+    const struct segment *s;
+    const void *last = NULL;
+    if (!p->space)
+        return 0;
+    list_for_each (s, &p->space->segments, link) {
+        if (s->object != last)
+            pages += container_pages_present(s->object);
+        last = s->object;
+    }
+    return MIN(pages, p->space->mapped_pages);
+}
+
+static sigset64 actions_that(const struct process *p, bool ignored)
+{
+    sigset64 set = 0;
+    for (int i = 1; p->actions && i <= SIGNAL_MAX; i++) {
+        uint32_t h = p->actions->action[i - 1].handler;
+        if (ignored ? h == SIG_IGN : h > SIG_IGN)
+            set |= SIGBIT(i);
+    }
+    return set;
+}
+
+static const struct task *first_task(const struct process *p)
+{
+    return list_empty(&p->tasks) ? NULL : list_entry(p->tasks.next, struct task, link);
+}
+
+static int show_stat(int32_t pid, struct process *p, struct text *t)
+{
+    uint64_t user, system;
+    const struct task *first = first_task(p);
+    const struct space *s = p->space;
+    process_times(p, &user, &system);
+    text_add(t, "%d (%s) %c %d %d %d %d %d 0 ", pid, p->name, state_letter(p), p->parent, p->pgrp,
+             p->sid, p->tty_attached ? TTY_S0 : 0, p->tty_attached ? p->pgrp : -1);
+    text_add(t, "%u 0 %u 0 %u %u %u %u %d %d %u 0 ", s ? (unsigned)s->minor_faults : 0,
+             s ? (unsigned)s->major_faults : 0, (unsigned)(user / TICK_NS),
+             (unsigned)(system / TICK_NS), (unsigned)(p->child_user_ns / TICK_NS),
+             (unsigned)(p->child_system_ns / TICK_NS), 20 + p->nice, p->nice,
+             MAX(p->task_count, 1u));
+    text_add(t, "%u %u %u %u ", (unsigned)(p->start_ns / TICK_NS),
+             s ? s->mapped_pages << PAGE_SHIFT : 0, resident_pages(p),
+             p->limits[RLIMIT_RSS].current);
+    text_add(t, "0 0 0 %u %u ", first ? first->regs->esp : 0, first ? first->regs->eip : 0);
+    text_add(t, "%u %u %u %u ", (unsigned)(uint32_t)p->pending.pending,
+             first ? (unsigned)(uint32_t)first->blocked : 0,
+             (unsigned)(uint32_t)actions_that(p, true), (unsigned)(uint32_t)actions_that(p, false));
+    text_add(t, "0 0 0 %d 0 0 0 0 0 0 0 0 %u %u %u %u %u %d\n", p->exit_signal,
+             s ? s->brk_start : 0, p->arg_start, p->arg_end, p->env_start, p->env_end,
+             p->exit_status);
+    return 0;
+}
+
+static const char *state_word(char letter)
+{
+    switch (letter) {
+    case 'R':
+        return "R (running)";
+    case 'S':
+        return "S (sleeping)";
+    case 'T':
+        return "T (stopped)";
+    case 'Z':
+        return "Z (zombie)";
+    }
+    return "D (disk sleep)";
+}
+
+static void add_set(struct text *t, const char *name, sigset64 s)
+{
+    text_add(t, "%s:\t%08x%08x\n", name, (unsigned)(s >> 32), (unsigned)(uint32_t)s);
+}
+
+static int show_status(int32_t pid, struct process *p, struct text *t)
+{
+    const struct credentials *c = &p->cred;
+    const struct task *first = first_task(p);
+    text_add(t, "Name:\t%s\nUmask:\t%04o\nState:\t%s\nTgid:\t%d\nPid:\t%d\nPPid:\t%d\n", p->name,
+             p->fs ? p->fs->umask : 0, state_word(state_letter(p)), p->pid, pid, p->parent);
+    text_add(t, "TracerPid:\t0\nUid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\nGroups:\t", c->uid,
+             c->euid, c->suid, c->fsuid, c->gid, c->egid, c->sgid, c->fsgid);
+    for (uint32_t i = 0; i < c->group_count; i++)
+        text_add(t, "%u ", c->groups[i]);
+    uint32_t kib = p->space ? p->space->mapped_pages * 4 : 0;
+    text_add(t, "\nVmSize:\t%8u kB\nVmRSS:\t%8u kB\nThreads:\t%u\n", kib, resident_pages(p) * 4,
+             MAX(p->task_count, 1u));
+    add_set(t, "SigPnd", first ? first->pending.pending : 0);
+    add_set(t, "ShdPnd", p->pending.pending);
+    add_set(t, "SigBlk", first ? first->blocked : 0);
+    add_set(t, "SigIgn", actions_that(p, true));
+    add_set(t, "SigCgt", actions_that(p, false));
+    text_add(t, "NoNewPrivs:\t%d\nNode:\t%u\nIncarnation:\t%u\n", p->no_new_privileges,
+             cluster_self(), p->incarnation);
+    return 0;
+}
+
+static int show_statm(int32_t pid, struct process *p, struct text *t)
+{
+    (void)pid;
+    text_add(t, "%u %u 0 0 0 0 0\n", p->space ? p->space->mapped_pages : 0, resident_pages(p));
+    return 0;
+}
+
+static int show_comm(int32_t pid, struct process *p, struct text *t)
+{
+    const struct task *task = task_find(pid);
+    text_add(t, "%s\n", task ? task->thread->name : p->name);
+    return 0;
+}
+
+// ---- what lies in the process's own memory
+// -------------------------------------------------------
+// Bytes of a process's memory, through its containers: short at a hole. May sleep; then `p` may be
+// gone, so it is looked up again for each piece.
+static size_t peek(int32_t pid, uint32_t at, char *to, size_t n)
+{
+    size_t done = 0;
+    while (done < n) {
+        struct process *p = process_find(pid);
+        struct segment *s = p && p->space ? space_find(p->space, at) : NULL;
+        if (!s)
+            break;
+        struct container *c = s->object;
+        uint64_t offset = ((uint64_t)s->index << PAGE_SHIFT) + (at - s->start);
+        size_t piece = MIN(n - done, (size_t)(s->end - at));
+        struct xfer x;
+        xfer_kernel(&x, to + done, piece);
+        container_get(c);
+        int e = container_read(c, offset, &x);
+        container_put(c);
+        done += x.done;
+        at += (uint32_t)x.done;
+        if (e < 0 || x.done == 0)
+            break;
+    }
+    return done;
+}
+
+static int show_words(int32_t pid, uint32_t from, uint32_t to, struct text *t)
+{
+    if (to <= from)
+        return 0;
+    size_t room = t->size - t->length - 1;
+    size_t n = MIN(MIN((size_t)(to - from), (size_t)WORDS_MAX), room);
+    t->length += peek(pid, from, t->at + t->length, n);
+    t->at[t->length] = 0;
+    return 0;
+}
+
+static int show_cmdline(int32_t pid, struct process *p, struct text *t)
+{
+    (void)pid;
+    return p->space ? show_words(p->pid, p->arg_start, p->arg_end, t) : 0;
+}
+
+static int show_environ(int32_t pid, struct process *p, struct text *t)
+{
+    (void)pid;
+    return p->space ? show_words(p->pid, p->env_start, p->env_end, t) : 0;
+}
+
+// ---- maps
+// ----------------------------------------------------------------------------------------
+static const char *segment_name(const struct process *p, const struct segment *s)
+{
+    if (s->flags & SEGMENT_STACK)
+        return "[stack]";
+    if (s->flags & SEGMENT_BRK)
+        return "[heap]";
+    switch ((enum maps_note)(uintptr_t)s->note) {
+    case MAPS_PROGRAM:
+        return p->path;
+    case MAPS_INTERPRETER:
+        return "[interpreter]";
+    case MAPS_TRAMPOLINE:
+        return "[sigreturn]";
+    case MAPS_FILE:
+    case MAPS_READ_ONLY:
+        return "[file]";
+    case MAPS_NOTHING:
+        break;
+    }
+    return "";
+}
+
+static int show_maps(int32_t pid, struct process *p, struct text *t)
+{
+    const struct segment *s;
+    (void)pid;
+    if (!p->space)
+        return 0;
+    list_for_each (s, &p->space->segments, link) {
+        bool file = s->note != NULL;
+        const char *name = segment_name(p, s);
+        text_add(t, "%08x-%08x %c%c%c%c %08x 00:00 0 %s%s\n", s->start, s->end,
+                 s->prot & PROT_R ? 'r' : '-', s->prot & PROT_W ? 'w' : '-',
+                 s->prot & PROT_X ? 'x' : '-', s->flags & SEGMENT_SHARED ? 's' : 'p',
+                 file ? s->index << PAGE_SHIFT : 0, *name ? "                        " : "", name);
+    }
+    return 0;
+}
+
+// ---- limits
+// --------------------------------------------------------------------------------------
+static void add_limit(struct text *t, uint32_t value)
+{
+    if (value == RLIM_INFINITY)
+        text_add(t, "%-21s", "unlimited");
+    else
+        text_add(t, "%-21u", value);
+}
+
+static int show_limits(int32_t pid, struct process *p, struct text *t)
+{
+    static const struct {
+        const char *name, *unit;
+    } rows[RLIMITS] = {
+        {"Max cpu time", "seconds"},     {"Max file size", "bytes"},
+        {"Max data size", "bytes"},      {"Max stack size", "bytes"},
+        {"Max core file size", "bytes"}, {"Max resident set", "bytes"},
+        {"Max processes", "processes"},  {"Max open files", "files"},
+        {"Max locked memory", "bytes"},  {"Max address space", "bytes"},
+        {"Max file locks", "locks"},     {"Max pending signals", "signals"},
+        {"Max msgqueue size", "bytes"},  {"Max nice priority", ""},
+        {"Max realtime priority", ""},   {"Max realtime timeout", "us"},
+    };
+    (void)pid;
+    text_add(t, "%-26s%-21s%-21s%-10s\n", "Limit", "Soft Limit", "Hard Limit", "Units");
+    for (unsigned i = 0; i < RLIMITS; i++) {
+        text_add(t, "%-26s", rows[i].name);
+        add_limit(t, p->limits[i].current);
+        add_limit(t, p->limits[i].maximum);
+        text_add(t, "%-10s\n", rows[i].unit);
+    }
+    return 0;
+}
+
+// ---- where it is and what holds it
+// ---------------------------------------------------------------
+static int show_node(int32_t pid, struct process *p, struct text *t)
+{
+    (void)pid, (void)p;
+    text_add(t, "%u\n", cluster_self());
+    return 0;
+}
+
+static int show_cantmove(int32_t pid, struct process *p, struct text *t)
+{
+    (void)pid;
+    const char *why = process_on_cantmove ? process_on_cantmove(p) : p->cannot_move;
+    if (why)
+        text_add(t, "%s\n", why);
+    return 0;
+}
+
+static int show_depends(int32_t pid, struct process *p, struct text *t)
+{
+    (void)pid;
+    if (process_on_depends && p->state != PROCESS_ZOMBIE)
+        process_on_depends(p, t);
+    return 0;
+}
+
+// ---- links
+// ---------------------------------------------------------------------------------------
+static int show_exe(int32_t pid, struct process *p, struct text *t)
+{
+    (void)pid;
+    if (p->space)
+        text_add(t, "%s", p->path);
+    return 0;
+}
+
+static int add_path(struct process *p, struct fs_place dir, struct text *t)
+{
+    struct fs_who who;
+    process_who(p, &who);
+    who.uid = who.gid = 0;
+    char *path = heap_alloc(PATH_MAX_BYTES);
+    if (!path)
+        return -ENOMEM;
+    long n = fs_path_of(&who, dir, path, PATH_MAX_BYTES);
+    if (n > 0)
+        text_add(t, "%s", path);
+    heap_free(path);
+    return n < 0 ? (int)n : 0;
+}
+
+static int show_cwd(int32_t pid, struct process *p, struct text *t)
+{
+    (void)pid;
+    return p->fs ? add_path(p, p->fs->cwd, t) : 0;
+}
+
+static int show_root(int32_t pid, struct process *p, struct text *t)
+{
+    (void)pid, (void)p;
+    text_add(t, "/"); // as seen from inside
+    return 0;
+}
+
+static int show_descriptor(struct process *p, int fd, struct text *t)
+{
+    struct file *f = p->files ? fd_file_get(p->files, fd) : NULL;
+    if (!f)
+        return -ENOENT;
+    int e = 0;
+    if (!strcmp(f->ops->name, "directory"))
+        e = add_path(p, f->place, t);
+    else if (!strcmp(f->ops->name, "tty"))
+        text_add(t, "/dev/console");
+    else
+        text_add(t, "%s:[%u]", f->ops->name, (unsigned)f->place.inode);
+    file_put(f);
+    return e;
+}
+
+static int list_descriptors(const struct process *p, struct text *t)
+{
+    for (int fd = p->files ? fd_next(p->files, -1) : -1; fd >= 0; fd = fd_next(p->files, fd))
+        text_add(t, "%d ", fd);
+    return 0;
+}
+
+static int list_tasks(const struct process *p, struct text *t)
+{
+    const struct task *task;
+    if (list_empty(&p->tasks))
+        text_add(t, "%d ", p->pid);
+    list_for_each (task, &p->tasks, link)
+        text_add(t, "%d ", task->tid);
+    return 0;
+}
+
+const struct proc_row proc_process_rows[] = {
+    {"stat", FILE_R, NULL, show_stat},
+    {"status", FILE_R, NULL, show_status},
+    {"statm", FILE_R, NULL, show_statm},
+    {"cmdline", FILE_R, NULL, show_cmdline},
+    {"comm", FILE_R, NULL, show_comm},
+    {"environ", FILE_OWN, NULL, show_environ},
+    {"maps", FILE_R, NULL, show_maps},
+    {"limits", FILE_R, NULL, show_limits},
+    {"node", 0100666, NULL, show_node}, // who may is checked as for kill
+    {"cantmove", FILE_R, NULL, show_cantmove},
+    {"depends", FILE_R, NULL, show_depends},
+    {"exe", LINK, NULL, show_exe},
+    {"cwd", LINK, NULL, show_cwd},
+    {"root", LINK, NULL, show_root},
+    {NULL, 0, NULL, NULL},
+};
+
+int proc_local_text(int32_t pid, uint32_t kind, struct text *t)
+{
+    struct process *p = proc_find(pid);
+    if (!p)
+        return -ESRCH;
+    if (kind == PROC_FD_LIST)
+        return list_descriptors(p, t);
+    if (kind == PROC_TASK_LIST)
+        return list_tasks(p, t);
+    if (kind >= PROC_FDS)
+        return show_descriptor(p, (int)(kind - PROC_FDS), t);
+    if (kind < PROC_FILES || kind - PROC_FILES >= ARRAY_SIZE(proc_process_rows) - 1)
+        return -ENOENT;
+    return proc_process_rows[kind - PROC_FILES].show_process(pid, p, t);
+}

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: MIT
+// /proc of what is on other nodes: listed and read by rpc.
+#include "lib/errno.h"
+#include "lib/string.h"
+#include "lib/node_var.h"
+#include "kernel/timer.h"
+#include "mm/frame.h"
+#include "mm/heap.h"
+#include "ssi/cluster/cluster.h"
+#include "ssi/process/location.h"
+#include "ssi/process/messages.h"
+#include "ssi/process/procfs_priv.h"
+
+#define LIST_PIDS 256u
+#define FRESH_NS  (50 * NS_PER_MS) // a list from another node is good for that long
+#define SHOW_MAX  (RPC_BYTES_MAX - (uint32_t)sizeof(struct answer))
+
+struct message_show {
+    struct message_about about;
+    uint32_t kind;
+} PACKED;
+
+struct message_migrate {
+    struct message_about about;
+    uint16_t to, reserved;
+    uint32_t uid;
+} PACKED;
+
+struct message_list {
+    int32_t after;
+} PACKED;
+
+// ---- listing
+// -------------------------------------------------------------------------------------
+struct pid_list {
+    uint32_t count;
+    int32_t pid[LIST_PIDS];
+} PACKED;
+
+static void list_here(int32_t after, struct pid_list *l)
+{
+    l->count = 0;
+    for (struct process *p = process_next(after); p && l->count < LIST_PIDS;
+         p = process_next(p->pid))
+        l->pid[l->count++] = p->pid;
+}
+
+void process_on_list(const struct rpc_in *in)
+{
+    struct message_list m;
+    struct pid_list *l = in->n == sizeof(m) ? heap_alloc(sizeof(*l)) : NULL;
+    if (!l) {
+        rpc_reply(in->from, in->request, in->n == sizeof(m) ? -ENOMEM : -EPROTO, NULL, 0);
+        return;
+    }
+    memcpy(&m, in->bytes, sizeof(m));
+    list_here(m.after, l);
+    rpc_reply(in->from, in->request, 0, l, sizeof(l->count) + l->count * sizeof(l->pid[0]));
+    heap_free(l);
+}
+
+struct list_cache {
+    struct pid_list list;
+    int32_t after;
+    node_id_t node;
+    uint64_t at_ns;
+};
+
+NODE_VAR(struct list_cache, cache);
+
+static bool cached(node_id_t n, int32_t after)
+{
+    const struct list_cache *c = &node(cache);
+    return c->at_ns && c->node == n && c->after <= after && clock_now_ns() - c->at_ns < FRESH_NS &&
+           (c->list.count < LIST_PIDS || after < c->list.pid[LIST_PIDS - 1]);
+}
+
+static bool fetch(node_id_t n, int32_t after)
+{
+    struct message_list m = {after};
+    struct pid_list *l = heap_zalloc(sizeof(*l));
+    if (!l)
+        return false;
+    long got = rpc_call(n, MSG_process_list, &m, sizeof(m), l, sizeof(*l), 0);
+    bool good = got >= (long)sizeof(l->count) && l->count <= LIST_PIDS &&
+                got == (long)(sizeof(l->count) + l->count * sizeof(l->pid[0]));
+    if (good) {
+        struct list_cache *c = &node(cache);
+        c->list = *l;
+        c->after = after;
+        c->node = n;
+        c->at_ns = clock_now_ns();
+    }
+    heap_free(l);
+    return good;
+}
+
+int32_t proc_next(node_id_t n, int32_t pid)
+{
+    if (n == cluster_self()) {
+        const struct process *p = process_next(pid);
+        return p ? p->pid : 0;
+    }
+    if (!cached(n, pid) && !fetch(n, pid))
+        return 0;
+    const struct pid_list *l = &node(cache).list;
+    for (uint32_t i = 0; i < l->count; i++) {
+        if (l->pid[i] > pid)
+            return l->pid[i];
+    }
+    return 0;
+}
+
+// ---- content
+// -------------------------------------------------------------------------------------
+void process_on_show(const struct rpc_in *in)
+{
+    struct process *p = answer_find(in, sizeof(struct message_show));
+    if (!p)
+        return;
+    struct message_show m;
+    memcpy(&m, in->bytes, sizeof(m));
+    uint32_t incarnation = p->incarnation;
+    char *buffer = heap_alloc(SHOW_MAX);
+    if (!buffer) {
+        answer_done(in, incarnation, -ENOMEM, NULL, 0);
+        return;
+    }
+    struct text t;
+    text_init(&t, buffer, SHOW_MAX);
+    int e = proc_local_text(m.about.pid, m.kind, &t); // may sleep
+    answer_done(in, incarnation, e, buffer, e == 0 ? t.length : 0);
+    heap_free(buffer);
+}
+
+static int remote_text(int32_t pid, uint32_t kind, struct text *t)
+{
+    struct message_show m = {{pid, 0}, kind};
+    char *reply = heap_zalloc(RPC_BYTES_MAX + 1);
+    if (!reply)
+        return -ENOMEM;
+    size_t got;
+    int e = routed_call_bytes(pid, MSG_process_show, &m, sizeof(m), reply, RPC_BYTES_MAX, &got);
+    size_t n = got > sizeof(struct answer) ? got - sizeof(struct answer) : 0;
+    n = MIN(n, t->size - t->length - 1);
+    if (e == 0) { // cmdline has NULs: by length
+        memcpy(t->at + t->length, reply + sizeof(struct answer), n);
+        t->length += n;
+        t->at[t->length] = 0;
+    }
+    heap_free(reply);
+    return e;
+}
+
+int proc_process_text(int32_t pid, uint32_t kind, struct text *t)
+{
+    if (proc_find(pid))
+        return proc_local_text(pid, kind, t);
+    return remote_text(pid, kind, t);
+}
+
+int proc_owner(int32_t pid, uint32_t *uid)
+{
+    const struct process *p = proc_find(pid);
+    if (p) {
+        *uid = p->cred.euid;
+        return 0;
+    }
+    struct remote_facts f;
+    int e = remote_facts(pid, &f);
+    if (e == 0)
+        *uid = f.euid;
+    return e;
+}
+
+// ---- moving
+// --------------------------------------------------------------------------------------
+static int migrate_here(int32_t pid, node_id_t to, uint32_t uid)
+{
+    struct credentials who = {.uid = uid, .euid = uid, .suid = uid, .fsuid = uid};
+    return process_on_migrate ? process_on_migrate(pid, to, &who) : -EBUSY;
+}
+
+void process_on_migrate_asked(const struct rpc_in *in)
+{
+    struct process *p = answer_find(in, sizeof(struct message_migrate));
+    if (!p)
+        return;
+    struct message_migrate m;
+    memcpy(&m, in->bytes, sizeof(m));
+    uint32_t incarnation = p->incarnation;
+    answer_done(in, incarnation, migrate_here(m.about.pid, m.to, m.uid), NULL, 0);
+}
+
+int proc_migrate(int32_t pid, node_id_t to, const struct fs_who *who)
+{
+    if (pid == PID_CLUSTER)
+        return -EBUSY; // it is everywhere
+    struct process *p = process_find(pid);
+    if (p && p->state != PROCESS_MOVING)
+        return migrate_here(pid, to, who->uid);
+    struct message_migrate m = {{pid, 0}, to, 0, who->uid};
+    return routed_call(pid, MSG_process_migrate, &m, sizeof(m), NULL, 0);
+}
+
+// ---- facts of a node
+// -----------------------------------------------------------------------------
+static void facts_here(struct node_facts *f)
+{
+    uint64_t user, system, idle;
+    thread_cpu_times(&user, &system, &idle);
+    *f = (struct node_facts){
+        .free_frames = frame_free_count(),
+        .total_frames = frame_total_count(),
+        .processes = process_count(),
+        .tasks = thread_ready_count(),
+        .user_ns = user,
+        .system_ns = system,
+        .idle_ns = idle,
+        .heap_bytes = heap_bytes_used(),
+    };
+}
+
+void process_on_node_facts(const struct rpc_in *in)
+{
+    struct node_facts f;
+    facts_here(&f);
+    rpc_reply(in->from, in->request, 0, &f, sizeof(f));
+}
+
+int node_facts_of(node_id_t n, struct node_facts *f)
+{
+    if (n == cluster_self()) {
+        facts_here(f);
+        return 0;
+    }
+    long got = rpc_call(n, MSG_process_node_facts, NULL, 0, f, sizeof(*f), 0);
+    if (got < 0)
+        return (int)got;
+    return got == (long)sizeof(*f) ? 0 : -EPROTO;
+}

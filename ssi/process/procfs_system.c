@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: MIT
+// Texts of /proc that are not about a process. stat, meminfo, loadavg and cpuinfo speak of the
+// node that is asked, as busybox's top and free expect of one machine; sums and other nodes are in
+// /proc/cluster.
+#include "kernel/init.h"
+#include "kernel/timer.h"
+#include "mm/frame.h"
+#include "ssi/cluster/cluster.h"
+#include "ssi/process/load.h"
+#include "ssi/process/procfs_priv.h"
+#include "ssi/process/uname.h"
+
+#define TICK_NS (NS_PER_S / 100)
+#define FILE_R  0100444u
+#define LINK    0120777u
+
+static unsigned ticks(uint64_t ns)
+{
+    return (unsigned)(ns / TICK_NS);
+}
+
+static void show_stat(struct text *t)
+{
+    uint64_t user, system, idle;
+    thread_cpu_times(&user, &system, &idle);
+    text_add(t, "cpu  %u 0 %u %u 0 0 0 0 0 0\n", ticks(user), ticks(system), ticks(idle));
+    unsigned cpus = arch_cpu_count();
+    for (unsigned i = 0; i < cpus; i++)
+        text_add(t, "cpu%u %u 0 %u %u 0 0 0 0 0 0\n", i, ticks(user) / cpus, ticks(system) / cpus,
+                 ticks(idle) / cpus);
+    uint64_t up = cluster_clock_ns(), now = cluster_real_ns();
+    text_add(t, "intr 0\nctxt 0\nbtime %u\nprocesses %u\nprocs_running %u\nprocs_blocked 0\n",
+             (unsigned)((now - up) / NS_PER_S), process_count(), thread_ready_count());
+}
+
+static void show_meminfo(struct text *t)
+{
+    unsigned total = frame_total_count() * 4, free = frame_free_count() * 4;
+    text_add(t, "MemTotal:       %8u kB\nMemFree:        %8u kB\nMemAvailable:   %8u kB\n", total,
+             free, free);
+    text_add(t, "Buffers:        %8u kB\nCached:         %8u kB\nSwapCached:     %8u kB\n", 0, 0,
+             0);
+    text_add(t, "Shmem:          %8u kB\nSReclaimable:   %8u kB\n", 0, 0);
+    text_add(t, "SwapTotal:      %8u kB\nSwapFree:       %8u kB\n", 0, 0);
+}
+
+static void show_uptime(struct text *t)
+{
+    uint64_t user, system, idle, up = cluster_clock_ns();
+    thread_cpu_times(&user, &system, &idle);
+    text_add(t, "%u.%02u %u.%02u\n", ticks(up) / 100, ticks(up) % 100, ticks(idle) / 100,
+             ticks(idle) % 100);
+}
+
+static void show_loadavg(struct text *t)
+{
+    for (unsigned i = 0; i < 3; i++) {
+        uint32_t l = load_average(i) + (1u << LOAD_SHIFT) / 200; // rounded to hundredths
+        text_add(t, "%u.%02u ", l >> LOAD_SHIFT,
+                 ((l & ((1u << LOAD_SHIFT) - 1)) * 100) >> LOAD_SHIFT);
+    }
+    struct process *last = NULL;
+    for (struct process *p = process_next(0); p; p = process_next(p->pid))
+        last = p;
+    text_add(t, "%u/%u %d\n", thread_ready_count(), process_count(), last ? last->pid : 1);
+}
+
+static void show_version(struct text *t)
+{
+    text_add(t, "%s version %s %s\n", UNAME_SYSTEM, UNAME_RELEASE, UNAME_VERSION);
+}
+
+static void show_cpuinfo(struct text *t)
+{
+    static const struct {
+        uint8_t bit;
+        const char *name;
+    } flags[] = {{0, "fpu"},   {4, "tsc"},  {5, "msr"},   {6, "pae"},  {8, "cx8"},
+                 {15, "cmov"}, {23, "mmx"}, {24, "fxsr"}, {25, "sse"}, {26, "sse2"}};
+    struct arch_features f = arch_cpu_features();
+    for (unsigned i = 0; i < arch_cpu_count(); i++) {
+        text_add(t, "processor\t: %u\nvendor_id\t: unknown\ncpu family\t: 6\nmodel name\t: i686\n",
+                 i);
+        text_add(t, "flags\t\t:");
+        for (unsigned k = 0; k < ARRAY_SIZE(flags); k++) {
+            if (f.edx >> flags[k].bit & 1)
+                text_add(t, " %s", flags[k].name);
+        }
+        text_add(t, "\n\n");
+    }
+}
+
+static void show_mounts(struct text *t)
+{
+    text_add(t, "weft / weft rw 0 0\nproc /proc proc rw 0 0\ndevtmpfs /dev devtmpfs rw 0 0\n");
+}
+
+static void show_filesystems(struct text *t)
+{
+    text_add(t, "nodev\tweft\nnodev\tproc\nnodev\tdevtmpfs\n");
+}
+
+static void show_cmdline(struct text *t)
+{
+    text_add(t, "\n");
+}
+
+const struct proc_row proc_system_rows[] = {
+    {"stat", FILE_R, show_stat, NULL},       {"meminfo", FILE_R, show_meminfo, NULL},
+    {"uptime", FILE_R, show_uptime, NULL},   {"loadavg", FILE_R, show_loadavg, NULL},
+    {"version", FILE_R, show_version, NULL}, {"cpuinfo", FILE_R, show_cpuinfo, NULL},
+    {"mounts", FILE_R, show_mounts, NULL},   {"filesystems", FILE_R, show_filesystems, NULL},
+    {"cmdline", FILE_R, show_cmdline, NULL}, {NULL, 0, NULL, NULL},
+};
+
+// ---- /proc/sys/kernel
+// ----------------------------------------------------------------------------
+static void show_hostname(struct text *t)
+{
+    text_add(t, "node%u\n", cluster_self());
+}
+
+static void show_ostype(struct text *t)
+{
+    text_add(t, "%s\n", UNAME_SYSTEM);
+}
+
+static void show_osrelease(struct text *t)
+{
+    text_add(t, "%s\n", UNAME_RELEASE);
+}
+
+static void show_os_version(struct text *t)
+{
+    text_add(t, "%s\n", UNAME_VERSION);
+}
+
+static void show_pid_max(struct text *t)
+{
+    text_add(t, "%u\n", NODE_MAX * PID_PER_NODE);
+}
+
+const struct proc_row proc_kernel_rows[] = {
+    {"hostname", FILE_R, show_hostname, NULL},   {"ostype", FILE_R, show_ostype, NULL},
+    {"osrelease", FILE_R, show_osrelease, NULL}, {"version", FILE_R, show_os_version, NULL},
+    {"pid_max", FILE_R, show_pid_max, NULL},     {NULL, 0, NULL, NULL},
+};
+
+// ---- /proc/cluster: a part per node
+// --------------------------------------------------------------
+static void show_memory(struct text *t)
+{
+    for (node_id_t n = cluster_next(NODE_NONE); n != NODE_NONE; n = cluster_next(n)) {
+        struct node_facts f;
+        if (node_facts_of(n, &f) < 0)
+            continue; // it left while we asked
+        text_add(t, "node %u\nfree_frames %u\ntotal_frames %u\nkernel_heap_bytes %u\n", n,
+                 f.free_frames, f.total_frames, (unsigned)f.heap_bytes);
+    }
+}
+
+static void show_cpu(struct text *t)
+{
+    text_add(t, "node user_us system_us idle_us\n");
+    for (node_id_t n = cluster_next(NODE_NONE); n != NODE_NONE; n = cluster_next(n)) {
+        struct node_facts f;
+        if (node_facts_of(n, &f) < 0)
+            continue;
+        text_add(t, "%u %llu %llu %llu\n", n, (unsigned long long)(f.user_ns / 1000),
+                 (unsigned long long)(f.system_ns / 1000), (unsigned long long)(f.idle_ns / 1000));
+    }
+}
+
+static void system_files_start(void)
+{
+    procfs_cluster_file("memory", show_memory, NULL);
+    procfs_cluster_file("cpu", show_cpu, NULL);
+}
+INIT_STEP(INIT_PROCESS, system_files_start);
