@@ -497,6 +497,44 @@ void link_traffic_sent(node_id_t to, struct link_traffic *out)
         *out = p->traffic;
 }
 
+static size_t link_list_bytes(const struct list *l)
+{
+    size_t n = 0;
+    struct link_out *o;
+    list_for_each (o, l, link)
+        n += sizeof(o->head) + o->head.n;
+    return n;
+}
+
+static unsigned link_peer_check(const struct link_peer *p)
+{
+    size_t bytes = link_list_bytes(&p->sent);
+    uint32_t seq = p->seq_out;
+    for (const struct list *at = p->sent.prev; at != &p->sent; at = at->prev)
+        if (list_entry(at, struct link_out, link)->head.seq != seq--)
+            return 1; // what is not acknowledged is numbered without a gap, up to the newest
+    for (unsigned c = 0; c < RPC_CLASSES; c++)
+        bytes += link_list_bytes(&p->queue[c]) + link_list_bytes(&p->held[c]);
+    if (bytes != p->queued_bytes)
+        return 2;
+    if (p->id == NODE_NONE && bytes != 0)
+        return 3; // nothing is kept for a node that is no member
+    if (p->id != NODE_NONE && node(link_by_id)[p->id] != p)
+        return 4;
+    if (p->conn != NULL && p->conn->peer != p)
+        return 5;
+    return 0;
+}
+
+unsigned link_check(void)
+{
+    struct link_peer *p;
+    list_for_each (p, &node(link_peers), link)
+        if (link_peer_check(p) != 0)
+            return link_peer_check(p);
+    return 0;
+}
+
 bool link_start(const struct link_ops *ops, const struct mb_identity *self, uint64_t session)
 {
     node(link_ops) = ops;

@@ -133,6 +133,8 @@ static void on_user_return(struct arch_regs *r)
             thread_yield(); // left without a reason: let others run, then go on with it
         else if (thread_should_yield())
             thread_yield();
+        else if (cluster_is_fenced())
+            cluster_gate(); // no user code without the quorum (PROTOCOLS 4)
         else
             return;
     }

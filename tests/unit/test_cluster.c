@@ -234,6 +234,11 @@ const char *__asan_default_options(void)
 // Sleeping threads keep what they use: the nodes only stop.
 static void end(void)
 {
+    for (unsigned i = 0; i < founders; i++) {
+        sim_stacks_enter(&lan, i);
+        assert_int_equal(link_check(), 0);
+        assert_int_equal(mb_check(cluster_membership()), 0);
+    }
     for (unsigned i = 0; i < lan.count; i++)
         list_remove(&lan.node[i]->link);
 }
