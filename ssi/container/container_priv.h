@@ -110,6 +110,7 @@ struct container_link {
     // At the home only.
     struct radix directory;      // pages whose entry does not follow from the home's own frame
     uint32_t busy;               // entries in transition
+    unsigned walking;            // an event is being told to every entry
     bool orphaned;               // the old home died: what no survivor reported is lost
     struct node_set attached;    // nodes with users, as far as known
     struct node_set known;       // nodes that may have a record of it

@@ -250,7 +250,7 @@ void gate_look(struct container *c)
 {
     struct container_link *l = c->link;
     struct coh_gate_event e = {.kind = COH_QUIET, .from = cluster_self()};
-    if (l && l->gate.state == COH_GATE_CLOSING && l->busy == 0)
+    if (l && l->gate.state == COH_GATE_CLOSING && l->busy == 0 && l->walking == 0)
         gate_event(c, &e, l->fork ? fork_child_of(l->fork) : NULL, 0);
 }
 

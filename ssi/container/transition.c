@@ -221,6 +221,7 @@ void transition_home_event(struct container *c, enum coh_kind kind, const struct
     struct coh_msg m = {.kind = (uint8_t)kind, .from = cluster_self()};
     void *v;
     wire_cork();
+    c->link->walking++; // the gate does not take a half changed directory for a quiet one
     for (uint32_t i = 0; (v = radix_next(&c->link->directory, &i)) != NULL; i++) {
         struct coh_home *h = concerned(v, lost) ? transition_entry(c, i) : NULL;
         if (h == NULL)
@@ -228,6 +229,8 @@ void transition_home_event(struct container *c, enum coh_kind kind, const struct
         home_step(c, i, h, &m, lost);
         transition_event(c, i, NULL, NULL);
     }
+    c->link->walking--;
+    gate_look(c);
     wire_uncork();
 }
 
