@@ -526,7 +526,7 @@ static unsigned link_peer_check(const struct link_peer *p)
     return 0;
 }
 
-unsigned link_check(void)
+unsigned link_peers_check(void)
 {
     struct link_peer *p;
     list_for_each (p, &node(link_peers), link)

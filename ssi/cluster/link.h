@@ -91,4 +91,4 @@ bool link_connected(uint64_t key);
 void link_traffic_sent(node_id_t to, struct link_traffic *out);
 
 // 0, or the number of the first invariant that does not hold.
-unsigned link_check(void);
+unsigned link_peers_check(void);

@@ -236,7 +236,7 @@ static void end(void)
 {
     for (unsigned i = 0; i < founders; i++) {
         sim_stacks_enter(&lan, i);
-        assert_int_equal(link_check(), 0);
+        assert_int_equal(link_peers_check(), 0);
         assert_int_equal(mb_check(cluster_membership()), 0);
     }
     for (unsigned i = 0; i < lan.count; i++)
