@@ -262,7 +262,7 @@ static void container_check(struct container *c)
     ASSERT(pages == c->present);
     ASSERT(segments == c->segment_count && segments <= c->users);
     if (c->link)
-        link_check(c);
+        linked_check(c);
 }
 
 void containers_check(void)

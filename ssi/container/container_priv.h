@@ -194,7 +194,7 @@ bool link_make(struct container *c, const struct container_id *id, node_id_t hom
 struct container_id link_new_id(void);
 void link_left(struct container *c); // its last user here went
 void link_learn(struct container *c, node_id_t home, uint32_t generation);
-void link_check(struct container *c); // invariants
+void linked_check(struct container *c); // invariants
 void link_show(struct container *c, struct text *t);
 void link_check_end(struct container *c); // at the home: does anybody use it?
 void link_epoch_end(struct container *c, const struct node_set *lost);

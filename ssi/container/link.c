@@ -483,7 +483,7 @@ uint32_t container_pages_only_here(const struct container *c, bool *home_here)
     return n;
 }
 
-void link_check(struct container *c)
+void linked_check(struct container *c)
 {
     struct container_link *l = c->link;
     uint32_t busy = 0;
