@@ -4,7 +4,7 @@
 
 int main(void)
 {
-    int *volatile nowhere = NULL;
+    volatile int *volatile nowhere = NULL;
 
     printf("out\n");
     fflush(stdout);
