@@ -361,6 +361,12 @@ static void link_on_message(struct link_peer *p, const struct link_frame *f, con
         cluster_count_add("link: message of a node that is no member", 1);
         return;
     }
+    if (node(link_flush_epoch) != 0 && !p->survives) {
+        // What it would cause could only be told in an epoch that has counted it out
+        // (docs/protocols-notes.md, "FLUSH is also a fence").
+        cluster_count_add("link: message of a node that is going", 1);
+        return;
+    }
     struct link_message m = {.node = p->id,
                              .class = (enum rpc_class)f->class,
                              .kind = f->kind,

@@ -151,7 +151,7 @@ static void refused(const struct coh_out *out)
 
 static void answer_moved(struct container *c, uint32_t index, const struct coh_msg *in)
 {
-    struct coh_msg m = {.kind = COH_MOVED, .from = cluster_self(), .node = c->link->home};
+    struct coh_msg m = coh_moved(in, cluster_self(), c->link->home);
     if (in->kind != COH_READ_REQ && in->kind != COH_WRITE_REQ && in->kind != COH_OFFER)
         cluster_count_add("container: message for a home", 1);
     else if (in->from != cluster_self())

@@ -2,6 +2,8 @@
 // The target of a hand-off: collects the ghost, imports it in a worker thread, runs the process
 // when COMMIT is in hand.
 #include "ssi/migrate/migrate_priv.h"
+#include "kernel/init.h"
+#include "kernel/wait.h"
 #include "kernel/work.h"
 #include "lib/errno.h"
 #include "lib/log.h"
@@ -13,8 +15,19 @@
 #define FREE_FRAMES_MIN 256u // 1 MiB: below it nobody is let in
 
 NODE_VAR(struct list, arrivals) = LIST_INIT(arrivals);
+NODE_VAR(struct wait_queue, closed); // who waits for a record to go
 
 static void import_work(struct work *w);
+
+// The record of a process that runs here and whose hand-off is not closed.
+static struct arrival *arrival_of(int32_t pid)
+{
+    struct arrival *a;
+    list_for_each (a, &node(arrivals), link)
+        if (a->pid == pid && a->step.state == HANDOFF_RESUME)
+            return a;
+    return NULL;
+}
 
 struct arrival *arrival_find(const struct move_wire *w)
 {
@@ -24,6 +37,16 @@ struct arrival *arrival_find(const struct move_wire *w)
             a->step.attempt == w->attempt)
             return a;
     return NULL;
+}
+
+// A process moves on only when the hand-off that brought it is closed at its source (handoff.h):
+// waits for FORGET, or for the epoch without the source. 0 or a negative errno.
+int arrival_wait_closed(int32_t pid)
+{
+    int e = 0;
+    while (e == 0 && arrival_of(pid) != NULL)
+        e = wait_sleep(&node(closed), WAIT_FOREVER, 0);
+    return e;
 }
 
 static void repaired(void *arg)
@@ -55,6 +78,7 @@ void arrival_over(struct arrival *a)
     timer_cancel(&a->repair);
     ghost_free(&a->ghost);
     heap_free(a);
+    wait_wake_all(&node(closed));
 }
 
 static void local_event(struct arrival *a, enum handoff_kind kind, int error)
@@ -199,3 +223,9 @@ void arrivals_epoch(struct handoff_event *in)
     list_for_each_safe (a, next, &node(arrivals), link)
         arrival_event(a, in);
 }
+
+static void arrivals_start(void)
+{
+    wait_init(&node(closed));
+}
+INIT_STEP(INIT_PROCESS, arrivals_start);

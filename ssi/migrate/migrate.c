@@ -117,10 +117,11 @@ void arrival_event(struct arrival *a, struct handoff_event *in)
 // ---- messages
 // -------------------------------------------------------------------------------------
 
-static void birth_message(const struct move_wire *w)
+// The target speaks of itself and names no node.
+static void birth_message(const struct move_wire *w, node_id_t from)
 {
     if (w->kind == HANDOFF_LOCATION_K)
-        location_set(w->pid, w->node, w->about);
+        location_set(w->pid, w->node == NODE_NONE ? from : w->node, w->about);
     else
         location_dead(w->pid, w->about, "during its move");
 }
@@ -192,7 +193,7 @@ void migrate_message(const struct rpc_in *in)
         target_message(&w, &e, (const uint8_t *)in->bytes + sizeof(w), in->n - sizeof(w));
         break;
     case HANDOFF_AT_BIRTH:
-        birth_message(&w);
+        birth_message(&w, in->from);
         break;
     case HANDOFF_AT_BOTH:
     case HANDOFF_AT_NOBODY:
@@ -260,12 +261,14 @@ static int answer_wait(struct departure *d)
 
 int migrate_process(int32_t pid, node_id_t target, const char *decided_by)
 {
+    int e = arrival_wait_closed(pid);
     struct process *p = process_find(pid);
     bool self = p && p == process_current();
     struct departure *d = departure_of(pid);
     if (d && self && d->self_asked)
         return answer_wait(d);
-    int e = request_check(p, target);
+    if (e == 0)
+        e = request_check(p, target);
     if (e != 0)
         return e > 0 ? 0 : e;
     if (d)

@@ -93,6 +93,7 @@ void arrival_effects(struct arrival *a, const struct handoff_out *out,
                      const struct move_wire *asked);
 bool arrival_piece(struct arrival *a, const struct move_wire *w, const void *piece, size_t n);
 void arrival_over(struct arrival *a);
+int arrival_wait_closed(int32_t pid); // sleeps
 void arrivals_epoch(struct handoff_event *in);
 
 // ---- history.c: /proc/cluster/migrations
