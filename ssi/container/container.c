@@ -10,8 +10,6 @@
 #include "mm/heap.h"
 #include "ssi/cluster/cluster.h"
 
-#define PIECE_PAGES 64u // work between two release points (PROTOCOLS 1)
-
 // Linkers of rooms that are not in this image (unit tests) are NULL: their kind is refused.
 #define IO_LINKER(number, name, ops) extern const struct io_linker ops __attribute__((weak));
 #include "ssi/container/linkers.def"

@@ -11,7 +11,8 @@
 #include "ssi/container/container.h"
 #include "ssi/container/gate.h"
 
-#define INDEX_END (1u << 20) // pages of 4 GiB
+#define INDEX_END   (1u << 20) // pages of 4 GiB
+#define PIECE_PAGES 64u        // work between two release points (PROTOCOLS 1)
 
 typedef uintptr_t page_t; // 0: nothing is known of this page here
 

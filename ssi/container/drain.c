@@ -86,22 +86,39 @@ static bool home_can_follow(struct container *c)
            !node_set_empty(&c->link->attached) && gate_directory_fits(c);
 }
 
+// A page that the home holds alone and that is as its provider gave it can be untouched again.
+static bool forget_clean(struct container *c, uint32_t index)
+{
+    struct container_link *l = c->link;
+    page_t p = page_get(c, index);
+    if (!link_is_home(c) || !(p & PAGE_CLEAN) || page_held(p) != COH_HELD_WRITER || l->orphaned ||
+        page_asked(p) || radix_get(&l->directory, index))
+        return false;
+    page_drop(c, index);
+    return true;
+}
+
+static void offer(struct container *c, uint32_t index)
+{
+    struct coh_msg m = {.kind = COH_DRAIN, .from = cluster_self()};
+    c->link->drain_offers += page_held(page_get(c, index)) != COH_HELD_READER;
+    transition_event(c, index, &m, NULL);
+}
+
 static bool offer_some(struct container *c)
 {
     struct container_link *l = c->link;
-    bool any = false;
     uint32_t index;
+    unsigned looked = 0;
     if (link_is_home(c) && node_set_empty(&l->attached))
         return false;
     wire_cork();
-    while (l->drain_offers < OFFERS_MAX && next_page(c, &index)) {
-        struct coh_msg m = {.kind = COH_DRAIN, .from = cluster_self()};
-        l->drain_offers += page_held(page_get(c, index)) != COH_HELD_READER;
-        transition_event(c, index, &m, NULL);
-        any = true;
+    for (; l->drain_offers < OFFERS_MAX && looked < PIECE_PAGES && next_page(c, &index); looked++) {
+        if (!forget_clean(c, index))
+            offer(c, index);
     }
     wire_uncork();
-    return any;
+    return looked > 0;
 }
 
 // A few pages of one container: true when something was done.
@@ -159,6 +176,21 @@ static void drain_run(void *arg UNUSED)
     }
 }
 
+static void depends_here(struct container *c, void *arg)
+{
+    bool *any = arg;
+    bool home_here;
+    *any |= container_pages_only_here(c, &home_here) > 0 || home_here;
+}
+
+// A node that leaves the cluster waits until no container depends on it.
+static bool nothing_depends(void)
+{
+    bool any = false;
+    link_each(depends_here, &any);
+    return !any;
+}
+
 static void drain_init(void)
 {
     list_init(&node(draining));
@@ -170,5 +202,6 @@ INIT_STEP(INIT_CORE, drain_init);
 static void drain_start(void)
 {
     (void)thread_create("drain", THREAD_NORMAL, drain_run, NULL);
+    cluster_on_leaving(nothing_depends);
 }
 INIT_STEP(INIT_NET, drain_start);
