@@ -86,8 +86,11 @@ static int pipe_read(struct file *f, struct xfer *x, const uint64_t *at)
         if (e < 0)
             return e;
     }
+    // Writers are woken once a small write fits, not for each few bytes.
+    bool tight = PIPE_BYTES - p->bytes < PIPE_ATOMIC;
     pipe_drain(p, x);
-    wait_wake_all(&p->writable);
+    if (tight && PIPE_BYTES - p->bytes >= PIPE_ATOMIC)
+        wait_wake_all(&p->writable);
     return 0;
 }
 
@@ -143,7 +146,7 @@ static int pipe_wait_room(struct file *f, size_t want)
         if (p->readers == 0)
             return -EPIPE;
         if (PIPE_BYTES - p->bytes >= want)
-            return 0;
+            return 0; // a sleeper below is woken when PIPE_ATOMIC bytes fit
         if (f->flags & O_NONBLOCK)
             return -EAGAIN;
         int e = wait_sleep(&p->writable, WAIT_FOREVER, WAIT_INTERRUPTIBLE);
@@ -184,10 +187,14 @@ static int pipe_write(struct file *f, struct xfer *x, const uint64_t *at)
     int e = pipe_wait_room(f, whole ? x->left : 1);
     if (e < 0)
         return e;
+    bool empty = p->bytes == 0;
     e = whole ? pipe_fill_whole(p, x) : pipe_fill(p, x);
-    if (e == 0 && whole && x->left > 0)
+    if (e == 0 && whole && x->left > 0) {
         e = pipe_write_gathered(f, x);
-    wait_wake_all(&p->readable);
+        empty = true; // it may have slept: wake to be sure
+    }
+    if (empty)
+        wait_wake_all(&p->readable);
     return e;
 }
 
