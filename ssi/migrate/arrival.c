@@ -90,17 +90,35 @@ static void local_event(struct arrival *a, enum handoff_kind kind, int error)
 // ---- CHECK
 // ----------------------------------------------------------------------------------------
 
-static int check(const struct arrival *a, const struct move_wire *asked)
+static int check(const struct arrival *a)
 {
     struct arch_features f = arch_cpu_features();
     const struct member *self = cluster_member(cluster_self());
-    if (asked == NULL || self == NULL || self->state != MEMBER_ONLINE)
+    if (self == NULL || self->state != MEMBER_ONLINE)
         return -EHOSTDOWN;
-    if ((asked->features_edx & ~f.edx) || (asked->features_ecx & ~f.ecx))
+    if ((a->asked.features_edx & ~f.edx) || (a->asked.features_ecx & ~f.ecx))
         return -EBUSY; // it may have seen what this CPU lacks
     if (departure_of(a->pid) != NULL || process_find(a->pid) != NULL)
         return -EBUSY;
     return frame_free_count() < FREE_FRAMES_MIN ? -ENOMEM : 0;
+}
+
+// A process that comes back may overtake the last steps of its own thread out of here.
+static void check_begin(struct arrival *a)
+{
+    const struct departure *d = departure_of(a->pid);
+    a->check_waits =
+        d != NULL && (d->step.state == HANDOFF_RESUME || d->step.state == HANDOFF_NONE);
+    if (!a->check_waits)
+        local_event(a, HANDOFF_CHECKED_K, check(a));
+}
+
+void arrival_departed(int32_t pid)
+{
+    struct arrival *a, *next;
+    list_for_each_safe (a, next, &node(arrivals), link)
+        if (a->pid == pid && a->check_waits)
+            check_begin(a);
 }
 
 // ---- the ghost
@@ -211,10 +229,12 @@ void arrival_effects(struct arrival *a, const struct handoff_out *out,
         a->importing = true;
         work_queue(&a->work);
     }
-    if (out->effects & HANDOFF_DO_CHECK)
-        local_event(a, HANDOFF_CHECKED_K, check(a, asked));
-    else
+    if (out->effects & HANDOFF_DO_CHECK) {
+        a->asked = *asked;
+        check_begin(a);
+    } else {
         arrival_over(a);
+    }
 }
 
 void arrivals_epoch(struct handoff_event *in)

@@ -65,10 +65,12 @@ void departure_over(struct departure *d)
         return;
     if (d->self_asked && d->verdict != VERDICT_LEAVE && !d->answered)
         return;
+    int32_t pid = d->pid;
     list_remove(&d->link);
     timer_cancel(&d->repair);
     ghost_free(&d->ghost);
     heap_free(d);
+    arrival_departed(pid);
 }
 
 static void local_event(struct departure *d, enum handoff_kind kind, int error)
@@ -190,14 +192,13 @@ static void NORETURN leave(struct departure *d, struct task *t)
     struct process *p = t->process;
     node_id_t target = d->step.target;
     ghost_export_done(&d->job);
-    ghost_free(&d->ghost);
-    d->frozen = false;
-    departure_over(d);
     t->thread->space = NULL;
     arch_space_load(NULL);
     pages_leave(p->space, target);
     task_free(t);
     process_free(p);
+    d->frozen = false;
+    local_event(d, HANDOFF_FREED_K, 0);
     thread_exit();
 }
 

@@ -63,10 +63,12 @@ struct arrival { // a hand-off whose target is here
     char decided_by[DECIDED_BY_BYTES];
     struct ghost_job job;
     struct ghost ghost;
-    uint32_t ghost_total; // bytes, kept for the record
-    uint64_t frozen_ns;   // cluster time, as the ghost says
-    bool importing;       // import_work is queued or runs
-    bool discarded;       // what was imported, or will be, must go
+    uint32_t ghost_total;   // bytes, kept for the record
+    uint64_t frozen_ns;     // cluster time, as the ghost says
+    bool importing;         // import_work is queued or runs
+    bool discarded;         // what was imported, or will be, must go
+    bool check_waits;       // the process has not left this node all the way
+    struct move_wire asked; // CHECK_REQ
     struct work work;
     struct timer repair; // after a dropped message
 };
@@ -94,6 +96,7 @@ void arrival_effects(struct arrival *a, const struct handoff_out *out,
 bool arrival_piece(struct arrival *a, const struct move_wire *w, const void *piece, size_t n);
 void arrival_over(struct arrival *a);
 int arrival_wait_closed(int32_t pid); // sleeps
+void arrival_departed(int32_t pid);   // a departure is over: a check may have waited for it
 void arrivals_epoch(struct handoff_event *in);
 
 // ---- history.c: /proc/cluster/migrations
