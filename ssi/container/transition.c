@@ -351,7 +351,7 @@ static void holder_step(struct container *c, uint32_t index, const struct coh_ms
     coh_holder_step(&h, &env, in, &out);
     refused(&out);
     count(c, in, &out);
-    effects(c, index, &h, &out, k, in->kind == COH_MOVED);
+    effects(c, index, &h, &out, k, in->kind == COH_MOVED && !(in->flags & COH_PUSH));
     content_free(k);
 }
 
