@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: MIT
+"""System calls by programs that print what they see: the same ELF on Linux prints the same."""
+
+import subprocess
+
+import pytest
+
+import weft
+
+pytestmark = pytest.mark.usefixtures('kernel')
+PROGRAMS = ['families', 'signals', 'memory', 'threads', 'facts']
+
+
+@pytest.fixture(scope='module')
+def node(program):
+    with weft.cluster(1, add=[f'{program(name)}:/opt/{name}' for name in PROGRAMS]) as c:
+        yield c
+
+
+@pytest.mark.parametrize('name', PROGRAMS)
+def test_as_on_linux(node, program, name, tmp_path):
+    # By the same name in both places: programs print it.
+    linux = subprocess.run(['unshare', '-m', 'sh', '-c',
+                            'mount -t tmpfs none /opt && cp "$0" /opt/ && cd / && exec "/opt/$1"',
+                            program(name), name], stdin=subprocess.DEVNULL, text=True,
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60)
+    r = node.exec(0, f'cd /; /opt/{name} </dev/null', timeout=60)
+    assert r.out.decode() == linux.stdout
+    assert r.status == linux.returncode
+
+
+def test_nothing_is_left(node):
+    assert node.sh(0, 'ps | grep -c /opt/ || true').strip() in ('0', '1')
