@@ -38,7 +38,7 @@ bool uart_init(unsigned port)
     arch_out8(u->base + DATA, 1);   // 115200
     arch_out8(u->base + IER, 0);
     arch_out8(u->base + LCR, 0x03); // 8N1
-    arch_out8(u->base + FCR, 0x07); // FIFOs on and empty, interrupt at one byte
+    arch_out8(u->base + FCR, 0xc7); // FIFOs on and empty, interrupt at 14 bytes or a pause
     arch_out8(u->base + MCR, 0x0b); // DTR, RTS, interrupt line on
     return true;
 }

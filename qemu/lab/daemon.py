@@ -25,7 +25,9 @@ def note(text):
 
 
 def log_tail(node, lines=40):
-    text = bytes(node.tail).decode(errors='replace').replace('\r', '')
+    """The end of its log, without prompts of our own calls."""
+    text = '\n'.join(line for line in bytes(node.tail).decode(errors='replace').splitlines()
+                     if '\x1b]weft;' not in line) + '\n'
     try:
         with open(f'{node.logs}/node{node.number}.qemu', encoding='utf-8', errors='replace') as f:
             text += ''.join(f.readlines()[1:])

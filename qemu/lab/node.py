@@ -5,6 +5,7 @@ import asyncio
 import ctypes
 import json
 import signal
+import socket
 
 from . import wire
 
@@ -29,6 +30,56 @@ def die_with_parent():
 # What ash itself prints when a foreground program was killed by a signal.
 DEATH_NOTICES = {128 + n: signal.strsignal(n).encode() + b'\n'
                  for n in range(1, 32) if n not in (signal.SIGINT, signal.SIGPIPE)}
+
+
+class Port:
+    """The other end of a serial port or of the monitor, as bytes. QEMU sends a serial port's bytes
+    one by one: a short pause after each look gathers them."""
+
+    PAUSE_SECONDS = 0.001
+
+    def __init__(self, path):
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(path)
+        self.listener.listen(1)
+        self.listener.setblocking(False)
+        self.stream = None
+        self.unsent = bytearray()
+        self.sender = None
+
+    async def accept(self):
+        self.stream, _ = await asyncio.get_running_loop().sock_accept(self.listener)
+        self.stream.setblocking(False)
+
+    async def read(self):
+        """b'' at the end."""
+        try:
+            data = await asyncio.get_running_loop().sock_recv(self.stream, 1 << 16)
+        except ConnectionError:
+            return b''
+        await asyncio.sleep(self.PAUSE_SECONDS)
+        return data
+
+    def write(self, data):
+        self.unsent += data
+        if not self.sender or self.sender.done():
+            self.sender = asyncio.create_task(self.send())
+
+    async def send(self):
+        while self.unsent:
+            data = bytes(self.unsent)
+            self.unsent.clear()
+            try:
+                await asyncio.get_running_loop().sock_sendall(self.stream, data)
+            except OSError:
+                return  # it is gone; that is seen elsewhere
+
+    def close(self):
+        if self.sender:
+            self.sender.cancel()
+        for s in (self.listener, self.stream):
+            if s:
+                s.close()
 
 
 class Call:
@@ -61,9 +112,7 @@ class Node:
         self.process = None
         self.status = None
         self.down = asyncio.Event()
-        self.servers = []
-        self.writers = {}
-        self.readers = {}
+        self.ports = {}
         self.queue = asyncio.Lock()  # calls for one node queue, first come, first served
         self.sequence = 0
         self.call = None
@@ -91,11 +140,7 @@ class Node:
 
     async def start(self, command):
         """Listens before QEMU runs, so that no byte is lost."""
-        connected = {}
-        for what in ('com1', 'com2', 'qmp'):
-            connected[what] = asyncio.get_running_loop().create_future()
-            self.servers.append(await asyncio.start_unix_server(
-                self.accept(what, connected[what]), self.path(what), limit=1 << 20))
+        self.ports = {what: Port(self.path(what)) for what in ('com1', 'com2', 'qmp')}
         self.log = open(self.console_log, 'wb', buffering=0)
         with open(f'{self.logs}/node{self.number}.qemu', 'wb') as errors:
             errors.write((' '.join(command) + '\n').encode())
@@ -105,9 +150,11 @@ class Node:
                 preexec_fn=die_with_parent, start_new_session=True)
         self.tasks.append(asyncio.create_task(self.watch_process()))
         gone = asyncio.create_task(self.down.wait())
-        done, _ = await asyncio.wait({gone, asyncio.gather(*connected.values())}, timeout=30,
+        accepted = asyncio.gather(*(port.accept() for port in self.ports.values()))
+        done, _ = await asyncio.wait({gone, accepted}, timeout=30,
                                      return_when=asyncio.FIRST_COMPLETED)
         gone.cancel()
+        accepted.cancel()
         if self.down.is_set():
             raise NodeDown(f'node {self.number}: QEMU ended at once, see {errors.name}')
         if not done:
@@ -116,15 +163,6 @@ class Node:
         self.tasks.append(asyncio.create_task(self.read_exec_port()))
         self.tasks.append(asyncio.create_task(self.read_monitor()))
         await self.qmp('qmp_capabilities')
-
-    def accept(self, what, connected):
-        def take(reader, writer):
-            if connected.done():
-                writer.close()
-                return
-            self.readers[what], self.writers[what] = reader, writer
-            connected.set_result(None)
-        return take
 
     async def watch_process(self):
         self.status = await self.process.wait()
@@ -151,29 +189,34 @@ class Node:
         self.kill()
         if self.process:
             await self.process.wait()
-        for server in self.servers:
-            server.close()
-        for writer in self.writers.values():
-            writer.close()
+        for task in self.tasks:
+            task.cancel()
+        for port in self.ports.values():
+            port.close()
 
     # -- the monitor
 
     async def qmp(self, command):
         async with self.monitor:
             self.answer = asyncio.get_running_loop().create_future()
-            self.writers['qmp'].write(json.dumps({'execute': command}).encode() + b'\n')
+            self.ports['qmp'].write(json.dumps({'execute': command}).encode() + b'\n')
             said = await asyncio.wait_for(self.answer, 10)
         if 'error' in said:
             raise LabFault(f'node {self.number}: {command}: {said["error"]["desc"]}')
 
     async def read_monitor(self):
-        while line := await self.readers['qmp'].readline():
-            said = json.loads(line)
-            if said.get('event') == 'RESET':
-                self.note(f'node {self.number} restarts')
-                self.restart()
-            elif ('return' in said or 'error' in said) and not self.answer.done():
-                self.answer.set_result(said)
+        rest = b''
+        while data := await self.ports['qmp'].read():
+            *lines, rest = (rest + data).split(b'\n')
+            for line in lines:
+                self.see_monitor(json.loads(line))
+
+    def see_monitor(self, said):
+        if said.get('event') == 'RESET':
+            self.note(f'node {self.number} restarts')
+            self.restart()
+        elif ('return' in said or 'error' in said) and not self.answer.done():
+            self.answer.set_result(said)
 
     def restart(self):
         """The machine begins anew by itself: what was under way there is lost."""
@@ -185,7 +228,7 @@ class Node:
     # -- the console
 
     async def read_console(self):
-        while data := await self.readers['com1'].read(65536):
+        while data := await self.ports['com1'].read():
             self.log.write(data)
             self.tail = (self.tail + data)[-16384:]
             for watcher in list(self.watchers):
@@ -203,7 +246,7 @@ class Node:
             self.prompt.set()
 
     def type(self, keys):
-        self.writers['com1'].write(keys)
+        self.ports['com1'].write(keys)
 
     def type_as_user(self, keys):
         """Keys of a `console` client: after a line end or a signal the prompt is gone."""
@@ -215,7 +258,7 @@ class Node:
     # -- the exec port
 
     async def read_exec_port(self):
-        while data := await self.readers['com2'].read(65536):
+        while data := await self.ports['com2'].read():
             try:
                 frames = self.frames.feed(data)
             except ValueError as error:
@@ -239,7 +282,7 @@ class Node:
         self.sequence += 1
         number = self.sequence
         complete = self.barriers[number] = asyncio.get_running_loop().create_future()
-        self.writers['com2'].write(wire.exec_frame(kind, number, payload))
+        self.ports['com2'].write(wire.exec_frame(kind, number, payload))
         try:
             await asyncio.wait_for(complete, max(seconds, 0.001))
         finally:
