@@ -10,6 +10,7 @@
 #include "lib/node_var.h"
 #include "lib/string.h"
 #include "mm/heap.h"
+#include "ssi/container/container.h"
 #include "ssi/process/location.h"
 
 #define FREE_FRAMES_MIN 256u // 1 MiB: below it nobody is let in
@@ -199,6 +200,7 @@ static void run(struct arrival *a)
     uint64_t now = cluster_clock_ns();
     struct move_record r = {
         .pid = a->pid,
+        .incarnation = p->incarnation,
         .from = a->step.source,
         .to = cluster_self(),
         .outcome = "done",
@@ -206,6 +208,10 @@ static void run(struct arrival *a)
         .ghost_bytes = a->ghost_total,
         .at_ns = now,
     };
+    struct container_counts c;
+    container_space_counts(p->space, &c);
+    r.fetched_before = c.fetched;
+    r.drained_before = c.drained;
     memcpy(r.decided_by, a->decided_by, sizeof(r.decided_by));
     history_add(&r);
     p->state = PROCESS_RUNNING;

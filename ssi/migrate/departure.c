@@ -63,8 +63,8 @@ void departure_over(struct departure *d)
 {
     if (d->step.state != HANDOFF_NONE || d->has_asker || d->frozen)
         return;
-    if (d->self_asked && d->verdict != VERDICT_LEAVE && !d->answered)
-        return;
+    if (d->self_asked && d->verdict != VERDICT_LEAVE && !d->answer_taken)
+        return; // the process comes again with its call
     int32_t pid = d->pid;
     list_remove(&d->link);
     timer_cancel(&d->repair);
@@ -191,6 +191,7 @@ static void NORETURN leave(struct departure *d, struct task *t)
 {
     struct process *p = t->process;
     node_id_t target = d->step.target;
+    history_counts_take(p);
     ghost_export_done(&d->job);
     t->thread->space = NULL;
     arch_space_load(NULL);
@@ -238,6 +239,20 @@ static void departure_attend(struct task *t)
     go_on(d, t);
 }
 
+// The process ends while somebody wants it elsewhere.
+static void departure_process_ends(struct process *p)
+{
+    struct departure *d = departure_of(p->pid);
+    history_counts_take(p);
+    if (d == NULL || d->frozen)
+        return;
+    d->answer_taken = d->answer_taken || d->self_asked;
+    if (d->step.state == HANDOFF_NONE)
+        departure_over(d);
+    else
+        local_event(d, HANDOFF_ABORT_K, -ESRCH);
+}
+
 void departures_epoch(struct handoff_event *in)
 {
     struct departure *d, *next;
@@ -248,5 +263,6 @@ void departures_epoch(struct handoff_event *in)
 static void departures_start(void)
 {
     process_on_move = departure_attend;
+    process_on_end = departure_process_ends;
 }
 INIT_STEP(INIT_PROCESS, departures_start);

@@ -24,15 +24,35 @@ void history_add(const struct move_record *r)
              r->pid, r->from, r->to, r->outcome, r->freeze_us, r->ghost_bytes, r->decided_by);
 }
 
+// Pages fetched and drained since the move, of a record whose process is here.
+static void counts_update(struct move_record *r, struct process *p)
+{
+    struct container_counts c;
+    if (p == NULL || p->space == NULL || r->incarnation == 0 || p->incarnation != r->incarnation)
+        return;
+    container_space_counts(p->space, &c);
+    r->fetched = c.fetched - r->fetched_before;
+    r->drained = c.drained - r->drained_before;
+}
+
 static uint32_t records_kept(void)
 {
     return MIN(node(record_count), RECORDS_MAX);
+}
+
+void history_counts_take(struct process *p)
+{
+    for (uint32_t i = 0; i < records_kept(); i++)
+        if (node(records)[i].pid == p->pid)
+            counts_update(&node(records)[i], p);
 }
 
 // The newest `max` records of this node, oldest first; returns how many.
 static uint32_t records_copy(struct move_record *to, uint32_t max)
 {
     uint32_t n = MIN(records_kept(), max);
+    for (uint32_t i = 0; i < records_kept(); i++)
+        counts_update(&node(records)[i], process_find(node(records)[i].pid));
     for (uint32_t i = 0; i < n; i++)
         to[i] = node(records)[(node(record_count) - n + i) % RECORDS_MAX];
     return n;

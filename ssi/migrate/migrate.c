@@ -254,6 +254,7 @@ static int answer_wait(struct departure *d)
     while (!d->answered && e == 0)
         e = wait_sleep(&d->asker, WAIT_FOREVER, d->self_asked ? WAIT_INTERRUPTIBLE : 0);
     int answer = d->answered ? d->answer : e;
+    d->answer_taken = d->answered;
     d->has_asker = false;
     departure_over(d);
     return answer;

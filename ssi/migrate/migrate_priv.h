@@ -51,9 +51,10 @@ struct departure { // a hand-off whose source is here
     int answer;
     struct wait_queue asker; // migrate_process
     bool has_asker;          // the record stays until it has looked
-    bool self_asked;         // the process itself asked
-    uint64_t begun_ns;       // cluster time
-    struct timer repair;     // after a dropped message
+    bool answer_taken;
+    bool self_asked;     // the process itself asked
+    uint64_t begun_ns;   // cluster time
+    struct timer repair; // after a dropped message
 };
 
 struct arrival { // a hand-off whose target is here
@@ -102,13 +103,17 @@ void arrivals_epoch(struct handoff_event *in);
 // ---- history.c: /proc/cluster/migrations
 struct move_record {
     int32_t pid;
+    uint32_t incarnation; // that came of it; 0: none
     uint16_t from, to;
     char outcome[16]; // done, refused, aborted, lost
     uint32_t freeze_us, ghost_bytes, fetched, drained;
-    uint64_t at_ns; // cluster time it ended
+    uint32_t fetched_before, drained_before; // the containers' counts at RESUME
+    uint64_t at_ns;                          // cluster time it ended
     char decided_by[DECIDED_BY_BYTES];
 } PACKED;
 void history_add(const struct move_record *r);
+// The process leaves this node or ends: its record keeps the pages that it took meanwhile.
+void history_counts_take(struct process *p);
 
 // ---- faults.c: fault=handoff:STATE:die|drop|stall
 // Called as a side enters `state`, before its messages go. True: these messages are dropped; the

@@ -54,6 +54,8 @@ static void NORETURN process_end(struct task *t)
     session_leader_ends(p);
     children_orphan(p);
     int32_t pgrp = p->pgrp, sid = p->sid;
+    if (process_on_end)
+        process_on_end(p);
     process_release_resources(p);
     p->state = PROCESS_ZOMBIE;
     // Told only now: when a wait returns, all that the process held is free.

@@ -202,6 +202,8 @@ struct process *process_current(void); // NULL in kernel threads
 // ssi/migrate: the task's move mark was seen, on the way to user mode, with an empty kernel stack
 // below. Returns when the process stays or goes on here.
 extern void (*process_on_move)(struct task *t);
+// ssi/migrate: the process ends; its memory is still there. Must not sleep.
+extern void (*process_on_end)(struct process *p);
 // ssi/linux: a handler is about to run while t->call was left: sets t->regs to what the handler's
 // return shall find (EINTR, or the call once more), and ends the call.
 extern void (*process_on_interrupted_call)(struct task *t, bool sa_restart);
