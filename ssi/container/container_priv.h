@@ -177,6 +177,8 @@ void transition_event(struct container *c, uint32_t index, const struct coh_msg 
                       const void *bytes);
 // The same event for every entry of the home's directory.
 void transition_home_event(struct container *c, enum coh_kind kind, const struct node_set *lost);
+// Does this slot of a directory say just that `node` owns the page?
+bool transition_owned_plainly(const void *slot, node_id_t node);
 void transition_directory_free(struct container *c);
 // The entry of a page, made when it is absent and kept until the next step on it; NULL: no memory.
 struct coh_home *transition_entry(struct container *c, uint32_t index);
@@ -213,7 +215,7 @@ void drain_progress(struct container *c, uint32_t index); // a page went, or cam
 void drain_forget(struct container *c);
 
 // ---- homes.c: the gate
-bool gate_directory_fits(struct container *c); // into one message
+bool gate_directory_fits(struct container *c, node_id_t new_home); // into one message
 void gate_event(struct container *c, const struct coh_gate_event *e,
                 const struct container_id *child, int status);
 void gate_look(struct container *c); // perhaps all is quiet now

@@ -80,10 +80,10 @@ static bool next_page(struct container *c, uint32_t *index)
     }
 }
 
-static bool home_can_follow(struct container *c)
+static bool home_can_follow(struct container *c, node_id_t to)
 {
-    return link_is_home(c) && c->present == 0 && c->link->gate.state == COH_GATE_OPEN &&
-           !node_set_empty(&c->link->attached) && gate_directory_fits(c);
+    return link_is_home(c) && to != NODE_NONE && c->link->gate.state == COH_GATE_OPEN &&
+           gate_directory_fits(c, to);
 }
 
 // A page that the home holds alone and that is as its provider gave it can be untouched again.
@@ -135,10 +135,10 @@ static bool drain_piece(struct container *c)
         drain_forget(c);
         return false;
     }
-    if (!home_can_follow(c))
+    node_id_t to = node_set_first(&l->attached);
+    if (!home_can_follow(c, to))
         return false;
-    struct coh_gate_event e = {
-        .kind = COH_MOVE, .from = cluster_self(), .node = node_set_first(&l->attached)};
+    struct coh_gate_event e = {.kind = COH_MOVE, .from = cluster_self(), .node = to};
     gate_event(c, &e, NULL, 0);
     gate_look(c);
     return true;

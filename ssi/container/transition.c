@@ -28,6 +28,11 @@ static void *owner_make(node_id_t owner)
     return (void *)(((uintptr_t)owner << 1) | 1); // NOLINT(performance-no-int-to-ptr)
 }
 
+bool transition_owned_plainly(const void *slot, node_id_t node)
+{
+    return slot == owner_make(node);
+}
+
 static node_id_t plain_owner(struct container *c, uint32_t index, void *v)
 {
     if (v)

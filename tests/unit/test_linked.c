@@ -353,6 +353,41 @@ static void drains_and_home_moves(void **state)
     run_one(1, quit, &p);
 }
 
+static void fill_many(void *arg)
+{
+    struct program *p = arg;
+    for (uint32_t i = 0; i < 3000; i++)
+        poke(p->space, i, (uint8_t)(i * 3));
+}
+
+static void read_many(void *arg)
+{
+    struct program *p = arg;
+    for (uint32_t i = 0; i < 3000; i++)
+        assert_int_equal(peek(p->space, i), (uint8_t)(i * 3));
+}
+
+// A directory of thousands of entries is not in the way of a home that follows.
+static void drains_much(void **state)
+{
+    (void)state;
+    struct program p = {.node = 0};
+    bool home_here;
+    mesh_enter(0);
+    p.space = space_new();
+    map(p.space, 0, 3000, container_new_anonymous(), 0);
+    run_one(0, fill_many, &p);
+    move(&p, 2);
+    sim_run_for(10 * S);
+    mesh_enter(2);
+    assert_int_equal(container_pages_only_here(container_at(&p, 0), &home_here), 3000);
+    assert_true(home_here);
+    mesh_kill(0);
+    sim_run_for(S);
+    run_one(2, read_many, &p);
+    run_one(2, quit, &p);
+}
+
 static void dies_with_its_pages(void **state)
 {
     (void)state;
@@ -632,9 +667,9 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
     const struct CMUnitTest tests[] = {
-        TEST(pages_follow),     TEST(drains_and_home_moves), TEST(dies_with_its_pages),
-        TEST(dies_while_asked), TEST(back_and_forth),        TEST(shared_counters),
-        TEST(image_and_file),   TEST(deaths_at_random),
+        TEST(pages_follow),        TEST(drains_and_home_moves), TEST(drains_much),
+        TEST(dies_with_its_pages), TEST(dies_while_asked),      TEST(back_and_forth),
+        TEST(shared_counters),     TEST(image_and_file),        TEST(deaths_at_random),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
