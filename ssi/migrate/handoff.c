@@ -228,7 +228,7 @@ static void source_epoch_after(struct handoff_source *s, const struct handoff_ev
     }
     out->effects = HANDOFF_DO_FREE;
     answer(out, -EHOSTDOWN);
-    tell_birth(out, in, HANDOFF_DEAD_K, NODE_NONE, s->incarnation + 1);
+    tell_birth(out, in, HANDOFF_DEAD_K, s->target, s->incarnation + 1);
     set_state(&s->state, out, HANDOFF_RESUME);
 }
 
@@ -374,7 +374,9 @@ static void target_forget(struct handoff_target *t, const struct handoff_event *
     set_state(&t->state, out, HANDOFF_NONE);
 }
 
-// The source died and its decision never came: the birth node may have heard it, so it is told.
+// The source died with the process: its decision, if there was one, never came. The birth node may
+// have heard of it, or be dead as well, so its keeper is told. In CHECK nothing is said: this may
+// be what is left of an attempt that was given up, and the process elsewhere under the same number.
 static void target_epoch(struct handoff_target *t, const struct handoff_event *in,
                          struct handoff_out *out)
 {
@@ -383,7 +385,7 @@ static void target_epoch(struct handoff_target *t, const struct handoff_event *i
     if (t->state != HANDOFF_CHECK) {
         out->effects = HANDOFF_DO_DISCARD;
         if (!MUTANT(37))
-            tell_birth(out, in, HANDOFF_DEAD_K, NODE_NONE, t->incarnation + 1);
+            tell_birth(out, in, HANDOFF_DEAD_K, t->source, t->incarnation + 1);
     } else if (t->checked) {
         out->effects = HANDOFF_DO_UNRESERVE;
     }

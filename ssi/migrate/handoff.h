@@ -48,7 +48,8 @@ struct handoff_event {
     uint8_t kind;         // enum handoff_kind
     uint8_t state;        // STILL: the sender's enum handoff_state
     node_id_t from;       // sender; self for local events
-    node_id_t node;       // START: the target. LOCATION: where it is
+    node_id_t node;       // START: the target. LOCATION: where it is (NODE_NONE: with the
+                          // sender). DEAD: with whom it died
     node_id_t birth;      // who keeps the birth table of this pid in this epoch
     int error;            // local results, REFUSED: 0 or negative errno
     uint32_t incarnation; // LOCATION, DEAD: which one; elsewhere that of the record

@@ -123,7 +123,7 @@ static void birth_message(const struct move_wire *w, node_id_t from)
     if (w->kind == HANDOFF_LOCATION_K)
         location_set(w->pid, w->node == NODE_NONE ? from : w->node, w->about);
     else
-        location_dead(w->pid, w->about, "during its move");
+        location_dead(w->pid, w->about, w->node);
 }
 
 // A message for a side that has no record: answered from a record made for it alone.

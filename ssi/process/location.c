@@ -105,16 +105,19 @@ node_id_t location_guess(int32_t pid)
     return n == NODE_NONE ? pid_birth_node(pid) : n;
 }
 
-// The birth node forgets it and tells everybody: a parent or children may be anywhere.
-void location_dead(int32_t pid, uint32_t incarnation, const char *how)
+// The birth node forgets it and tells everybody: a parent or children may be anywhere. A successor
+// of the birth node has no list of its pids in use: each hand-off speaks once.
+void location_dead(int32_t pid, uint32_t incarnation, node_id_t with)
 {
     const struct location *l = find(pid);
-    if (process_find(pid) || (l && l->incarnation > incarnation) || !pid_in_use(pid))
+    bool born_here = pid_birth_node(pid) == cluster_self();
+    if (process_find(pid) || (l && l->incarnation > incarnation) ||
+        (born_here && !pid_in_use(pid)) || (!born_here && cluster_is_member(pid_birth_node(pid))))
         return;
-    cluster_event("process %d lost %s", pid, how);
     location_forget(pid);
-    pid_put(pid);
-    relatives_lost(pid);
+    if (born_here)
+        pid_put(pid);
+    relatives_lost(pid, with);
 }
 
 node_id_t location_search(int32_t pid)

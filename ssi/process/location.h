@@ -8,9 +8,9 @@
 
 // The birth node is told by the hand-off (never sleeps).
 void location_set(int32_t pid, node_id_t node, uint32_t incarnation);
-// This incarnation will never run any more: the parent's wait, kill and /proc/cluster/events say
-// so. `how` is a literal: "during its move". Never sleeps.
-void location_dead(int32_t pid, uint32_t incarnation, const char *how);
+// This incarnation died in its move, with `node`: the parent's wait, kill and /proc/cluster/events
+// say so. At the birth node, or at its successor. Never sleeps.
+void location_dead(int32_t pid, uint32_t incarnation, node_id_t node);
 // On a node that has seen it come or go (never sleeps).
 void location_hint(int32_t pid, node_id_t node, uint32_t incarnation);
 // Where to ask for it first: this node, a hint, or its birth node. Never NODE_NONE.

@@ -83,7 +83,7 @@ void remote_orphan(int32_t pid); // may sleep
 // A node died: parents and children on it are looked for. Never sleeps: a worker does it.
 void relatives_check(void);
 // A process ended without a word: its parent and children hear of it, wherever. Never sleeps.
-void relatives_lost(int32_t pid);
+void relatives_lost(int32_t pid, node_id_t with);
 void remote_pid_free(int32_t pid, uint32_t incarnation);
 
 // ---- init.c

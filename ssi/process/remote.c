@@ -198,6 +198,7 @@ void process_on_lost(const struct rpc_in *in)
         return;
     }
     memcpy(&m, in->bytes, sizeof(m));
+    cluster_event("process %d lost with node %u", m.pid, m.incarnation);
     int32_t pid = 0;
     for (struct process *p; (p = process_next(pid)) != NULL;) {
         pid = p->pid;
@@ -209,9 +210,10 @@ void process_on_lost(const struct rpc_in *in)
     }
 }
 
-void relatives_lost(int32_t pid)
+// This node included; `with` travels in the incarnation's place.
+void relatives_lost(int32_t pid, node_id_t with)
 {
-    struct message_about m = {pid, 0};
+    struct message_about m = {pid, with};
     for (node_id_t n = cluster_next(NODE_NONE); n != NODE_NONE; n = cluster_next(n))
         sent(rpc_send(n, MSG_process_lost, &m, sizeof(m)));
 }
