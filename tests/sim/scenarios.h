@@ -4,3 +4,6 @@
 #include "tests/sim/run.h"
 
 void scenario_members(void); // members.c
+void scenario_share(void);   // share.c
+void scenario_share_roam(void);
+void scenario_share_death(void);

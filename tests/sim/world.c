@@ -8,10 +8,9 @@
 #include "kernel/settings.h"
 #include "kernel/thread.h"
 #include "lib/log.h"
-#include "mm/frame.h"
-#include "net/buf.h"
 #include "ssi/container/container.h"
 #include "tests/sim/ports/machine.h"
+#include "tests/sim/ports/ports.h"
 #include "tests/sim/ports/sim.h"
 #include "tests/sim/ports/wire.h"
 
@@ -205,7 +204,7 @@ uint32_t world_frames_used(unsigned i)
 {
     struct sim_node *was = sim_node_current();
     world_enter(i);
-    uint32_t used = frame_total_count() - frame_free_count() - buf_made() / 2;
+    uint32_t used = port_frames_of_pages();
     sim_node_enter(was);
     return used;
 }

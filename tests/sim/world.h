@@ -31,6 +31,6 @@ void world_run_ms(unsigned ms);
 void world_until(bool (*done)(void), unsigned seconds, const char *what);
 bool world_together(void); // the living are members of one epoch, and nobody else is
 
-// Frames that something holds on node i, packet buffers apart.
+// Frames that pages of containers hold on node i.
 uint32_t world_frames_used(unsigned i);
 int world_stamp(char *text, size_t size); // "time node" for log lines

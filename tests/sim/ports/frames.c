@@ -16,11 +16,13 @@
 
 struct host_frame {
     uint32_t users;
-    void *bytes; // allocated while in use, so that ASan sees a late access
+    bool for_net; // by how it was asked for: low and not cleared
+    void *bytes;  // allocated while in use, so that ASan sees a late access
 };
 
 NODE_VAR(struct host_frame *, frames);
 NODE_VAR(uint32_t, frames_used);
+NODE_VAR(uint32_t, frames_for_net);
 NODE_VAR(uint32_t, frames_cursor);
 NODE_VAR(uint32_t, frames_limit);
 NODE_VAR(uint32_t, frames_reserve);
@@ -44,6 +46,11 @@ void port_frames_forget(void)
     node(frames) = NULL;
 }
 
+uint32_t port_frames_of_pages(void)
+{
+    return node(frames_used) - node(frames_for_net);
+}
+
 frame_t frame_alloc(unsigned flags)
 {
     uint32_t limit = node(frames_limit) ? node(frames_limit) : FRAMES;
@@ -56,7 +63,10 @@ frame_t frame_alloc(unsigned flags)
         uint32_t f = node(frames_cursor) = node(frames_cursor) % FRAMES + 1;
         if (node(frames)[f].users)
             continue;
-        node(frames)[f] = (struct host_frame){.users = 1, .bytes = malloc(PAGE_SIZE)};
+        bool for_net = (flags & FRAME_LOW) && !(flags & FRAME_ZERO);
+        node(frames)[f] =
+            (struct host_frame){.users = 1, .for_net = for_net, .bytes = malloc(PAGE_SIZE)};
+        node(frames_for_net) += for_net;
         memset(node(frames)[f].bytes, flags & FRAME_ZERO ? 0 : 0xa5, PAGE_SIZE);
         node(frames_used)++;
         return f;
@@ -82,6 +92,7 @@ void frame_put(frame_t f)
     free(h->bytes);
     h->bytes = NULL;
     node(frames_used)--;
+    node(frames_for_net) -= h->for_net;
 }
 
 unsigned frame_users(frame_t f)

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: MIT
+// Nodes read and write the pages of one container at once. Variants: users come and go, so that
+// pages are drained and the home moves; a node dies in the middle.
+#include "tests/sim/scenarios.h"
+
+#include "kernel/wait.h"
+#include "lib/errno.h"
+#include "lib/node_var.h"
+#include "mm/heap.h"
+#include "ssi/container/container.h"
+#include "tests/sim/oracle.h"
+#include "tests/sim/ports/ports.h"
+#include "tests/sim/ports/sim.h"
+#include "tests/sim/world.h"
+
+#define AREA    0x40000000u
+#define WORKERS 16
+
+static struct oracle oracle;
+static unsigned pages, think_us;
+static struct container_ref area; // as the last export said
+
+struct worker {
+    unsigned node, operations;
+    bool ends; // lets go of the memory at its end
+    bool done, lost;
+    struct space *space;
+};
+
+static struct worker workers[WORKERS];
+static unsigned worker_count;
+static uint32_t last_value;
+
+// ---- one access, as a program makes it ----------------------------------------------------------
+
+static int touch(struct worker *w, unsigned page, unsigned word, bool write, uint32_t *value)
+{
+    uint32_t address = AREA + oracle_offset(page, word);
+    while (!port_user_word(&w->space->arch, address, write, value)) {
+        int e = space_fault(w->space, address, write ? PROT_W : PROT_R);
+        if (e < 0 && e != -EAGAIN)
+            return e;
+        sim_thread_spend(sim_random() % 1000);
+    }
+    return 0;
+}
+
+static void operation(struct worker *w)
+{
+    unsigned page = (unsigned)(sim_random() % pages), word = sim_random() % ORACLE_WORDS;
+    bool write = sim_chance(400);
+    uint32_t value = write ? ++last_value : 0;
+    int e = touch(w, page, word, write, &value);
+    if (e == -EHOSTDOWN) {
+        oracle_lost(&oracle, w->node, page);
+        w->lost = true;
+    } else if (e < 0) {
+        fail("node %u: page %u: error %d", w->node, page, e);
+    } else if (write) {
+        oracle_wrote(&oracle, w->node, page, word, value);
+    } else {
+        oracle_read(&oracle, w->node, page, word, value);
+    }
+}
+
+// ---- workers ------------------------------------------------------------------------------------
+
+static void attach(struct worker *w, struct container *c)
+{
+    EXPECT(c != NULL);
+    w->space = space_new();
+    int e = space_map(w->space, AREA, pages << 12, PROT_R | PROT_W, SEGMENT_SHARED, c, 0,
+                      &container_segment_ops, NULL);
+    EXPECT(e == 0);
+}
+
+static void work(void *arg)
+{
+    struct worker *w = arg;
+    if (w->space == NULL)
+        attach(w, container_import(&area));
+    for (unsigned i = 0; i < w->operations && !w->lost; i++) {
+        operation(w);
+        sim_thread_spend(1 + sim_random() % (think_us * 1000 + 1));
+    }
+    if (w->ends)
+        space_put(w->space);
+    w->done = true;
+}
+
+static struct worker *worker_add(unsigned node, unsigned operations, bool ends)
+{
+    struct worker *w = &workers[worker_count++];
+    *w = (struct worker){.node = node, .operations = operations, .ends = ends};
+    return w;
+}
+
+// The first worker, on node 0, makes the container.
+static void create(void *arg)
+{
+    struct worker *w = arg;
+    attach(w, container_new_anonymous());
+    struct segment *s = space_find(w->space, AREA);
+    for (unsigned i = 0; i < option_between("before", 0, 10); i++)
+        operation(w);
+    EXPECT(container_export(s->object, &area) == 0);
+    w->done = true;
+}
+
+static bool all_done(void)
+{
+    for (unsigned i = 0; i < worker_count; i++)
+        if (!workers[i].done && world_lives(workers[i].node))
+            return false;
+    return true;
+}
+
+static void leave(void *arg)
+{
+    struct worker *w = arg;
+    space_put(w->space);
+    w->space = NULL;
+}
+
+static uint32_t frames_before[WORLD_MAX];
+static size_t heap_before[WORLD_MAX];
+
+static void begin(unsigned nodes)
+{
+    world_open(nodes, option("drain", sim_chance(700)) ? "" : "drain=off");
+    for (unsigned i = 0; i < nodes; i++) {
+        world_enter(i);
+        frames_before[i] = world_frames_used(i);
+        heap_before[i] = heap_bytes_used();
+    }
+    pages = option_between("pages", 1, 8);
+    think_us = option_between("think", 0, 1) ? 2000 : 50;
+    oracle_init(&oracle, "area", pages);
+    struct worker *first = worker_add(0, 0, false);
+    world_thread(0, create, first);
+    world_until(all_done, 30, "the container is not made");
+}
+
+static bool nothing_held(void)
+{
+    for (unsigned i = 0; i < world_count(); i++)
+        if (world_lives(i) && world_frames_used(i) != frames_before[i])
+            return false;
+    return true;
+}
+
+// With the last user all goes: pages, records, directory, on every node.
+static void end(void)
+{
+    for (unsigned i = 0; i < worker_count; i++)
+        if (workers[i].space && !workers[i].ends && world_lives(workers[i].node))
+            world_thread(workers[i].node, leave, &workers[i]);
+    world_until(nothing_held, 20, "frames are not back");
+    world_run_ms(2000);
+    for (unsigned i = 0; i < world_count(); i++) {
+        if (!world_lives(i))
+            continue;
+        char text[512];
+        struct text t;
+        text_init(&t, text, sizeof(text));
+        world_enter(i);
+        containers_show(&t);
+        note("%u bytes of heap before, %u now; %s", (unsigned)heap_before[i],
+             (unsigned)heap_bytes_used(), text);
+        EXPECT(world_frames_used(i) == frames_before[i]);
+    }
+}
+
+void scenario_share(void)
+{
+    unsigned nodes = option_between("nodes", 2, 3), each = option_between("each", 1, 2);
+    begin(nodes);
+    unsigned operations = option_between("operations", 20, 200);
+    for (unsigned i = 0; i < nodes * each; i++) {
+        struct worker *w = worker_add(i % nodes, operations, false);
+        world_thread(w->node, work, w);
+    }
+    world_until(all_done, 600, "the workers do not come to an end");
+    end();
+}
+
+// Users go from node to node as processes do: attached there before they leave here.
+void scenario_share_roam(void)
+{
+    unsigned nodes = option_between("nodes", 2, 4);
+    begin(nodes);
+    struct worker *here = &workers[0];
+    for (unsigned move = 0; move < option_between("moves", 5, 12); move++) {
+        unsigned next = (unsigned)(sim_random() % nodes);
+        struct worker *there = worker_add(next, option_between("operations", 0, 40), false);
+        world_thread(next, work, there);
+        while (!there->space)
+            world_run_ms(1);
+        world_enter(here->node);
+        container_drain(space_find(here->space, AREA)->object, (node_id_t)next);
+        world_thread(here->node, leave, here);
+        world_until(all_done, 600, "a worker does not come to an end");
+        world_run_ms((unsigned)(sim_random() % 500));
+        here = there;
+    }
+    end();
+}
+
+void scenario_share_death(void)
+{
+    unsigned nodes = option_between("nodes", 3, 4);
+    begin(nodes);
+    unsigned operations = option_between("operations", 100, 1000);
+    for (unsigned i = 0; i < nodes; i++) {
+        struct worker *w = worker_add(i, operations, false);
+        world_thread(i, work, w);
+    }
+    world_run_ms(option_between("when", 10, 2000));
+    unsigned victim = option_between("victim", 0, nodes - 1);
+    world_kill(victim);
+    oracle_died(&oracle, victim);
+    world_until(all_done, 600, "the workers do not come to an end");
+    world_until(world_together, 60, "the survivors do not agree on an epoch");
+    end();
+}
