@@ -25,22 +25,32 @@ static void settle(struct oracle_page *p)
 void oracle_wrote(struct oracle *o, unsigned node, unsigned page, unsigned word, uint32_t value)
 {
     struct oracle_page *p = &o->page[page];
-    if (p->writer != node)
+    if (p->maybe_old)
+        p->seen[word] = value; // both ways
+    else if (p->writer != node)
         settle(p);
     p->writer = node;
     p->readers = 1u << node;
-    p->maybe_old = false;
     p->value[word] = value;
+}
+
+// A word that differs tells whether the dead node's writes are there.
+static void decide(struct oracle_page *p, unsigned word, uint32_t value)
+{
+    if (p->value[word] == p->seen[word])
+        return;
+    if (value == p->seen[word])
+        memcpy(p->value, p->seen, sizeof(p->value));
+    p->maybe_old = false;
 }
 
 void oracle_read(struct oracle *o, unsigned node, unsigned page, unsigned word, uint32_t value)
 {
     struct oracle_page *p = &o->page[page];
-    if (p->maybe_old && value != p->value[word])
-        memcpy(p->value, p->seen, sizeof(p->value)); // the page as a whole
-    p->maybe_old = false;
+    if (p->maybe_old)
+        decide(p, word, value);
     p->readers |= 1u << node;
-    if (p->writer != node)
+    if (p->writer != node && !p->maybe_old)
         settle(p);
     if (value != p->value[word])
         fail("%s: node %u read %u from word %u of page %u; node %d wrote %u there last", o->name,
@@ -54,10 +64,15 @@ void oracle_died(struct oracle *o, unsigned node)
             o->page[i].maybe_old = true;
 }
 
+void oracle_grabbed(struct oracle *o, unsigned page)
+{
+    o->page[page].grabbed = true;
+}
+
 void oracle_lost(struct oracle *o, unsigned node, unsigned page)
 {
     const struct oracle_page *p = &o->page[page];
-    for (unsigned i = 0; i < world_count(); i++)
+    for (unsigned i = 0; i < world_count() && !p->grabbed; i++)
         if ((p->readers & 1u << i) && world_lives(i))
             fail("%s: node %u is told that page %u is lost, but node %u has it", o->name, node,
                  page, i);

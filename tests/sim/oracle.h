@@ -16,6 +16,7 @@ struct oracle_page {
     unsigned writer;             // who wrote last; UINT32_MAX: nobody
     uint32_t readers;            // nodes that read it since, and the writer: bit i
     bool maybe_old;              // the writer died: `seen` may be what is there
+    bool grabbed;                // was on its way while a node died, or that node had it alone
 };
 
 struct oracle {
@@ -32,5 +33,8 @@ static inline uint32_t oracle_offset(unsigned page, unsigned word)
 void oracle_wrote(struct oracle *o, unsigned node, unsigned page, unsigned word, uint32_t value);
 void oracle_read(struct oracle *o, unsigned node, unsigned page, unsigned word, uint32_t value);
 void oracle_died(struct oracle *o, unsigned node);
+// The page may have gone down with a node whoever accessed it last: the node had it alone, or a
+// write was under way, for which the copies are taken away before the owner is asked.
+void oracle_grabbed(struct oracle *o, unsigned page);
 // Node `n` was told that the page is lost: fails if a living node must still have it.
 void oracle_lost(struct oracle *o, unsigned node, unsigned page);

@@ -7,7 +7,7 @@
 #include "lib/errno.h"
 #include "lib/node_var.h"
 #include "mm/heap.h"
-#include "ssi/container/container.h"
+#include "ssi/container/container_priv.h"
 #include "tests/sim/oracle.h"
 #include "tests/sim/ports/ports.h"
 #include "tests/sim/ports/sim.h"
@@ -30,6 +30,7 @@ struct worker {
 static struct worker workers[WORKERS];
 static unsigned worker_count;
 static uint32_t last_value;
+static bool somebody_died;
 
 // ---- one access, as a program makes it ----------------------------------------------------------
 
@@ -37,6 +38,8 @@ static int touch(struct worker *w, unsigned page, unsigned word, bool write, uin
 {
     uint32_t address = AREA + oracle_offset(page, word);
     while (!port_user_word(&w->space->arch, address, write, value)) {
+        for (unsigned i = page; somebody_died && write && i < pages; i++)
+            oracle_grabbed(&oracle, i); // pages behind it are asked for ahead
         int e = space_fault(w->space, address, write ? PROT_W : PROT_R);
         if (e < 0 && e != -EAGAIN)
             return e;
@@ -51,6 +54,8 @@ static void operation(struct worker *w)
     bool write = sim_chance(400);
     uint32_t value = write ? ++last_value : 0;
     int e = touch(w, page, word, write, &value);
+    if (option("trace", 0))
+        note("%s %u in word %u of page %u: %d", write ? "wrote" : "read", value, word, page, e);
     if (e == -EHOSTDOWN) {
         oracle_lost(&oracle, w->node, page);
         w->lost = true;
@@ -206,6 +211,18 @@ void scenario_share_roam(void)
     end();
 }
 
+// What may go down with the node although others accessed it last.
+static void note_grabbed(const struct worker *w, bool victim)
+{
+    world_enter(w->node);
+    struct segment *s = w->space ? space_find(w->space, AREA) : NULL;
+    for (unsigned i = 0; s && i < pages; i++) {
+        page_t p = page_get(s->object, i);
+        if (page_asked(p) != COH_RIGHT_NONE || (victim && page_held(p) == COH_HELD_WRITER))
+            oracle_grabbed(&oracle, i);
+    }
+}
+
 void scenario_share_death(void)
 {
     unsigned nodes = option_between("nodes", 3, 4);
@@ -217,6 +234,9 @@ void scenario_share_death(void)
     }
     world_run_ms(option_between("when", 10, 2000));
     unsigned victim = option_between("victim", 0, nodes - 1);
+    for (unsigned i = 0; i < nodes; i++)
+        note_grabbed(&workers[1 + i], i == victim);
+    somebody_died = true;
     world_kill(victim);
     oracle_died(&oracle, victim);
     world_until(all_done, 600, "the workers do not come to an end");
