@@ -38,7 +38,8 @@ static int grow(struct ghost *g, size_t n)
     uint8_t *bytes = heap_alloc(capacity);
     if (bytes == NULL)
         return -ENOMEM;
-    memcpy(bytes, g->bytes, g->n);
+    if (g->n)
+        memcpy(bytes, g->bytes, g->n);
     heap_free(g->bytes);
     g->bytes = bytes;
     g->capacity = capacity;

@@ -1,6 +1,131 @@
 // SPDX-License-Identifier: MIT
-// What user programs there are, by number.
+// What user programs there are, by number. One step is one instruction; registers hold all:
+// esi the place in the program, edi the values done, ebp how many there are to do, esp who it is
+// in the ledger. eax, ebx, ecx and edx serve system calls.
+#include "ssi/linux/linux.h"
 #include "tests/sim/ports/machine.h"
+#include "tests/sim/run.h"
+#include "tests/sim/users.h"
 
-const struct machine_program *const machine_programs[] = {NULL};
-const unsigned machine_program_count = 0;
+enum {
+    FD = 3,
+    FPU_WORD = 5,
+    ASK_EVERY = 16, // values between two getpid
+    FILE_EVERY = 32 // and two writes
+};
+
+enum place {
+    LOAD,
+    STORE,
+    EFFECT,
+    ASK,
+    ASKED,
+    FILE_IT,
+    FILED,
+    END,
+};
+
+static struct user *me(const struct arch_regs *r)
+{
+    return &users[r->esp];
+}
+
+static unsigned page_of(const struct arch_regs *r, uint32_t value)
+{
+    return value * 2654435761u / 65536 % me(r)->memory.pages;
+}
+
+static unsigned word_of(uint32_t value)
+{
+    return value % ORACLE_WORDS;
+}
+
+static uint32_t address_of(const struct arch_regs *r, uint32_t value)
+{
+    return USER_DATA + oracle_offset(page_of(r, value), word_of(value));
+}
+
+static void load(struct arch_regs *r)
+{
+    uint32_t value = r->edi + 1, found;
+    if (!machine_load(r, address_of(r, value), &found))
+        return;
+    oracle_read(&me(r)->memory, 0, page_of(r, value), word_of(value), found);
+    r->esi = STORE;
+}
+
+static void store(struct arch_regs *r)
+{
+    uint32_t value = r->edi + 1;
+    if (!machine_store(r, address_of(r, value), value))
+        return;
+    oracle_wrote(&me(r)->memory, 0, page_of(r, value), word_of(value), value);
+    r->esi = EFFECT;
+}
+
+static void effect(struct arch_regs *r)
+{
+    uint32_t *fpu = machine_fpu();
+    if (fpu[FPU_WORD] != r->edi)
+        fail("process %d: the FPU holds %u, not %u", me(r)->pid, fpu[FPU_WORD], r->edi);
+    r->edi++;
+    fpu[FPU_WORD] = r->edi;
+    user_effect(me(r), r->edi);
+    r->esi = r->edi == r->ebp           ? END
+             : r->edi % FILE_EVERY == 0 ? FILE_IT
+             : r->edi % ASK_EVERY == 0  ? ASK
+                                        : LOAD;
+}
+
+static void asked(struct arch_regs *r)
+{
+    if ((int32_t)r->eax != me(r)->pid)
+        fail("process %d: getpid says %d", me(r)->pid, (int32_t)r->eax);
+    r->esi = LOAD;
+}
+
+static void filed(struct arch_regs *r)
+{
+    if (r->eax != 4)
+        note("process %d: write of %u says %d", me(r)->pid, r->edi, (int32_t)r->eax);
+    else
+        me(r)->filed++;
+    r->esi = LOAD;
+}
+
+static void counter(struct arch_regs *r)
+{
+    switch ((enum place)r->esi) {
+    case LOAD:
+        load(r);
+        break;
+    case STORE:
+        store(r);
+        break;
+    case EFFECT:
+        effect(r);
+        break;
+    case ASK:
+        r->esi = ASKED;
+        machine_call(r, LINUX_NR_getpid, 0, 0, 0);
+        break;
+    case ASKED:
+        asked(r);
+        break;
+    case FILE_IT: // the value lies where it was stored
+        r->esi = FILED;
+        machine_call(r, LINUX_NR_write, FD, address_of(r, r->edi), 4);
+        break;
+    case FILED:
+        filed(r);
+        break;
+    case END:
+        machine_call(r, LINUX_NR_exit_group, USER_DONE, 0, 0);
+        break;
+    }
+}
+
+static const struct machine_program counter_program = {"counter", counter};
+
+const struct machine_program *const machine_programs[] = {&counter_program};
+const unsigned machine_program_count = ARRAY_SIZE(machine_programs);

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sanitizer/common_interface_defs.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -76,8 +77,9 @@ void fail(const char *format, ...)
 void assert_failed(const char *expression, const char *file, int line)
 {
     note("%s:%d: assertion failed: %s", file, line, expression);
+    __sanitizer_print_stack_trace();
     tell_story();
-    abort();
+    _exit(1);
 }
 
 const char *option_text(const char *key, const char *otherwise)
@@ -102,7 +104,8 @@ unsigned option_between(const char *key, unsigned least, unsigned most)
 
 static void died(int signal_number)
 {
-    note("signal %d", signal_number);
+    note("signal %d: too long, or worse", signal_number);
+    __sanitizer_print_stack_trace();
     tell_story();
     _exit(3);
 }
@@ -131,7 +134,8 @@ static bool run_one(const struct scenario *s, unsigned long long number, char **
     }
     if (child == 0) {
         signal(SIGALRM, died);
-        alarm(SECONDS_MAX);
+        __sanitizer_set_death_callback(tell_story);
+        alarm(option("seconds", SECONDS_MAX));
         sim_seed(seed * 0x9e3779b97f4a7c15ull + 1);
         s->run();
         fflush(stdout);

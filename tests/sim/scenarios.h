@@ -7,3 +7,4 @@ void scenario_members(void); // members.c
 void scenario_share(void);   // share.c
 void scenario_share_roam(void);
 void scenario_share_death(void);
+void scenario_moves(void); // moves.c

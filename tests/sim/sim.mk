@@ -5,10 +5,11 @@
 SEEDS ?= 1
 FIRST ?= 1
 
-SIM_SHIPPED := kernel/init.c kernel/settings.c kernel/work.c lib/errno.c lib/fmt.c lib/log.c \
+SIM_SHIPPED := kernel/init.c kernel/settings.c kernel/wait.c kernel/work.c lib/archive.c lib/cpio.c lib/crc32c.c \
+    lib/errno.c lib/fmt.c lib/log.c \
     lib/radix.c lib/string.c mm/space.c mm/user.c \
     $(filter-out net/e1000.c,$(wildcard net/*.c net/tcp/*.c)) \
-    $(wildcard ssi/cluster/*.c ssi/container/*.c)
+    $(filter-out ssi/process/init.c,$(wildcard ssi/*/*.c))
 SIM_PORTS := $(addprefix tests/sim/ports/,clock.c frames.c machine.c node.c random.c space.c \
     threads.c wire.c)
 SIM_C := $(sort $(SIM_SHIPPED) $(SIM_PORTS) $(wildcard tests/sim/*.c))

@@ -7,7 +7,7 @@
 // links: net/services.c net/stack.c net/udp.c net/wire.c net/tcp/*.c lib/fmt.c lib/log.c
 // links: tests/sim/ports/node.c tests/sim/ports/clock.c tests/sim/ports/random.c
 // links: tests/sim/ports/wire.c tests/sim/ports/stacks.c tests/sim/ports/frames.c lib/radix.c
-// links: tests/sim/ports/threads.c tests/sim/ports/space.c lib/errno.c lib/string.c
+// links: tests/sim/ports/threads.c kernel/wait.c tests/sim/ports/space.c lib/errno.c lib/string.c
 // libs: -DWEFT_SIM
 
 // The whole cluster room of several nodes, over real TCP, on a hostile wire: they found, call each

@@ -115,6 +115,16 @@ void *frame_low_address(frame_t f)
     return frame_of(f)->bytes;
 }
 
+frame_t frame_of_low(const void *address)
+{
+    for (frame_t f = 1; f <= FRAMES; f++) {
+        const char *bytes = node(frames)[f].users ? node(frames)[f].bytes : NULL;
+        if (bytes && (const char *)address >= bytes && (const char *)address < bytes + PAGE_SIZE)
+            return f;
+    }
+    return FRAME_NONE;
+}
+
 void *arch_frame_map(uint32_t frame)
 {
     return frame_of(frame)->bytes;

@@ -2,6 +2,7 @@
 #include "tests/sim/ports/machine.h"
 
 #include "kernel/bootparts.h"
+#include "kernel/console.h"
 #include "kernel/thread.h"
 #include "kernel/timer.h"
 #include "lib/assert.h"
@@ -76,6 +77,24 @@ void arch_reset(void)
 void arch_exit(uint8_t status UNUSED)
 {
     machine_end(MACHINE_DIED);
+}
+
+// ---- consoles: nobody sits there ----------------------------------------------------------------
+
+void (*console_on_input)(const uint8_t *bytes, size_t n);
+void (*port2_on_input)(const uint8_t *bytes, size_t n);
+
+void console_write(const char *bytes UNUSED, size_t n UNUSED)
+{
+}
+
+bool port2_present(void)
+{
+    return false;
+}
+
+void port2_write(const uint8_t *bytes UNUSED, size_t n UNUSED)
+{
 }
 
 // ---- registers ----------------------------------------------------------------------------------

@@ -18,6 +18,20 @@ static size_t section_bytes(void)
     return (size_t)(__stop_node_vars - __start_node_vars);
 }
 
+// Start values that point into the section (LIST_INIT) point into this node's copy.
+static void relocate(char *vars, size_t n)
+{
+    uintptr_t start = (uintptr_t)__start_node_vars;
+    for (size_t at = 0; at + sizeof(uintptr_t) <= n; at += sizeof(uintptr_t)) {
+        uintptr_t word;
+        memcpy(&word, vars + at, sizeof(word));
+        if (word - start >= n)
+            continue;
+        word += (uintptr_t)vars - start;
+        memcpy(vars + at, &word, sizeof(word));
+    }
+}
+
 struct sim_node *sim_node_new(void)
 {
     size_t n = section_bytes();
@@ -31,6 +45,7 @@ struct sim_node *sim_node_new(void)
     // Same offset within 64 bytes as the section, so that every variable keeps its alignment.
     ASSERT((uintptr_t)__start_node_vars % 16 == 0);
     memcpy(node->vars, image, n);
+    relocate(node->vars, n);
     list_init(&node->timers);
     list_append(&sim_nodes, &node->link);
     sim_node_enter(node);

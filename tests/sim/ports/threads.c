@@ -5,9 +5,8 @@
 #include <sanitizer/common_interface_defs.h>
 #include <stdlib.h>
 #include <ucontext.h>
-#include "kernel/thread.h"
+#include "kernel/thread_priv.h"
 #include "kernel/timer.h"
-#include "kernel/wait.h"
 #include "lib/assert.h"
 #include "lib/errno.h"
 #include "lib/string.h"
@@ -86,7 +85,7 @@ static void resume(void *arg)
     }
 }
 
-static void make_ready(struct thread *t)
+void thread_make_ready(struct thread *t)
 {
     t->state = THREAD_READY;
     timer_set(&coroutine_of(t)->ready, clock_now_ns());
@@ -112,7 +111,7 @@ struct thread *thread_new(const char *name, enum thread_class class, void (*fn)(
 
 void thread_start(struct thread *t)
 {
-    make_ready(t);
+    thread_make_ready(t);
 }
 
 void thread_abandon(struct thread *t)
@@ -142,7 +141,7 @@ void thread_exit(void)
 
 void thread_yield(void)
 {
-    make_ready(&running->thread);
+    thread_make_ready(&running->thread);
     back_to_scheduler();
 }
 
@@ -179,81 +178,23 @@ void kernel_pause(void)
     thread_yield();
 }
 
-static void wake(struct thread *t, int result)
-{
-    list_remove(&t->wait_link);
-    t->wake_result = result;
-    make_ready(t);
-}
-
 void thread_ask(struct thread *t)
 {
     t->asked = true;
-    if (t->state == THREAD_WAITING && t->interruptible)
-        wake(t, -EINTR);
+    if (t->state == THREAD_WAITING && t->interruptible) {
+        t->wake_result = -EINTR;
+        list_remove(&t->wait_link);
+        thread_make_ready(t);
+    }
 }
 
-// The thread may have been woken already and not have run yet.
-static void timed_out(void *arg)
+void thread_block(void)
 {
-    struct thread *t = arg;
-    if (t->state == THREAD_WAITING)
-        wake(t, -ETIMEDOUT);
-}
-
-void wait_init(struct wait_queue *q)
-{
-    list_init(&q->waiters);
-    list_init(&q->watches);
-}
-
-int wait_sleep(struct wait_queue *q, uint64_t deadline_ns, unsigned flags)
-{
-    struct thread *t = thread_current();
-    ASSERT(t != NULL);
-    if ((flags & WAIT_INTERRUPTIBLE) && t->asked)
-        return -EINTR;
-    if (deadline_ns <= clock_now_ns())
-        return -ETIMEDOUT;
-    struct timer timeout;
-    timer_init(&timeout, timed_out, t);
-    if (deadline_ns != WAIT_FOREVER)
-        timer_set(&timeout, deadline_ns);
-    t->interruptible = flags & WAIT_INTERRUPTIBLE;
-    list_append(&q->waiters, &t->wait_link);
-    t->state = THREAD_WAITING;
+    ASSERT(running && running->thread.state == THREAD_WAITING);
     back_to_scheduler();
-    t->interruptible = false;
-    timer_cancel(&timeout);
-    return t->wake_result;
 }
 
-void wait_wake_all_with(struct wait_queue *q, int result)
+unsigned thread_ready_count(void)
 {
-    while (!list_empty(&q->waiters))
-        wake(list_entry(q->waiters.next, struct thread, wait_link), result);
-}
-
-void wait_wake_all(struct wait_queue *q)
-{
-    wait_wake_all_with(q, 0);
-}
-
-void wait_wake_one(struct wait_queue *q)
-{
-    if (!list_empty(&q->waiters))
-        wake(list_entry(q->waiters.next, struct thread, wait_link), 0);
-}
-
-bool wait_empty(const struct wait_queue *q)
-{
-    return list_empty(&q->waiters);
-}
-
-int wait_for_ns(uint64_t ns, unsigned flags)
-{
-    struct wait_queue q;
-    wait_init(&q);
-    int e = wait_sleep(&q, clock_now_ns() + ns, flags);
-    return e == -ETIMEDOUT ? 0 : e;
+    return 0; // nobody shares a CPU here
 }

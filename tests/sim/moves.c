@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: MIT
+// A process is handed off again and again, on a good wire and on a bad one; and once at each state
+// of the hand-off something goes wrong at the source, the target or a third node. Exactly one
+// incarnation has effects, or the process is reported dead.
+#include "tests/sim/scenarios.h"
+
+#include <stdio.h>
+#include <string.h>
+#include "lib/errno.h"
+#include "mm/heap.h"
+#include "ssi/container/container.h"
+#include "ssi/migrate/handoff.h"
+#include "ssi/migrate/migrate.h"
+#include "tests/sim/ports/sim.h"
+#include "tests/sim/users.h"
+#include "tests/sim/world.h"
+
+struct mover {
+    int32_t pid;
+    unsigned from, to;
+    bool done;
+    int result;
+};
+
+static struct mover mover;
+static struct user *user;
+static uint32_t frames_before[WORLD_MAX];
+
+static void move(void *arg)
+{
+    struct mover *m = arg;
+    m->result = migrate_process(m->pid, (node_id_t)m->to, "sim");
+    note("move of %d from %u to %u: %d", m->pid, m->from, m->to, m->result);
+    m->done = true;
+}
+
+static bool moved(void)
+{
+    return mover.done || !world_lives(mover.from);
+}
+
+static void move_begin(struct user *u, unsigned from, unsigned to)
+{
+    mover = (struct mover){.pid = u->pid, .from = from, .to = to};
+    world_thread(from, move, &mover);
+}
+
+static unsigned another(unsigned than)
+{
+    unsigned n;
+    do
+        n = (unsigned)(sim_random() % world_count());
+    while (n == than || !world_lives(n));
+    return n;
+}
+
+static void begin(unsigned nodes, uint32_t limit)
+{
+    world_open(nodes, option("drain", sim_chance(700)) ? "" : "drain=off");
+    for (unsigned i = 0; i < nodes; i++)
+        frames_before[i] = world_frames_used(i);
+    user = user_start(0, option_between("pages", 1, 12), limit);
+    user->node = 0;
+}
+
+// ---- the end ------------------------------------------------------------------------------------
+
+static bool over(void *arg UNUSED)
+{
+    return user_is_over(user);
+}
+
+static bool frames_back(void)
+{
+    for (unsigned i = 0; i < world_count(); i++)
+        if (world_lives(i) && world_frames_used(i) != frames_before[i])
+            return false;
+    return true;
+}
+
+struct reading {
+    bool done;
+    long n;
+    uint32_t value[4096];
+};
+
+static struct reading reading;
+
+// What the process wrote, read by whoever asks: each value once, in order.
+static void read_file(void *arg)
+{
+    struct reading *r = arg;
+    struct fs_who who = {.root = {.inode = 1}, .cwd = {.inode = 1}, .file_bytes_max = UINT64_MAX};
+    struct file *f;
+    struct xfer x;
+    int e = fs_open(&who, who.root, user->path, O_RDONLY, 0, &f);
+    r->n = e;
+    if (e == 0) {
+        xfer_kernel(&x, r->value, sizeof(r->value));
+        r->n = file_read(f, &x, NULL);
+        file_put(f);
+        fs_unlink(&who, who.root, user->path, false);
+    }
+    r->done = true;
+}
+
+static bool file_was_read(void)
+{
+    return reading.done;
+}
+
+static void check_file(unsigned reader)
+{
+    reading.done = false;
+    world_thread(reader, read_file, &reading);
+    world_until(file_was_read, 20, "the file is not read");
+    if (reading.n != 4 * (long)user->filed)
+        fail("the file has %ld bytes for %u values", reading.n, user->filed);
+    for (unsigned i = 1; i < user->filed; i++)
+        if (reading.value[i] <= reading.value[i - 1])
+            fail("the file says %u after %u", reading.value[i], reading.value[i - 1]);
+}
+
+static void finish(void)
+{
+    if (!sim_run(clock_now_ns() + 120 * NS_PER_S, over, NULL)) {
+        user_note(user);
+        fail("the process neither ends nor is reported dead");
+    }
+    user_note(user);
+    bool dead = user_reported_dead(user);
+    EXPECT(!user->gone || !dead || (user->status & 0x7f) != 0);
+    EXPECT(dead || (user->status == USER_DONE << 8 && user->done == user->limit));
+}
+
+void scenario_moves(void)
+{
+    unsigned nodes = option_between("nodes", 2, 4), moves = option_between("moves", 3, 25);
+    begin(nodes, moves * option_between("values", 20, 200));
+    unsigned done = 0;
+    for (unsigned i = 0; i < moves && !user->gone; i++) {
+        world_run_ms((unsigned)(sim_random() % option("pause", 30)));
+        unsigned from = user_where(user), to = another(from);
+        if (from == WORLD_MAX)
+            break;
+        move_begin(user, from, to);
+        world_until(moved, 60, "a move does not come to an end");
+        done += mover.result == 0;
+        if (mover.result != 0 && mover.result != -ESRCH)
+            fail("a move failed: %s", errno_text(mover.result));
+        if (mover.result == 0 && !user->gone)
+            EXPECT(user_where(user) == to || user_where(user) == WORLD_MAX);
+    }
+    finish();
+    EXPECT(done + 1 >= user->moves);
+    check_file((unsigned)(sim_random() % nodes));
+    world_until(frames_back, 20, "frames are not back");
+}

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+// User processes of the simulation, and the ledger of what each of them did to the outside world:
+// every value once, in order, by one incarnation at a time.
+#pragma once
+
+#include "ssi/process/process.h"
+#include "tests/sim/oracle.h"
+
+#define USERS_MAX  64
+#define USER_DATA  0x10000000u // the pages that its oracle knows
+#define USER_DONE  7           // status of a program that is through
+#define USER_WRONG 9           // of one that saw what cannot be
+
+struct user {
+    int32_t pid;
+    uint32_t limit; // values to do
+    uint32_t done;  // the last one done
+    uint32_t filed; // the last one written to its file
+    unsigned node;  // where that was
+    unsigned moves; // changes of node seen in the ledger
+    bool gone;      // its parent was told of its end
+    int status;     // as wait4 gives it
+    struct oracle memory;
+    char path[16];
+};
+
+extern struct user users[USERS_MAX];
+extern unsigned user_count;
+
+// A process of program `counter` on node i, with `pages` of private memory and a file of its own.
+// Returns when it is ready to run.
+struct user *user_start(unsigned i, unsigned pages, uint32_t limit);
+
+// The one living node where it runs or stands still; WORLD_MAX: none. Fails if it runs twice.
+unsigned user_where(const struct user *u);
+bool user_reported_dead(const struct user *u); // in /proc/cluster/events of a living node
+bool user_is_over(const struct user *u);       // ended or reported dead, and no trace on any node
+void user_note(const struct user *u);
+
+// The effect of a program on the outside: `value` must be the next.
+void user_effect(struct user *u, uint32_t value);
