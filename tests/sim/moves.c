@@ -70,12 +70,29 @@ static bool over(void *arg UNUSED)
     return user_is_over(user);
 }
 
-static bool frames_back(void)
+static bool frames_back(void *arg UNUSED)
 {
     for (unsigned i = 0; i < world_count(); i++)
         if (world_lives(i) && world_frames_used(i) != frames_before[i])
             return false;
     return true;
+}
+
+static void frames_end(void)
+{
+    if (sim_run(clock_now_ns() + 20 * NS_PER_S, frames_back, NULL))
+        return;
+    for (unsigned i = 0; i < world_count(); i++) {
+        static char text[4096];
+        struct text t;
+        if (!world_lives(i))
+            continue;
+        world_enter(i);
+        text_init(&t, text, sizeof(text));
+        containers_show(&t);
+        note("%u frames before, %u now; %s", frames_before[i], world_frames_used(i), text);
+    }
+    fail("frames are not back");
 }
 
 struct reading {
@@ -154,5 +171,5 @@ void scenario_moves(void)
     finish();
     EXPECT(done + 1 >= user->moves);
     check_file((unsigned)(sim_random() % nodes));
-    world_until(frames_back, 20, "frames are not back");
+    frames_end();
 }

@@ -266,3 +266,9 @@ const char *__asan_default_options(void)
 {
     return "detect_leaks=0:abort_on_error=0"; // sleeping threads keep what they use
 }
+
+const char *__ubsan_default_options(void);
+const char *__ubsan_default_options(void)
+{
+    return "print_stacktrace=1";
+}
