@@ -18,6 +18,8 @@
 NODE_VAR(struct list, arrivals) = LIST_INIT(arrivals);
 NODE_VAR(struct wait_queue, closed); // who waits for a record to go
 
+NODE_VAR(bool, is_open);
+
 static void import_work(struct work *w);
 
 // The record of a process that runs here and whose hand-off is not closed.
@@ -95,7 +97,7 @@ static int check(const struct arrival *a)
 {
     struct arch_features f = arch_cpu_features();
     const struct member *self = cluster_member(cluster_self());
-    if (self == NULL || self->state != MEMBER_ONLINE)
+    if (self == NULL || self->state != MEMBER_ONLINE || !node(is_open))
         return -EHOSTDOWN;
     if ((a->asked.features_edx & ~f.edx) || (a->asked.features_ecx & ~f.ecx))
         return -EBUSY; // it may have seen what this CPU lacks
@@ -254,4 +256,11 @@ static void arrivals_start(void)
 {
     wait_init(&node(closed));
 }
-INIT_STEP(INIT_PROCESS, arrivals_start);
+INIT_STEP(INIT_CORE, arrivals_start);
+
+// A node is a member before its rooms can take a process in.
+static void arrivals_open(void)
+{
+    node(is_open) = true;
+}
+INIT_STEP(INIT_SCHED, arrivals_open);

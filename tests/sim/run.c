@@ -57,10 +57,6 @@ static void tell_story(void)
     unsigned kept = line_count < LINES ? line_count : LINES;
     for (unsigned i = 0; !verbose && i < kept; i++)
         printf("    %s\n", lines[(line_count - kept + i) % LINES]);
-    printf("    again: build/sim/sim -v %s %llu", running, seed);
-    for (char **o = options; *o; o++)
-        printf(" %s", *o);
-    printf("\n");
     fflush(stdout);
 }
 
@@ -144,7 +140,13 @@ static bool run_one(const struct scenario *s, unsigned long long number, char **
     int status;
     while (waitpid(child, &status, 0) < 0 && errno == EINTR)
         ;
-    return status == 0;
+    if (status == 0)
+        return true;
+    printf("    again: build/sim/sim -v %s %llu", running, seed);
+    for (char **o = options; *o; o++)
+        printf(" %s", *o);
+    printf("\n");
+    return false;
 }
 
 static void report(bool ok, const char *name, double begun, unsigned runs)

@@ -17,6 +17,7 @@
 static struct sim_wire wire;
 static struct sim_node *nodes[WORLD_MAX];
 static unsigned count;
+static bool booted[WORLD_MAX];
 static char own_settings[WORLD_MAX][128];
 
 unsigned world_count(void)
@@ -90,6 +91,7 @@ static void say(enum log_level level, const char *line)
 static void boot(void *arg UNUSED)
 {
     init_run_all();
+    booted[world_here()] = true;
 }
 
 void world_settings(unsigned i, const char *words)
@@ -120,6 +122,14 @@ static void check_after_event(void)
         containers_check();
 }
 
+static bool all_booted(void)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (!booted[i])
+            return false;
+    return true;
+}
+
 void world_open(unsigned many, const char *settings)
 {
     EXPECT(many <= WORLD_MAX);
@@ -137,6 +147,7 @@ void world_open(unsigned many, const char *settings)
     for (unsigned i = 0; i < many; i++)
         node_start(many, settings);
     world_until(world_together, 60, "the nodes do not found a cluster");
+    world_until(all_booted, 20, "a node is a member and does not finish its boot");
     sim_after_event = check_after_event;
 }
 
