@@ -77,9 +77,9 @@ def test_much_output(shells):
 
 def test_timeout_is_124_and_the_console_stays(shells):
     began = time.monotonic()
-    r = shells.exec(0, 'echo before; sleep 30; echo after', timeout=1)
-    assert (r.status, r.out) == (124, b'before\n') and b'no end after 1 s' in r.err
-    assert time.monotonic() - began < 5
+    r = shells.exec(0, 'echo before; sleep 30; echo after', timeout=3)
+    assert (r.status, r.out) == (124, b'before\n') and b'no end after 3 s' in r.err
+    assert time.monotonic() - began < 10
     assert shells.sh(0, 'echo fine') == 'fine\n'
     assert shells.exec(0, 'while :; do :; done', timeout=1).status == 124
     assert shells.exec(0, "sh -c 'trap \"\" INT; sleep 30; :'", timeout=1).status == 124
