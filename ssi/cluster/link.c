@@ -170,13 +170,10 @@ struct link_out *link_out_new(enum link_frame_type type, const void *bytes, size
     return o;
 }
 
-// May numbered messages go? Old ones while the flush is under way; new ones when both have
-// installed the same epoch.
+// Messages go when both have installed the same epoch.
 static bool link_is_open(const struct link_peer *p)
 {
-    if (p->id == NODE_NONE || node(link_installed_epoch) == 0)
-        return false;
-    return p->survives || p->their_installed == node(link_installed_epoch);
+    return p->id != NODE_NONE && p->their_installed == node(link_installed_epoch);
 }
 
 static struct link_out *link_number(struct link_peer *p, struct link_out *o)
@@ -188,9 +185,11 @@ static struct link_out *link_number(struct link_peer *p, struct link_out *o)
     return o;
 }
 
+// Everybody in the decided epoch gets a FLUSH, also a peer that this node does not hold for a
+// survivor: it may have installed an epoch that this node never did, and wait.
 static struct link_out *link_next_flush(struct link_peer *p)
 {
-    if (!p->survives || p->flush_out >= p->flush_due)
+    if (!p->decided || p->flush_out >= p->flush_due)
         return NULL;
     uint32_t epoch = p->flush_due;
     struct link_out *o = link_out_new(LINK_FLUSH, &epoch, sizeof(epoch));
@@ -202,6 +201,7 @@ static struct link_out *link_next_flush(struct link_peer *p)
     return link_number(p, o);
 }
 
+// NULL also when TCP has enough of that class.
 static struct link_out *link_next_queued(struct link_peer *p)
 {
     size_t unsent = tcp_unsent_bytes(p->conn->tcp);
@@ -212,7 +212,26 @@ static struct link_out *link_next_queued(struct link_peer *p)
             return NULL;
         return link_number(p, list_entry(list_pop(&p->queue[c]), struct link_out, link));
     }
-    return link_next_flush(p);
+    return NULL;
+}
+
+static bool link_queue_empty(const struct link_peer *p)
+{
+    for (unsigned c = 0; c < RPC_CLASSES; c++)
+        if (!list_empty(&p->queue[c]))
+            return false;
+    return true;
+}
+
+// The old epoch's messages, FLUSH, the new epoch's messages.
+static struct link_out *link_next_numbered(struct link_peer *p)
+{
+    if (node(link_flush_epoch) != 0 && p->survives && !link_queue_empty(p))
+        return link_next_queued(p);
+    struct link_out *o = link_next_flush(p);
+    if (o != NULL || node(link_flush_epoch) != 0 || !link_is_open(p))
+        return o;
+    return link_next_queued(p);
 }
 
 // What the connection writes next; `kept`: it stays in `sent` until acknowledged.
@@ -224,13 +243,11 @@ struct link_out *link_next_frame(struct link_peer *p, bool *kept)
         return list_entry(item, struct link_out, link);
     *kept = true;
     struct link_out *o = p->resend;
-    if (o != NULL) {
-        p->resend =
-            o->link.next == &p->sent ? NULL : list_entry(o->link.next, struct link_out, link);
-        cluster_count_add("link: message written again", 1);
-        return o;
-    }
-    return link_is_open(p) ? link_next_queued(p) : NULL;
+    if (o == NULL)
+        return link_next_numbered(p);
+    p->resend = o->link.next == &p->sent ? NULL : list_entry(o->link.next, struct link_out, link);
+    cluster_count_add("link: message written again", 1);
+    return o;
 }
 
 void link_acknowledged(struct link_peer *p, uint32_t seq)
@@ -357,10 +374,6 @@ static void link_on_beacon(void *arg, struct net_address from, const void *bytes
 
 static void link_on_message(struct link_peer *p, const struct link_frame *f, const uint8_t *bytes)
 {
-    if (p->id == NODE_NONE) {
-        cluster_count_add("link: message of a node that is no member", 1);
-        return;
-    }
     if (node(link_flush_epoch) != 0 && !p->survives) {
         // What it would cause could only be told in an epoch that has counted it out
         // (docs/protocols-notes.md, "FLUSH is also a fence").
@@ -400,7 +413,10 @@ void link_received(struct link_peer *p, const struct link_frame *f, const uint8_
         link_on_beat(p, bytes);
         break;
     case LINK_MESSAGE:
-        link_on_message(p, f, bytes);
+        if (p->id != NODE_NONE)
+            link_on_message(p, f, bytes);
+        else
+            cluster_count_add("link: message of a node that is no member", 1);
         break;
     case LINK_FLUSH:
         memcpy(&p->flush_in, bytes, sizeof(p->flush_in));
@@ -427,7 +443,8 @@ void link_flush(const struct mb_record *decided)
     list_for_each (p, &node(link_peers), link) {
         if (begins)
             link_hold(p);
-        p->survives = p->id != NODE_NONE && mb_record_key(decided, p->key) != NULL;
+        p->decided = mb_record_key(decided, p->key) != NULL;
+        p->survives = p->id != NODE_NONE && p->decided;
         p->flush_due = decided->epoch;
     }
     node(link_flush_epoch) = decided->epoch;
@@ -464,6 +481,7 @@ void link_install(const struct mb_record *installed)
         const struct mb_member *m = mb_record_key(installed, p->key);
         bool was = p->id != NODE_NONE;
         p->survives = false;
+        p->decided = m != NULL;
         p->id = m != NULL ? m->id : NODE_NONE;
         if (m == NULL && was)
             link_peer_empty(p);
@@ -523,7 +541,7 @@ static unsigned link_peer_check(const struct link_peer *p)
         bytes += link_list_bytes(&p->queue[c]) + link_list_bytes(&p->held[c]);
     if (bytes != p->queued_bytes)
         return 2;
-    if (p->id == NODE_NONE && bytes != 0)
+    if (p->id == NODE_NONE && !p->decided && bytes != 0)
         return 3; // nothing is kept for a node that is no member
     if (p->id != NODE_NONE && node(link_by_id)[p->id] != p)
         return 4;

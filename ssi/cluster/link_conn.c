@@ -200,7 +200,8 @@ static const char *link_conn_on_hello(struct link_conn *c, const struct link_fra
         p->conn = c;
         c->peer = p;
     }
-    if (h.received > c->peer->seq_out)
+    // Of a node that is no member any more nothing is known: it may come from long ago.
+    if (c->peer->id != NODE_NONE && h.received > c->peer->seq_out)
         return "acknowledges what was never sent";
     c->greeted = true;
     link_acknowledged(c->peer, h.received);
@@ -212,30 +213,44 @@ static const char *link_conn_on_hello(struct link_conn *c, const struct link_fra
     return NULL;
 }
 
+// The order of the pair. False: the frame is not to be handled; `*why` ends the connection.
+static bool link_conn_in_order(struct link_peer *p, const struct link_frame *f, const char **why)
+{
+    if (f->seq > p->seq_in + 1 && p->id == NODE_NONE) {
+        // Late words of one that is out; its heartbeat will tell it so.
+        cluster_count_add("link: message of a node that is no member", 1);
+        return false;
+    }
+    if (f->seq > p->seq_in + 1 || f->seq == 0) {
+        *why = "sequence number too high";
+        return false;
+    }
+    if (f->seq <= p->seq_in) {
+        cluster_count_add("link: message again", 1);
+        return false;
+    }
+    p->seq_in = f->seq;
+    p->unacked_in_bytes += (uint32_t)sizeof(*f) + f->n;
+    return true;
+}
+
 static const char *link_conn_on_frame(struct link_conn *c, const struct link_frame *f,
                                       const uint8_t *bytes, uint64_t now_ms)
 {
+    const char *why = NULL;
     c->heard_ms = now_ms;
     if (f->type == LINK_HELLO)
         return link_conn_on_hello(c, f, bytes, now_ms);
     if (!c->greeted)
         return "no greeting";
     struct link_peer *p = c->peer;
-    if (f->ack > p->seq_out)
+    if (p->id != NODE_NONE && f->ack > p->seq_out)
         return "acknowledges what was never sent";
     link_acknowledged(p, f->ack);
-    if (f->type == LINK_MESSAGE || f->type == LINK_FLUSH) {
-        if (f->seq > p->seq_in + 1 || f->seq == 0)
-            return "sequence number too high";
-        if (f->seq <= p->seq_in) {
-            cluster_count_add("link: message again", 1);
-            return NULL;
-        }
-        p->seq_in = f->seq;
-        p->unacked_in_bytes += (uint32_t)sizeof(*f) + f->n;
-    }
-    link_received(p, f, bytes);
-    return NULL;
+    bool numbered = f->type == LINK_MESSAGE || f->type == LINK_FLUSH;
+    if (!numbered || link_conn_in_order(p, f, &why))
+        link_received(p, f, bytes);
+    return why;
 }
 
 static const char *link_frame_fault(const struct link_frame *f)

@@ -71,7 +71,8 @@ struct link_peer {
     uint64_t met_ms, tried_ms; // last sign that it exists; last call
     struct link_conn *conn;    // greeted or being called
     node_id_t id;              // in the installed epoch, or NODE_NONE
-    bool survives;             // of the flush under way
+    bool decided;              // in the newest decided epoch
+    bool survives;             // of the flush under way: in the installed and the decided epoch
     uint32_t their_installed;
     uint64_t their_stamp_ms;                 // newest stamp seen
     uint32_t flush_in, flush_out, flush_due; // epochs

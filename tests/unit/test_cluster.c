@@ -454,12 +454,17 @@ static void a_cut_node_restarts(void **state)
     (void)state;
     begin(3, 12);
     until_all_in(3, 10);
+    static struct caller first;
+    first = (struct caller){0, 20, KIND_ECHO, 0, 0};
+    start_caller(&first, 2); // so that there is something to number and to acknowledge
+    sim_run_for(NS_PER_S);
     cut_off[2] = true;
     sim_run_for((MB_LEASE_MS + 500) * NS_PER_MS);
     sim_stacks_enter(&lan, 2);
     assert_true(cluster_is_fenced());
     until_all_in(2, 8);
     assert_int_equal(resets, 0);
+    sim_run_for(15 * NS_PER_S); // the others have forgotten it by now
     cut_off[2] = false;
     sim_run_for(5 * NS_PER_S);
     assert_int_equal(resets, 1);
@@ -469,7 +474,7 @@ static void a_cut_node_restarts(void **state)
 
 static void tell_epochs(void *arg)
 {
-    (void)arg;
+    uint64_t pause_ms = (uintptr_t)arg;
     uint8_t bytes[1000] = {0};
     for (;;) {
         uint32_t epoch = cluster_sending_epoch();
@@ -477,7 +482,7 @@ static void tell_epochs(void *arg)
         for (node_id_t n = cluster_next(NODE_NONE); n != NODE_NONE; n = cluster_next(n))
             if (n != cluster_self())
                 (void)rpc_send(n, (enum rpc_kind)KIND_EPOCH, bytes, sizeof(bytes));
-        wait_for_ns(NS_PER_MS, 0);
+        wait_for_ns(pause_ms * NS_PER_MS, 0);
     }
 }
 
@@ -492,7 +497,7 @@ static void no_message_crosses_an_epoch(void **state)
         until_all_in(5, 20);
         for (unsigned i = 0; i < 5; i++) {
             sim_stacks_enter(&lan, i);
-            thread_create("teller", THREAD_NORMAL, tell_epochs, NULL);
+            thread_create("teller", THREAD_NORMAL, tell_epochs, (void *)1);
         }
         for (unsigned dead = 0; dead < 2; dead++) {
             sim_run_for(NS_PER_S / 2);
@@ -504,6 +509,50 @@ static void no_message_crosses_an_epoch(void **state)
         assert_int_equal(crossed, 0);
         end();
     }
+}
+
+static void start_later(void *arg)
+{
+    wait_for_ns((uint64_t)(uintptr_t)arg * NS_PER_MS, 0);
+    start_cluster(NULL);
+}
+
+// Nodes come when they like, some die, cables are cut for a while; then it is quiet, and whoever
+// still stands is in one epoch.
+static void gathering(uint64_t seed)
+{
+    begin_some(6, 0, seed);
+    founders = 3;
+    lan.wire.loss = (unsigned)(sim_random() % 80);
+    for (unsigned i = 0; i < 6; i++) {
+        sim_stacks_enter(&lan, i);
+        uintptr_t late = i < 3 ? sim_random() % 2000 : sim_random() % 12000;
+        thread_create("start", THREAD_NORMAL, start_later, (void *)late);
+        thread_create("teller", THREAD_NORMAL, tell_epochs, (void *)50);
+    }
+    crossed = 0;
+    for (unsigned t = 0; t < 12; t++) {
+        unsigned victim = (unsigned)(sim_random() % 6);
+        cut_off[victim] = sim_random() % 3 == 0;
+        sim_run_for(sim_random() % 1500 * NS_PER_MS);
+        cut_off[victim] = false;
+        if (t == 4 || t == 9)
+            stopped[3 + sim_random() % 3] = true;
+    }
+    lan.wire.loss = 0;
+    sim_run_for(12 * NS_PER_S); // longer than any lease, for those who were let go
+    unsigned alive = 0;
+    for (unsigned i = 0; i < 6; i++)
+        alive += !stopped[i];
+    until_all_in(alive, 30);
+    end();
+}
+
+static void nodes_gather(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 100; seed < 108; seed++)
+        gathering(seed);
 }
 
 // ---- strangers ----
@@ -655,6 +704,7 @@ int main(void)
         cmocka_unit_test(a_death_is_noticed),
         cmocka_unit_test(a_cut_node_restarts),
         cmocka_unit_test(no_message_crosses_an_epoch),
+        cmocka_unit_test(nodes_gather),
         cmocka_unit_test(strangers_change_nothing),
         cmocka_unit_test(one_clock),
         cmocka_unit_test(a_node_is_removed),
