@@ -4,6 +4,8 @@
 #include "kernel/thread.h"
 #include "kernel/timer.h"
 #include "lib/node_var.h"
+#include "ssi/cluster/cluster.h"
+#include "ssi/process/process.h"
 
 #define LOAD_PERIOD_NS (5 * NS_PER_S)
 
@@ -25,8 +27,28 @@ static void sample(void *arg)
     timer_set(&node(sample_timer), clock_now_ns() + LOAD_PERIOD_NS);
 }
 
+// What other nodes hear each second: the mean since the last telling.
+NODE_VAR(uint64_t, told_integral_ns);
+NODE_VAR(uint64_t, told_at_ns);
+NODE_VAR(uint32_t, told_load);
+
+static void load_fill(struct cluster_load *l)
+{
+    uint64_t now = clock_now_ns(), integral = thread_ready_integral();
+    uint64_t past = now - node(told_at_ns);
+    if (past >= NS_PER_S / 2) {
+        uint64_t threads100 = (integral - node(told_integral_ns)) * 100 / past;
+        node(told_load) = (uint32_t)(threads100 / arch_cpu_count());
+        node(told_integral_ns) = integral;
+        node(told_at_ns) = now;
+    }
+    l->load = node(told_load);
+    l->processes = process_count();
+}
+
 static void load_init(void)
 {
+    cluster_on_load_fill(load_fill);
     timer_init(&node(sample_timer), sample, NULL);
     timer_set(&node(sample_timer), clock_now_ns() + LOAD_PERIOD_NS);
 }
