@@ -86,7 +86,7 @@ int child_report_apply(const struct child_report *r)
     if (!c)
         return -ESRCH;
     if (c->state == CHILD_EXITED)
-        return 0; // reported lost with its node before: that stays
+        return 1; // reported lost before: that stays, and nobody will ask for its zombie
     c->node = r->node;
     c->pgrp = r->pgrp;
     c->uid = r->uid;

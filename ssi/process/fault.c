@@ -35,14 +35,11 @@ static void kill_self(struct task *t)
     (void)signal_post_process(t->process, &kill);
 }
 
-// A page that went down with a node takes the process with it (PROTOCOLS 5).
+// A page that went down with a node takes the process with it (PROTOCOLS 5); every node says so.
 static void lost(struct task *t)
 {
     struct process *p = t->process;
-    if (p->came_from != NODE_NONE)
-        cluster_event("process %d lost with node %u: it left pages there", p->pid, p->came_from);
-    else
-        cluster_event("process %d lost: pages of it went down with another node", p->pid);
+    relatives_lost(p->pid, p->came_from != NODE_NONE ? p->came_from : p->born);
     kill_self(t);
 }
 

@@ -101,7 +101,7 @@ int32_t proc_next(node_id_t n, int32_t pid)
         const struct process *p = process_next(pid);
         return p ? p->pid : 0;
     }
-    if (!cached(n, pid) && !fetch(n, pid))
+    if ((pid == 0 || !cached(n, pid)) && !fetch(n, pid)) // a listing that begins is a fresh one
         return 0;
     const struct pid_list *l = &node(cache).list;
     for (uint32_t i = 0; i < l->count; i++) {
