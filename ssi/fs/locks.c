@@ -121,12 +121,13 @@ int locks_get(struct file *f, struct lock_range *r)
     return 0;
 }
 
+// Locks of an owner on one file, or on all (inode 0).
 static void drop(uint64_t inode, const struct lock_range *owner)
 {
     struct lock *l, *next;
     bool any = false;
     list_for_each_safe (l, next, &locks()->locks, link)
-        if (l->inode == inode && same_owner(&l->range, owner)) {
+        if ((inode == 0 || l->inode == inode) && same_owner(&l->range, owner)) {
             list_remove(&l->link);
             heap_free(l);
             any = true;
@@ -145,4 +146,10 @@ void locks_release(const struct file *f, uint64_t inode)
 {
     if (!list_empty(&locks()->locks))
         drop(inode, &(struct lock_range){.whole = f});
+}
+
+void locks_owner_gone(int32_t owner)
+{
+    if (!list_empty(&locks()->locks))
+        drop(0, &(struct lock_range){.owner = owner});
 }

@@ -26,5 +26,7 @@ int locks_set(struct file *f, const struct lock_range *r, bool waits);
 int locks_get(struct file *f, struct lock_range *r);
 // A process closed a descriptor of the file, which drops all its byte ranges on it.
 void locks_drop(struct file *f, int32_t owner);
+// A process has ended: its byte ranges go, on every file.
+void locks_owner_gone(int32_t owner);
 // An open file is released: its flock goes.
 void locks_release(const struct file *f, uint64_t inode);

@@ -14,8 +14,7 @@
 
 #define TEXT_BYTES_MAX PATH_MAX_BYTES
 
-NODE_VAR(node_id_t, home_before)
-= NODE_NONE;
+NODE_VAR(node_id_t, home_before) = NODE_NONE;
 
 bool fs_is_home(void)
 {

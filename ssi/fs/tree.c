@@ -230,6 +230,12 @@ static int walk_step(const struct name_call *c, struct inode *at, struct found *
     return 0;
 }
 
+// Is a link named with a slash behind it followed? Not where the name itself is taken away.
+static bool slash_follows(const struct name_call *c)
+{
+    return c->in.op != NAME_UNLINK && c->in.op != NAME_RMDIR && c->in.op != NAME_PARENT;
+}
+
 int tree_walk(struct name_call *c, bool follow, struct found *f)
 {
     struct inode *at = NULL, *next;
@@ -251,7 +257,7 @@ int tree_walk(struct name_call *c, bool follow, struct found *f)
             return 0;
         if (next == NULL)
             return -ENOENT;
-        if (inode_is(next, S_IFLNK) && (!last || follow || f->slash)) {
+        if (inode_is(next, S_IFLNK) && (!last || follow || (f->slash && slash_follows(c)))) {
             c->in.at = place_of(0, at->number);
             if ((e = name_redirect(c, next->target, next->bytes, f->slash ? rest : NULL)) < 0 ||
                 (e = walk_start(c, &at)) != 0)

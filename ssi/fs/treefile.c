@@ -289,7 +289,7 @@ static int dir_list(struct file *f, struct xfer *x)
 
 static int64_t dir_seek(struct file *f, int64_t offset, int whence)
 {
-    return file_seek_in(f, INT32_MAX, offset, whence);
+    return whence > 1 ? -EINVAL : file_seek_in(f, 0, offset, whence); // SEEK_SET, SEEK_CUR
 }
 
 static int dir_read(struct file *f, struct xfer *x, const uint64_t *at)

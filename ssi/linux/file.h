@@ -34,6 +34,9 @@ struct file *file_of(uint32_t fd);
 // of c->done, `wanted` in all.
 long file_moved(struct call *c, const struct file *f, long moved, uint64_t wanted);
 
+// RLIMIT_FSIZE: 0, or -EFBIG after SIGXFSZ was sent to the caller.
+int file_size_allowed(uint64_t bytes);
+
 static inline uint64_t u64_of(uint32_t low, uint32_t high)
 {
     return (uint64_t)high << 32 | low;

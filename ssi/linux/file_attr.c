@@ -253,7 +253,9 @@ static long truncate_name(uint32_t path, int64_t bytes)
     struct file_name n;
     if (bytes < 0)
         return -EINVAL;
-    int e = file_name_begin(&n, AT_FDCWD, path);
+    int e = file_size_allowed((uint64_t)bytes);
+    if (e == 0)
+        e = file_name_begin(&n, AT_FDCWD, path);
     if (e < 0)
         return e;
     e = fs_truncate(&n.who, n.at, n.path, (uint64_t)bytes);
@@ -268,6 +270,8 @@ static long truncate_file(uint32_t fd, int64_t bytes)
         return -EBADF;
     long e = -EINVAL;
     if (bytes >= 0 && (f->flags & O_ACCMODE) != O_RDONLY && !(f->flags & O_PATH))
+        e = file_size_allowed((uint64_t)bytes);
+    if (e == 0)
         e = file_set(f, &(struct fs_set){.size_set = true, .bytes = (uint64_t)bytes});
     file_put(f);
     return e;

@@ -59,6 +59,15 @@ static int size_limit(struct file *f, const uint64_t *at, size_t *n)
     return 0;
 }
 
+int file_size_allowed(uint64_t bytes)
+{
+    uint32_t limit = process_current()->limits[RLIMIT_FSIZE].current;
+    if (limit == UINT32_MAX || bytes <= limit)
+        return 0;
+    raise(SIGXFSZ);
+    return -EFBIG;
+}
+
 // ---- read and write
 // ------------------------------------------------------------------------------
 static long read_to(uint32_t fd, uint32_t to, uint32_t n, const uint64_t *at)
@@ -479,7 +488,7 @@ long sys_fallocate(struct call *c)
 {
     uint32_t mode = c->args[1];
     uint64_t from = u64_of(c->args[2], c->args[3]), n = u64_of(c->args[4], c->args[5]);
-    struct fs_stat st;
+    struct fs_stat st = {0};
     struct file *f = file_of(c->args[0]);
     if (f == NULL)
         return -EBADF;
@@ -493,6 +502,8 @@ long sys_fallocate(struct call *c)
     else if (f->ops->seek == NULL)
         r = -ESPIPE;
     else if ((r = file_stat(f, &st)) == 0 && !mode && from + n > st.bytes)
+        r = file_size_allowed(from + n);
+    if (r == 0 && !mode && from + n > st.bytes)
         r = file_set(f, &(struct fs_set){.size_set = true, .bytes = from + n});
     file_put(f);
     return r;

@@ -25,13 +25,12 @@ enum {
     F_GETPIPE_SZ = 1032,
 };
 
-#define O_ASYNC     020000u
-#define O_DIRECT    040000u
-#define O_LARGEFILE 0100000u
-#define O_NOATIME   01000000u
-#define O_TMPFILE   020000000u
-#define O_SETTABLE  (O_APPEND | O_NONBLOCK | O_ASYNC | O_DIRECT | O_NOATIME)
-#define PIPE_SIZE   65536
+#define O_ASYNC    020000u
+#define O_DIRECT   040000u
+#define O_NOATIME  01000000u
+#define O_TMPFILE  020000000u
+#define O_SETTABLE (O_APPEND | O_NONBLOCK | O_ASYNC | O_DIRECT | O_NOATIME)
+#define PIPE_SIZE  65536
 
 int file_name_begin(struct file_name *n, int32_t dirfd, uint32_t user_path)
 {
@@ -236,9 +235,9 @@ static long lock_call(struct file *f, uint32_t command, uint32_t user)
     bool wide = command >= F_GETLK64, gets = command == F_GETLK || command == F_GETLK64;
     bool waits = command == F_SETLKW || command == F_SETLKW64;
     struct linux_flock64 l;
-    struct lock_range r;
+    struct lock_range r = {0};
     int e = lock_in(user, wide, &l);
-    if (e == 0 && (l.type < LOCK_SHARED || l.type > LOCK_NONE))
+    if (e == 0 && (l.type < LOCK_SHARED || l.type > LOCK_NONE || (gets && l.type == LOCK_NONE)))
         e = -EINVAL;
     if (e == 0)
         e = lock_range(f, &l, &r);
@@ -279,7 +278,7 @@ static long fcntl_on(struct call *c, struct file *f)
     case F_SETFD:
         return fd_set_cloexec(t, fd, arg & 1);
     case F_GETFL:
-        return (long)((f->flags & ~FILE_FLAGS_OWN) | O_LARGEFILE);
+        return (long)(f->flags & ~FILE_FLAGS_OWN);
     case F_SETFL:
         f->flags = (f->flags & ~O_SETTABLE) | (arg & O_SETTABLE);
         return 0;

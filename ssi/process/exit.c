@@ -5,6 +5,7 @@
 #include "lib/assert.h"
 #include "lib/errno.h"
 #include "mm/user.h"
+#include "ssi/fs/locks.h"
 #include "ssi/process/futex.h"
 #include "ssi/process/priv.h"
 
@@ -56,6 +57,7 @@ static void NORETURN process_end(struct task *t)
     int32_t pgrp = p->pgrp, sid = p->sid;
     if (process_on_end)
         process_on_end(p);
+    locks_owner_gone(p->pid);
     process_release_resources(p);
     p->state = PROCESS_ZOMBIE;
     // Told only now: when a wait returns, all that the process held is free.
