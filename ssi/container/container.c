@@ -154,28 +154,40 @@ bool pages_share(struct container *c, struct container *child)
     child->extent = c->extent;
     protect_attached(c);
     // Other threads may run between two pieces: what they write to a page that is shared already
-    // is copied first. While a linked container is frozen nothing may come between.
+    // is copied first, and one that is not yet is protected again. While a linked container is
+    // frozen nothing may come between.
     uint32_t index = 0, n = 0;
     for (void *value; (value = radix_next(&c->pages, &index)) != NULL; index++) {
+        if (n >= PIECE_PAGES)
+            page_protect(c, index);
         if (!share_page(c, child, index, (page_t)value))
             return false;
-        if (++n % PIECE_PAGES == 0 && c->link == NULL) {
+        if (++n % PIECE_PAGES == 0 && child->link == NULL) {
             kernel_pause();
-            protect_attached(c);
+            if (c->link)
+                return false; // now it is its home's business
         }
     }
     return true;
 }
 
-struct container *container_clone(struct container *c)
+static struct container *clone_local(struct container *c)
 {
-    if (c->link)
-        return fork_linked(c);
     struct container *child = container_new(&c->source);
     if (child && !pages_share(c, child)) {
         container_put(child);
         return NULL;
     }
+    return child;
+}
+
+struct container *container_clone(struct container *c)
+{
+    container_get(c); // others may unmap it meanwhile
+    struct container *child = c->link ? NULL : clone_local(c);
+    if (child == NULL && c->link)
+        child = fork_linked(c);
+    container_put(c);
     return child;
 }
 

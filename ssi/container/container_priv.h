@@ -159,8 +159,8 @@ frame_t page_lent(struct container *c, uint32_t index);
 int page_want(struct container *c, uint32_t index, unsigned access);
 
 void page_wait_begin(struct container *c, struct page_wait *w, uint32_t index);
-int page_wait_end(struct container *c, struct page_wait *w); // sleeps; -EAGAIN or the error
-void page_wake(struct container *c, uint32_t index, int result);
+int page_wait_end(struct container *c, struct page_wait *w);     // sleeps; -EAGAIN or the error
+bool page_wake(struct container *c, uint32_t index, int result); // did anybody wait?
 
 // ---- container.c
 void container_reap_now(void);           // frees what waits to be freed; never sleeps
@@ -182,6 +182,13 @@ bool transition_owned_plainly(const void *slot, node_id_t node);
 void transition_directory_free(struct container *c);
 // The entry of a page, made when it is absent and kept until the next step on it; NULL: no memory.
 struct coh_home *transition_entry(struct container *c, uint32_t index);
+
+// ---- hold.c
+void hold_begin(struct container *c, uint32_t index); // a thread waited for it, and it came
+// Does `m` have to wait? Then it is kept, and delivered later.
+bool hold_back(struct container *c, uint32_t index, const struct coh_msg *m);
+void hold_release(void); // everything that waits, now: before an epoch
+void hold_forget(struct container *c);
 
 // ---- wire.c
 void wire_cork(void); // gathers what follows into as few messages as possible

@@ -123,6 +123,7 @@ static void on_epoch(const struct epoch_change *change)
         node_set_add(&lost, change->gone[i]);
     if (change->gone_count == 0)
         return;
+    hold_release();
     rebuilt(); // what an earlier epoch began: all reports of its survivors are here (flush)
     for (unsigned i = 0; i < change->gone_count; i++)
         node_set_add(&heirs, cluster_successor(change->gone[i]));

@@ -81,6 +81,7 @@ static void end_here(struct container *c)
 {
     struct container_link *l = c->link;
     drain_forget(c);
+    hold_forget(c);
     transition_directory_free(c);
     list_remove(&l->hash_link);
     heap_free(l);

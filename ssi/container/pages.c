@@ -80,8 +80,9 @@ int page_wait_end(struct container *c, struct page_wait *w)
     return w->result ? w->result : -EAGAIN;
 }
 
-void page_wake(struct container *c, uint32_t index, int result)
+bool page_wake(struct container *c, uint32_t index, int result)
 {
+    bool any = false;
     struct page_wait *w, *next;
     list_for_each_safe (w, next, &c->waits, link) {
         if (w->index != index)
@@ -90,7 +91,9 @@ void page_wake(struct container *c, uint32_t index, int result)
         w->done = true;
         w->result = result;
         wait_wake_all(&w->queue);
+        any = true;
     }
+    return any;
 }
 
 // ---- first touch --------------------------------------------------------------------------------

@@ -249,7 +249,7 @@ struct content { // what may be installed
 
 static struct content content_copy(const void *bytes)
 {
-    struct content k = {.frame = page_frame_new(FRAME_CRITICAL), .error = -ENOMEM};
+    struct content k = {.frame = page_frame_new(0), .error = -ENOMEM};
     if (k.frame != FRAME_NONE) {
         void *page = arch_frame_map(k.frame);
         memcpy(page, bytes, PAGE_SIZE);
@@ -332,8 +332,9 @@ static void effects(struct container *c, uint32_t index, const struct coh_holder
         k->frame = FRAME_NONE;
     }
     record_put(c, index, page_with(p, h->held, h->asked), asked_again);
-    if (out->effects & COH_DO_WAKE)
-        page_wake(c, index, 0);
+    bool came = out->effects & (COH_DO_FIRST | COH_DO_DATA | COH_DO_MAP_WRITE);
+    if ((out->effects & COH_DO_WAKE) && page_wake(c, index, 0) && came)
+        hold_begin(c, index);
     if (out->effects & COH_DO_FAIL)
         page_wake(c, index, -EHOSTDOWN);
     if (out->effects & COH_DO_BACK)
@@ -436,7 +437,7 @@ static void holder_deliver(struct container *c, uint32_t index, const struct coh
                            const void *bytes)
 {
     struct content k;
-    if (content_get(c, index, in, bytes, &k))
+    if (!hold_back(c, index, in) && content_get(c, index, in, bytes, &k))
         holder_step(c, index, in, &k, NULL);
 }
 
