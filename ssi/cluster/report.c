@@ -108,39 +108,65 @@ static void report_node(struct text *t, unsigned id, uint32_t incarnation, const
                         uint32_t ip, unsigned cpus)
 {
     struct cluster_load load = {0};
-    if (id != NODE_NONE)
-        (void)cluster_load_of((node_id_t)id, &load);
-    if (id != NODE_NONE)
-        text_add(t, "%u", id);
-    else
-        text_add(t, "-");
-    text_add(t, " %u %s %u.%u.%u.%u %u %u %u %u\n", incarnation, state, ip >> 24, (ip >> 16) & 255,
-             (ip >> 8) & 255, ip & 255, cpus, load.free_kib, load.processes, load.load);
+    (void)cluster_load_of((node_id_t)id, &load); // zeros for one that is no member
+    text_add(t, "%u %u %s %u.%u.%u.%u %u %u %u %u\n", id, incarnation, state, ip >> 24,
+             (ip >> 16) & 255, (ip >> 8) & 255, ip & 255, cpus, load.free_kib, load.processes,
+             load.load);
 }
 
-static void report_joiners(struct text *t)
+static bool report_joins(const struct mb_peer *p)
+{
+    return p->key != 0 && p->beacon_ms != 0 && cluster_now_ms() - p->beacon_ms < MB_SEEN_MS &&
+           mb_record_key(&cluster_membership()->decided, p->key) == NULL;
+}
+
+enum {
+    JOINERS = 16
+}; // told at once; more come in a second look
+
+static unsigned report_find_joiners(const struct mb_peer *found[JOINERS])
 {
     const struct mb *m = cluster_membership();
-    uint64_t now_ms = cluster_now_ms();
-    for (unsigned i = 0; i < MB_PEERS_MAX; i++) {
-        const struct mb_peer *p = &m->peers[i];
-        if (p->key != 0 && p->beacon_ms != 0 && now_ms - p->beacon_ms < MB_SEEN_MS &&
-            mb_record_key(&m->decided, p->key) == NULL)
-            report_node(t, NODE_NONE, 0, "joining", p->who.ip, p->who.cpus);
-    }
+    unsigned n = 0;
+    for (unsigned i = 0; i < MB_PEERS_MAX && n < JOINERS; i++)
+        if (report_joins(&m->peers[i]))
+            found[n++] = &m->peers[i];
+    return n;
+}
+
+// One that has no id yet is told by the id it wishes, if nobody has it, else by NODE_NONE.
+static unsigned report_joiner_id(const struct mb_peer *p)
+{
+    bool free = p->who.wish < NODE_MAX && !cluster_is_member(p->who.wish);
+    return free ? p->who.wish : NODE_NONE;
+}
+
+static void report_other(struct text *t, unsigned id, const struct mb_peer **joiners,
+                         unsigned count)
+{
+    bool joins = false;
+    for (unsigned i = 0; i < count; i++)
+        if (report_joiner_id(joiners[i]) == id) {
+            report_node(t, id, 0, "joining", joiners[i]->who.ip, joiners[i]->who.cpus);
+            joins = true;
+        }
+    uint32_t ip;
+    uint32_t gone = id < NODE_MAX ? cluster_gone_incarnation((node_id_t)id, &ip) : 0;
+    if (!joins && gone != 0)
+        report_node(t, id, gone, "gone", ip, 0);
 }
 
 void cluster_nodes_show(struct text *t)
 {
+    const struct mb_peer *joiners[JOINERS];
+    unsigned count = report_find_joiners(joiners);
     for (unsigned n = 0; n < NODE_MAX; n++) {
         const struct member *m = cluster_member((node_id_t)n);
-        uint32_t ip;
-        uint32_t gone = m == NULL ? cluster_gone_incarnation((node_id_t)n, &ip) : 0;
-        if (m != NULL)
+        if (m == NULL)
+            report_other(t, n, joiners, count);
+        else
             report_node(t, n, m->incarnation, m->state == MEMBER_LEAVING ? "leaving" : "online",
                         m->ip, m->cpus);
-        else if (gone != 0)
-            report_node(t, n, gone, "gone", ip, 0);
     }
-    report_joiners(t);
+    report_other(t, NODE_NONE, joiners, count);
 }
