@@ -120,5 +120,9 @@ void container_drain(struct container *c, node_id_t target);
 // depends on this node any more.
 uint32_t container_pages_only_here(const struct container *c, bool *home_here);
 
+// What a user of `c` on this node depends on: the node that is its home, and, when that is this
+// node, the pages that another one owns (0 elsewhere: only the home knows).
+uint32_t container_pages_elsewhere(const struct container *c, node_id_t *home);
+
 void containers_show(struct text *t); // /proc/cluster/containers
 void containers_check(void);          // invariants of all containers of this node; asserts

@@ -484,6 +484,19 @@ uint32_t container_pages_only_here(const struct container *c, bool *home_here)
     return n;
 }
 
+uint32_t container_pages_elsewhere(const struct container *c, node_id_t *home)
+{
+    *home = c->link ? c->link->home : cluster_self();
+    if (c->link == NULL || !link_is_home(c))
+        return 0;
+    uint32_t index, n = 0;
+    void *v;
+    radix_for_each (&c->link->directory, index, v) {
+        n += !transition_owned_plainly(v, cluster_self());
+    }
+    return n;
+}
+
 void linked_check(struct container *c)
 {
     struct container_link *l = c->link;
