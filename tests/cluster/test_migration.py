@@ -170,7 +170,7 @@ def test_64_mib_move_with_a_small_ghost():
 
 def test_killing_the_source_without_drain_reports_it_dead_in_words():
     with weft.cluster(3, policy='none', append='drain=off', mem=160) as c:
-        pid = c.start(1, 'touch64 32 30')
+        pid = c.start(1, 'touch64 32 30 >/tmp/touch')
         time.sleep(5)
         c.sh(0, f'echo 2 >/proc/{pid}/node')
         assert c.sh(0, f'cat /proc/{pid}/depends') != '', 'it says what of it lives on node 1'
