@@ -140,13 +140,13 @@ def test_signals_find_a_process_that_has_moved(c):
 
 
 def test_shared_offset_survives_moves(c):
-    pid = c.start(0, '/opt/offsets /tmp/off 30 >/tmp/off.out')
+    pid = c.start(0, '/opt/offsets /tmp/off 300 >/tmp/off.out')
     for node in (1, 0, 1):
         c.sh(0, f'echo {node} >/proc/{pid}/node')
         time.sleep(0.3)
     assert c.ended(pid) == 0
     assert c.sh(1, 'cat /tmp/off.out; rm /tmp/off /tmp/off.out') == \
-        'offsets 30 wrong 0 status 0\n'
+        'offsets 300 wrong 0 status 0\n'
 
 
 def test_64_mib_move_with_a_small_ghost():
