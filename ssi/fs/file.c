@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "ssi/fs/file.h"
+#include "kernel/thread.h"
 #include "lib/assert.h"
 #include "lib/errno.h"
 #include "mm/heap.h"
@@ -146,6 +147,7 @@ static long move_all(struct file *f, move_fn move, struct xfer *x, const uint64_
         }
         if (x->done == before || (reads && stream))
             break;
+        kernel_pause(); // a long move lets others in between its steps
     }
     return (long)(x->done - start);
 }

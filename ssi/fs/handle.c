@@ -14,6 +14,7 @@
 #include "mm/heap.h"
 #include "ssi/cluster/cluster.h"
 #include "ssi/cluster/rpc.h"
+#include "ssi/container/container.h"
 #include "ssi/fs/generated_priv.h"
 #include "ssi/fs/locks.h"
 #include "ssi/fs/tree.h"
@@ -339,6 +340,27 @@ static void serve_image(struct serving *s)
         f->flags |= FILE_IMAGE;
 }
 
+// The container of a file's data becomes linked: another node maps it.
+static void serve_map(struct serving *s)
+{
+    struct container_ref ref;
+    struct container *c;
+    uint32_t index;
+    struct file *f = s->file;
+    s->reply.result = -ENODEV;
+    if (!tree_file_is(f) || f->ops->map == NULL || s->ask->out_size < sizeof(ref))
+        return;
+    s->reply.result = f->ops->map(f, 0, true, &c, &index);
+    if (s->reply.result < 0)
+        return;
+    s->reply.result = container_export(c, &ref);
+    container_put(c); // the inode keeps it
+    if (s->reply.result == 0) {
+        s->reply.bytes = sizeof(ref);
+        memcpy(s->out, &ref, sizeof(ref));
+    }
+}
+
 static void serve_poll(struct serving *s)
 {
     struct file *f = s->file;
@@ -383,6 +405,9 @@ static void serve(struct serving *s)
     case FILE_LOCK:
         serve_lock(s);
         return;
+    case FILE_MAP:
+        serve_map(s);
+        return;
     case FILE_OPS:
         break;
     }
@@ -412,6 +437,8 @@ static void serve_and_reply(const struct rpc_in *in, struct serving *s)
     serve(s);
     h = handle_find(s->ask->handle); // may have gone while it slept
     s->reply.offset = s->file->offset;
+    if (s->ask->op == FILE_WRITE && (s->ask->flags & O_APPEND) && tree_file_is(s->file))
+        s->reply.offset = tree_file_inode(s->file)->bytes;
     s->reply.sole = h && sole_user(h, in->from);
     memcpy(message, &s->reply, sizeof(s->reply));
     rpc_reply(in->from, in->request, 0, message, sizeof(s->reply) + s->reply.bytes);

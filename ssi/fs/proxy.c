@@ -150,7 +150,8 @@ static int proxy_read(struct file *f, struct xfer *x, const uint64_t *at)
     }
     size_t n = MIN(x->left, FILE_DATA_MAX);
     // Bytes that left a pipe must have a place to go to.
-    int e = x->user ? user_fault_in(x->user_at, n, true) : 0;
+    bool prepare = x->user && p->kind == REMOTE_STREAM && n > 0;
+    int e = prepare ? user_fault_in(x->user_at, n, true) : 0;
     if (e < 0)
         return e;
     uint8_t *bytes = heap_alloc(MAX(n, 1));
@@ -326,6 +327,19 @@ static struct container *copied(struct file *f, uint64_t bytes)
     return NULL;
 }
 
+// The file's own data, which becomes a linked container.
+static int map_shared(struct file *f, struct container **c)
+{
+    struct file_reply reply;
+    struct container_ref ref;
+    struct file_ask a = {.op = FILE_MAP, .out_size = sizeof(ref)};
+    int64_t r = proxy_ask(f, &a, NULL, &ref, &reply);
+    if (r < 0 || reply.bytes != sizeof(ref))
+        return r < 0 ? (int)r : -EIO;
+    *c = container_import(&ref);
+    return *c ? 0 : -ENOMEM;
+}
+
 static int proxy_map(struct file *f, uint64_t offset, bool shared, struct container **c,
                      uint32_t *index)
 {
@@ -334,9 +348,8 @@ static int proxy_map(struct file *f, uint64_t offset, bool shared, struct contai
         return -EINVAL;
     *index = (uint32_t)(offset >> PAGE_SHIFT);
     const struct inode *i = local_data(f);
-    // Shared writable data of a file at another node needs files as containers.
     if (shared && (f->flags & O_ACCMODE) != O_RDONLY)
-        return -ENODEV;
+        return map_shared(f, c);
     if (i) {
         struct io_source s = {
             .kind = IO_image, .bytes = (uint32_t)i->archive_bytes, .object = i->number};

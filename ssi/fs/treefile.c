@@ -13,6 +13,7 @@
 #include "ssi/fs/remote.h"
 
 #define COPY_STEP_BYTES (64u << 10)
+#define STEP_BYTES_MAX  (64u * PAGE_SIZE) // of one read or write: file_read and file_write go on
 #define RESERVE_PART    32 // writes stop when less than this part of the frames is free
 
 // ---- data of a regular file
@@ -74,7 +75,8 @@ int tree_read(struct inode *i, uint64_t offset, struct xfer *x)
 {
     if (offset >= i->bytes)
         return 0;
-    size_t n = (size_t)MIN(i->bytes - offset, (uint64_t)x->left), later = x->left - n;
+    size_t n = (size_t)MIN(i->bytes - offset, (uint64_t)MIN(x->left, STEP_BYTES_MAX));
+    size_t later = x->left - n;
     if (i->data == NULL) {
         if (inode_image(i))
             xfer_put(x, inode_image(i) + offset, n);
@@ -95,7 +97,8 @@ static int tree_write(struct inode *i, uint64_t offset, struct xfer *x)
         return e;
     if (frame_free_count() < frame_total_count() / RESERVE_PART)
         return -ENOSPC;
-    size_t n = (size_t)MIN(FILE_BYTES_MAX - offset, (uint64_t)x->left), later = x->left - n;
+    size_t n = (size_t)MIN(FILE_BYTES_MAX - offset, (uint64_t)MIN(x->left, STEP_BYTES_MAX));
+    size_t later = x->left - n;
     size_t before = x->done;
     x->left = n;
     e = container_write(i->data, offset, x);

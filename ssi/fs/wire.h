@@ -33,6 +33,7 @@ enum file_op {
     FILE_SYNC,
     FILE_IMAGE_BEGIN, // counts as program image until it is released
     FILE_LOCK,
+    FILE_MAP, // data's container, for a shared mapping: a struct container_ref comes back
     FILE_OPS
 };
 
