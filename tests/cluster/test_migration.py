@@ -105,7 +105,7 @@ def test_reader_of_the_console_moves(c):
     keys.stdin.write(b'sh -c \'echo $$ >/tmp/reader; read a; echo "got <$a>"; read b; '
                      b'echo "then <$b>"\'\r')
     keys.stdin.flush()
-    pid = weft.wait_for('the reader', lambda: c.exec(1, 'cat /tmp/reader').text.strip())
+    pid = weft.wait_for('the reader', lambda: c.read(1, '/tmp/reader').strip())
     assert c.sh(1, f'echo 1 >/proc/{pid}/node; cat /proc/{pid}/node; rm /tmp/reader') == '1\n'
     keys.stdin.write(b'one line\r')
     keys.stdin.flush()
@@ -120,7 +120,7 @@ def test_ctrl_c_reaches_a_program_that_has_moved(c):
                             stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=c.env)
     keys.stdin.write(b'sh -c \'echo $$ >/tmp/spin; while :; do :; done\'\r')
     keys.stdin.flush()
-    pid = weft.wait_for('the loop', lambda: c.exec(1, 'cat /tmp/spin').text.strip())
+    pid = weft.wait_for('the loop', lambda: c.read(1, '/tmp/spin').strip())
     assert c.sh(1, f'echo 1 >/proc/{pid}/node; cat /proc/{pid}/node; rm /tmp/spin') == '1\n'
     keys.stdin.write(b'\x03')
     keys.stdin.flush()
@@ -134,7 +134,7 @@ def test_signals_find_a_process_that_has_moved(c):
                      "while :; do sleep 0.1; done'")
     for i, node in enumerate((1, 0, 1)):
         c.sh(0, f'echo {node} >/proc/{pid}/node; kill -USR1 {pid}')
-        weft.wait_for('the trap', lambda: c.exec(1, 'cat /tmp/sig').text == 'usr1\n' * (i + 1), 10)
+        weft.wait_for('the trap', lambda: c.read(1, '/tmp/sig') == 'usr1\n' * (i + 1), 10)
     c.sh(0, f'kill -TERM {pid}; rm /tmp/sig')
     assert c.ended(pid) == 7
 
@@ -153,7 +153,7 @@ def test_64_mib_move_with_a_small_ghost():
     """Ghost below 16 KiB and less than 64 KiB on the wire up to RESUME, by the switch's count."""
     with weft.cluster(2, policy='none', append='drain=off', mem=192) as c:
         pid = c.start(0, 'touch64 64 20 >/tmp/touch')
-        weft.wait_for('touched', lambda: 'touched' in c.exec(0, 'cat /tmp/touch').text, 60)
+        weft.wait_for('touched', lambda: 'touched' in c.read(0, '/tmp/touch'), 60)
         quiet = c.wire_bytes(0, 1)
         time.sleep(2)
         before = c.wire_bytes(0, 1)
@@ -184,11 +184,11 @@ def test_killing_the_source_without_drain_reports_it_dead_in_words():
 def test_killing_the_source_after_the_drain_changes_nothing():
     with weft.cluster(3, policy='none', mem=160) as c:
         pid = c.start(1, 'touch64 32 30 >/tmp/touch')
-        weft.wait_for('touched', lambda: 'touched' in c.exec(0, 'cat /tmp/touch').text, 60)
+        weft.wait_for('touched', lambda: 'touched' in c.read(0, '/tmp/touch'), 60)
         c.sh(0, f'echo 2 >/proc/{pid}/node')
         weft.wait_for('drained', lambda: 'page' not in c.sh(0, f'cat /proc/{pid}/depends'), 60)
         c.do('kill', '1')
-        weft.wait_for('the result', lambda: 'same' in c.exec(0, 'cat /tmp/touch').text, 90)
+        weft.wait_for('the result', lambda: 'same' in c.read(0, '/tmp/touch'), 90)
 
 
 FAULTS = [(side, state, what)

@@ -67,6 +67,10 @@ class Cluster:
                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                 stderr=subprocess.PIPE)
 
+    def read(self, node, path):
+        """The text of a file; '' when it is not there."""
+        return self.exec(node, f'cat {path} 2>/dev/null').text
+
     def start(self, node, command):
         """Starts a program beside the shell; returns its PID. See ended()."""
         self.jobs += 1
@@ -79,9 +83,7 @@ class Cluster:
     def ended(self, pid, node=0, seconds=60):
         """Waits for a program of start() and returns its status. (The shell forgets a job when
         it has said at its prompt that it is done: a later `wait` would know nothing of it.)"""
-        return int(wait_for(f'the end of {pid}',
-                            lambda: self.exec(node, f'cat {self.files[pid]}').text.strip()
-                            if self.exec(node, f'[ -s {self.files[pid]} ]').status == 0 else '',
+        return int(wait_for(f'the end of {pid}', lambda: self.read(node, self.files[pid]).strip(),
                             seconds, 0.5))
 
     def stat(self):
