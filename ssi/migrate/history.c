@@ -24,6 +24,12 @@ void history_add(const struct move_record *r)
              r->pid, r->from, r->to, r->outcome, r->freeze_us, r->ghost_bytes, r->decided_by);
 }
 
+// What a process unmaps takes its counts along: the most ever seen is what it had.
+static uint32_t counted(uint32_t seen, uint32_t before, uint32_t now)
+{
+    return now > before ? MAX(seen, now - before) : seen;
+}
+
 // Pages fetched and drained since the move, of a record whose process is here.
 static void counts_update(struct move_record *r, struct process *p)
 {
@@ -31,8 +37,8 @@ static void counts_update(struct move_record *r, struct process *p)
     if (p == NULL || p->space == NULL || r->incarnation == 0 || p->incarnation != r->incarnation)
         return;
     container_space_counts(p->space, &c);
-    r->fetched = c.fetched - r->fetched_before;
-    r->drained = c.drained - r->drained_before;
+    r->fetched = counted(r->fetched, r->fetched_before, c.fetched);
+    r->drained = counted(r->drained, r->drained_before, c.drained);
 }
 
 static uint32_t records_kept(void)
