@@ -222,17 +222,20 @@ static int list_rows(const struct proc_row *rows, uint64_t base, uint64_t row, u
 }
 
 #define CURSOR_PIDS (1ull << 56) // then node << 32 | pid: what was listed last
-#define ROOT_NAMES  3u
+#define ROOT_NAMES  4u
+#define PROC_INIT   PROC_INODE(PID_CLUSTER, PROC_DIR)
 
 // First the fixed names, then the processes of each member.
 static int list_root(uint64_t *cursor, struct gen_entry *e)
 {
     static const struct {
         const char *name;
-        uint32_t inode, mode;
+        uint64_t inode;
+        uint32_t mode;
     } names[ROOT_NAMES] = {{"cluster", PROC_CLUSTER, DIR_MODE},
                            {"sys", PROC_SYS, DIR_MODE},
-                           {"self", PROC_SELF, LINK_MODE}};
+                           {"self", PROC_SELF, LINK_MODE},
+                           {"1", PROC_INIT, DIR_MODE}};
     uint64_t at = *cursor;
     if (at < ROOT_NAMES) {
         ++*cursor;

@@ -55,6 +55,7 @@ int proc_row_find(const struct proc_row *rows, const char *name); // -ENOENT
 int proc_process_text(int32_t pid, uint32_t kind, struct text *t);
 // The same for a process (or thread) of this node.
 int proc_local_text(int32_t pid, uint32_t kind, struct text *t);
+int proc_init_text(uint32_t kind, struct text *t); // of PID 1
 // The process with this PID or a thread with this TID, on this node; NULL.
 struct process *proc_find(int32_t pid);
 // Owner of a process (or thread) anywhere. 0, -ESRCH.

@@ -399,6 +399,29 @@ const struct proc_row proc_process_rows[] = {
     {NULL, 0, NULL, NULL},
 };
 
+// PID 1 is no process of ours: every node serves it.
+int proc_init_text(uint32_t kind, struct text *t)
+{
+    const char *name = kind >= PROC_FILES && kind - PROC_FILES < ARRAY_SIZE(proc_process_rows) - 1
+                           ? proc_process_rows[kind - PROC_FILES].name
+                           : "";
+    if (!strcmp(name, "stat"))
+        text_add(t, "1 (init) S 0 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 0 0 0 4294967295 0 0 0 0 0 "
+                    "0 0 0 0 0 0 0 17 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n");
+    else if (!strcmp(name, "status"))
+        text_add(t, "Name:\tinit\nState:\tS (sleeping)\nTgid:\t1\nPid:\t1\nPPid:\t0\n"
+                    "Uid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nThreads:\t1\n");
+    else if (!strcmp(name, "comm"))
+        text_add(t, "init\n");
+    else if (!strcmp(name, "statm"))
+        text_add(t, "0 0 0 0 0 0 0\n");
+    else if (!strcmp(name, "node"))
+        text_add(t, "%u\n", cluster_self());
+    else if (!strcmp(name, "cantmove"))
+        text_add(t, "it is on every node\n");
+    return 0;
+}
+
 int proc_local_text(int32_t pid, uint32_t kind, struct text *t)
 {
     struct process *p = proc_find(pid);

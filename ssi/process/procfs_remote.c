@@ -154,6 +154,8 @@ static int remote_text(int32_t pid, uint32_t kind, struct text *t)
 
 int proc_process_text(int32_t pid, uint32_t kind, struct text *t)
 {
+    if (pid == PID_CLUSTER)
+        return proc_init_text(kind, t);
     if (proc_find(pid))
         return proc_local_text(pid, kind, t);
     return remote_text(pid, kind, t);
@@ -162,6 +164,10 @@ int proc_process_text(int32_t pid, uint32_t kind, struct text *t)
 int proc_owner(int32_t pid, uint32_t *uid)
 {
     const struct process *p = proc_find(pid);
+    if (pid == PID_CLUSTER) {
+        *uid = 0;
+        return 0;
+    }
     if (p) {
         *uid = p->cred.euid;
         return 0;
