@@ -62,9 +62,9 @@ void space_put(struct space *s)
 
 struct segment *space_find_from(struct space *s, uint32_t address)
 {
-    struct segment *g = s->last_hit;
-    if (g && g->start <= address && address < g->end)
-        return g;
+    struct segment *hit = s->last_hit, *g;
+    if (hit && hit->start <= address && address < hit->end)
+        return hit;
     list_for_each (g, &s->segments, link) {
         if (address < g->end) {
             s->last_hit = g;
