@@ -116,7 +116,8 @@ static void report_node(struct text *t, unsigned id, uint32_t incarnation, const
 
 static bool report_joins(const struct mb_peer *p)
 {
-    return p->key != 0 && p->beacon_ms != 0 && cluster_now_ms() - p->beacon_ms < MB_SEEN_MS &&
+    return p->key != 0 && p->cluster == 0 && p->beacon_ms != 0 &&
+           cluster_now_ms() - p->beacon_ms < MB_SEEN_MS &&
            mb_record_key(&cluster_membership()->decided, p->key) == NULL;
 }
 

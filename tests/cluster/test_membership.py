@@ -92,3 +92,15 @@ def test_lossy_network_keeps_the_cluster_together():
         assert online(c, 0) == [0, 1, 2]
         stat = c.stat()
         assert sum(row['lost'] for row in stat.values()) > 0
+
+
+def test_removed_node_is_emptied_and_goes():
+    with weft.cluster(3) as c:
+        pid = c.start(0, 'sleep 600')
+        c.sh(0, f'echo 2 >/proc/{pid}/node')
+        assert c.sh(0, 'weft node remove 2') == ''
+        assert online(c, 0) == online(c, 1) == [0, 1]
+        assert c.sh(1, f'cat /proc/{pid}/node').strip() in ('0', '1')
+        assert 'node 2.1 (10.77.0.12) left' in c.sh(0, 'cat /proc/cluster/events')
+        assert c.exec(2, 'true').status == 126
+        assert c.exec(0, 'weft node remove 2').status == 1
