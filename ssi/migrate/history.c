@@ -15,7 +15,8 @@
 #define ASKED_MAX   64u  // newest that another node is told
 
 NODE_VAR(struct move_record, records[RECORDS_MAX]);
-NODE_VAR(uint32_t, record_count); // ever added
+NODE_VAR(uint32_t, record_count);              // ever added
+NODE_VAR(struct move_record, told[ASKED_MAX]); // an answer, sent before anything else runs
 
 void history_add(const struct move_record *r)
 {
@@ -66,9 +67,8 @@ static uint32_t records_copy(struct move_record *to, uint32_t max)
 
 void history_asked(const struct rpc_in *in)
 {
-    static struct move_record told[ASKED_MAX]; // answered before anything else runs
-    uint32_t n = records_copy(told, ASKED_MAX);
-    rpc_reply(in->from, in->request, 0, told, n * sizeof(told[0]));
+    uint32_t n = records_copy(node(told), ASKED_MAX);
+    rpc_reply(in->from, in->request, 0, node(told), n * sizeof(node(told)[0]));
 }
 
 static void sort_by_time(struct move_record *r, uint32_t n)

@@ -13,6 +13,8 @@
 #include "ssi/process/location.h"
 #include "ssi/process/procfs.h"
 
+NODE_VAR(uint8_t, message[RPC_BYTES_MAX]); // put together here: nothing sleeps meanwhile
+
 // Who keeps the birth record of a pid in this epoch.
 node_id_t birth_node_of(int32_t pid)
 {
@@ -22,12 +24,11 @@ node_id_t birth_node_of(int32_t pid)
 
 void move_send(node_id_t to, const struct move_wire *w, const void *piece, size_t n)
 {
-    static uint8_t bytes[RPC_BYTES_MAX]; // one at a time: nothing here sleeps
     ASSERT(n <= GHOST_PIECE_BYTES);
-    memcpy(bytes, w, sizeof(*w));
+    memcpy(node(message), w, sizeof(*w));
     if (n > 0)
-        memcpy(bytes + sizeof(*w), piece, n);
-    if (rpc_send(to, MSG_move, bytes, sizeof(*w) + n) < 0)
+        memcpy(node(message) + sizeof(*w), piece, n);
+    if (rpc_send(to, MSG_move, node(message), sizeof(*w) + n) < 0)
         cluster_count_add("migrate: message not sent", 1);
 }
 
