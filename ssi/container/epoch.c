@@ -112,8 +112,10 @@ static void epoch_one(struct container *c, void *arg)
     }
     transition_home_event(c, COH_EPOCH_HOME, lost);
     struct coh_gate_event e = {.kind = COH_EPOCH_GATE, .from = cluster_self(), .lost = *lost};
+    struct container_id id = c->id;
     gate_event(c, &e, l->fork ? fork_child_of(l->fork) : NULL, 0);
-    link_epoch_end(c, lost);
+    if (link_find(&id) == c) // a gate that opens may find that nobody uses it any more
+        link_epoch_end(c, lost);
 }
 
 static void on_epoch(const struct epoch_change *change)

@@ -266,7 +266,7 @@ int main(int argc, char **argv)
 const char *__asan_default_options(void);
 const char *__asan_default_options(void)
 {
-    return "detect_leaks=0:abort_on_error=0"; // sleeping threads keep what they use
+    return "detect_leaks=0:print_legend=0"; // sleeping threads keep what they use
 }
 
 const char *__ubsan_default_options(void);

@@ -19,7 +19,7 @@ $(O)/sim/ssi/cluster/rpc_rows.o: SIM_EXTRA := -include tests/sim/absent.h
 
 $(SIM_O): $(O)/sim/%.o: %.c
 	@mkdir -p $(@D)
-	@$(CC) $(filter-out -DWEFT_HOST_TEST,$(HOSTFLAGS)) -DWEFT_SIM -MMD -MP $(SIM_EXTRA) -c $< -o $@
+	@$(CC) $(filter-out -DWEFT_HOST_TEST,$(HOSTFLAGS)) -fno-omit-frame-pointer -DWEFT_SIM -MMD -MP $(SIM_EXTRA) -c $< -o $@
 
 $(O)/sim/sim: $(SIM_O)
 	@echo '  SIM     $@'

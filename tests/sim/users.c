@@ -180,7 +180,9 @@ bool user_is_over(const struct user *u)
         if (process_find(u->pid))
             return false;
     }
-    return u->gone || user_reported_dead(u);
+    // Who never left its node, and was born there, is not known elsewhere.
+    bool unknown = u->moves == 0 && !u->left && !world_lives(0);
+    return u->gone || user_reported_dead(u) || unknown;
 }
 
 void user_note(const struct user *u)

@@ -23,6 +23,8 @@ void world_faults_stop(void); // the wire is good from here on
 bool world_lives(unsigned i);
 void world_kill(unsigned i); // as by a power cut
 unsigned world_living(void);
+// The fault `...:third` of any node kills this one.
+void world_third(unsigned i);
 
 // A kernel thread on node i, that ends when fn returns.
 void world_thread(unsigned i, void (*fn)(void *), void *arg);
