@@ -52,10 +52,14 @@ int arrival_wait_closed(int32_t pid)
     return e;
 }
 
+// A FORGET that was dropped is asked for again: without it the process could never move on.
 static void repaired(void *arg)
 {
     struct handoff_event e = {.kind = HANDOFF_REPAIRED_K, .from = cluster_self()};
-    arrival_event(arg, &e);
+    struct arrival *a = arg;
+    if (a->step.state == HANDOFF_RESUME)
+        timer_set(&a->repair, clock_now_ns() + FAULT_REPAIR_NS);
+    arrival_event(a, &e);
 }
 
 struct arrival *arrival_new(const struct move_wire *w)
@@ -221,6 +225,7 @@ static void run(struct arrival *a)
     if (a->job.alarm_set)
         timer_set(&p->alarm, p->alarm.at_ns);
     location_hint(a->pid, cluster_self(), p->incarnation);
+    timer_set(&a->repair, clock_now_ns() + FAULT_REPAIR_NS);
     task_start(a->job.task);
     a->job.process = NULL;
     a->job.task = NULL;

@@ -158,7 +158,7 @@ void world_open(unsigned many, const char *settings)
          wire.corrupt);
     for (unsigned i = 0; i < many; i++)
         node_start(many, settings);
-    world_until(world_together, 60, "the nodes do not found a cluster");
+    world_until(world_together, option("found", 20), "the nodes do not found a cluster");
     world_until(all_booted, 20, "a node is a member and does not finish its boot");
     sim_after_event = check_after_event;
 }

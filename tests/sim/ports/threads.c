@@ -150,6 +150,11 @@ bool thread_should_yield(void)
     return false; // sim_thread_spend lets others run
 }
 
+uint64_t thread_ready_integral(void)
+{
+    return 0;
+}
+
 void thread_cpu_times(uint64_t *user_ns, uint64_t *system_ns, uint64_t *idle_ns)
 {
     *user_ns = *system_ns = *idle_ns = 0;
