@@ -485,8 +485,13 @@ static void mb_on_complaint(struct mb_step *s, uint64_t from, const struct mb_he
     const struct mb_member *victim = by->id > about->id ? by : about;
     if (victim->key == m->self.key)
         victim = victim == by ? about : by;
+    // A node that died is missed by the others a little earlier than here: no broken pair. The
+    // complaint is repeated.
+    const struct mb_peer *missed = mb_peer_find(m, about->key);
+    bool here =
+        about->key == m->self.key || (missed != NULL && s->now_ms - missed->heard_ms < MB_LEASE_MS);
     struct mb_peer *p = mb_peer_find(m, victim->key);
-    if (p != NULL && mb_alive(m, about, s->now_ms))
+    if (p != NULL && here && mb_alive(m, about, s->now_ms))
         p->condemned_ms = s->now_ms;
 }
 

@@ -152,7 +152,8 @@ static void finish(void)
     EXPECT(dead || !user->gone || (user->status == USER_DONE << 8 && user->done == user->limit));
 }
 
-// ---- something goes wrong ------------------------------------------------------------------------
+// ---- something goes wrong
+// ------------------------------------------------------------------------
 
 // Wherever it is now: one good move, or the end.
 static void move_until_over(unsigned times)
@@ -177,8 +178,8 @@ void scenario_moves_fault(void)
     unsigned side = option_between("side", 0, 1), action = option_between("action", 0, 3);
     unsigned source = option_between("source", 0, 2), target = (source + 1) % 3;
     char words[64];
-    snprintf(words, sizeof(words), "fault=handoff-%s:%s:%s", sides[side],
-             handoff_state_word(state), actions[action]);
+    snprintf(words, sizeof(words), "fault=handoff-%s:%s:%s", sides[side], handoff_state_word(state),
+             actions[action]);
     world_settings(side == 0 ? source : target, words);
     world_third(3 - source - target);
     begin(3, option_between("limit", 300, 1500));
@@ -198,8 +199,8 @@ void scenario_moves_fault(void)
     finish();
     if (world_lives(0)) // the home of all files
         check_file(another(WORLD_MAX));
-    // A home does not know yet whether a share that it gave for a ghost arrived when the giver dies:
-    // the open file stays.
+    // A home does not know yet whether a share that it gave for a ghost arrived when the giver
+    // dies: the open file stays.
     bool share_stays = action == 0 && side == 0 && state == HANDOFF_READY;
     if (!share_stays)
         frames_end();

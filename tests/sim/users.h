@@ -18,7 +18,7 @@ struct user {
     uint32_t filed; // the last one written to its file
     unsigned node;  // where that was
     unsigned moves; // changes of node seen in the ledger
-    bool left;       // another node has its ghost, or had
+    bool left;      // another node has its ghost, or had
     bool gone;      // its parent was told of its end
     int status;     // as wait4 gives it
     struct oracle memory;
