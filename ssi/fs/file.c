@@ -12,11 +12,11 @@
 #include "ssi/fs/tree.h"
 
 enum {
-    SEEK_SET,
-    SEEK_CUR,
-    SEEK_END,
-    SEEK_DATA,
-    SEEK_HOLE
+    WHENCE_SET,
+    WHENCE_CUR,
+    WHENCE_END,
+    WHENCE_DATA,
+    WHENCE_HOLE
 };
 
 struct file *file_new(const struct file_ops *ops, uint32_t flags, void *data)
@@ -87,19 +87,19 @@ int64_t file_seek_in(struct file *f, uint64_t end, int64_t offset, int whence)
 {
     int64_t from = 0, to;
     switch (whence) {
-    case SEEK_SET:
+    case WHENCE_SET:
         break;
-    case SEEK_CUR:
+    case WHENCE_CUR:
         from = (int64_t)f->offset;
         break;
-    case SEEK_END:
+    case WHENCE_END:
         from = (int64_t)end;
         break;
-    case SEEK_DATA: // all of a file counts as data, as the manual page allows
-    case SEEK_HOLE:
+    case WHENCE_DATA: // all of a file counts as data, as the manual page allows
+    case WHENCE_HOLE:
         if (offset < 0 || (uint64_t)offset >= end)
             return -ENXIO;
-        offset = whence == SEEK_DATA ? offset : (int64_t)end;
+        offset = whence == WHENCE_DATA ? offset : (int64_t)end;
         break;
     default:
         return -EINVAL;

@@ -137,8 +137,7 @@ int fs_rename(const struct fs_who *who, struct fs_place from_at, const char *fro
     char name[NAME_MAX_BYTES + 1], other[NAME_MAX_BYTES + 1];
     struct fs_place dir, other_dir;
     bool slash, other_slash;
-    if ((flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE)) ||
-        flags == (RENAME_NOREPLACE | RENAME_EXCHANGE))
+    if ((flags & ~(NAME_NOREPLACE | NAME_EXCHANGE)) || flags == (NAME_NOREPLACE | NAME_EXCHANGE))
         return -EINVAL;
     int e = parent_of(who, from_at, from, &dir, name, &slash);
     if (e == 0)

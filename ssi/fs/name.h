@@ -34,8 +34,8 @@ enum name_op {
 #define NAME_HOPS_MAX 40 // symbolic links and crossings in one walk, as Linux has it
 
 enum { // rename flags, as renameat2
-    RENAME_NOREPLACE = 1,
-    RENAME_EXCHANGE = 2
+    NAME_NOREPLACE = 1,
+    NAME_EXCHANGE = 2
 };
 
 struct name_in { // travels as it is

@@ -183,7 +183,7 @@ static void name_answer(const struct rpc_in *in, const struct name_ask *a, const
 
 void fs_name_asked(const struct rpc_in *in)
 {
-    struct name_ask a;
+    struct name_ask a = {0};
     const char *strings = (const char *)in->bytes + sizeof(a);
     if (in->n >= sizeof(a))
         memcpy(&a, in->bytes, sizeof(a));

@@ -149,11 +149,11 @@ static int rename_check(const struct name_call *c, const struct renaming *r, boo
         return -ENOTDIR;
     if ((e = rename_into(c, r->from, r->to_dir)) < 0)
         return e;
-    if (c->in.flags & RENAME_EXCHANGE)
+    if (c->in.flags & NAME_EXCHANGE)
         return r->to ? rename_into(c, r->to, r->from_dir) : -ENOENT;
     if (r->to == NULL)
         return 0;
-    return c->in.flags & RENAME_NOREPLACE ? -EEXIST : rename_replace_check(r);
+    return c->in.flags & NAME_NOREPLACE ? -EEXIST : rename_replace_check(r);
 }
 
 // Both names exist and swap what they name.
@@ -195,7 +195,7 @@ int op_rename(struct name_call *c)
     int e = rename_check(c, &r, c->in.slash);
     if (e < 0)
         return e;
-    if (c->in.flags & RENAME_EXCHANGE) {
+    if (c->in.flags & NAME_EXCHANGE) {
         rename_exchange(&r);
         return 0;
     }

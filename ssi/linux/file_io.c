@@ -13,8 +13,8 @@
 #define SIGXFSZ      25
 
 enum {
-    SEEK_SET,
-    SEEK_CUR
+    WHENCE_SET,
+    WHENCE_CUR
 };
 
 struct linux_iovec {
@@ -50,7 +50,7 @@ static int size_limit(struct file *f, const uint64_t *at, size_t *n)
     uint32_t limit = process_current()->limits[RLIMIT_FSIZE].current;
     if (limit == UINT32_MAX || !file_is_tree(f))
         return 0;
-    uint64_t from = at ? *at : f->ops->seek ? (uint64_t)f->ops->seek(f, 0, SEEK_CUR) : 0;
+    uint64_t from = at ? *at : f->ops->seek ? (uint64_t)f->ops->seek(f, 0, WHENCE_CUR) : 0;
     if (from >= limit && *n > 0) {
         raise(SIGXFSZ);
         return -EFBIG;
@@ -342,7 +342,7 @@ static int copy_position(struct file *f, uint32_t user, bool wide, uint64_t *pos
     if (f->ops->seek == NULL)
         return user ? -ESPIPE : -EINVAL;
     if (user == 0) {
-        *pos = (uint64_t)f->ops->seek(f, 0, SEEK_CUR);
+        *pos = (uint64_t)f->ops->seek(f, 0, WHENCE_CUR);
         return 0;
     }
     int e = wide ? user_read(pos, user, sizeof(*pos)) : user_read(&narrow, user, sizeof(narrow));
@@ -355,7 +355,7 @@ static int copy_position_back(struct file *f, uint32_t user, bool wide, uint64_t
 {
     int32_t narrow = (int32_t)pos;
     if (user == 0)
-        return (int)MIN(f->ops->seek(f, (int64_t)pos, SEEK_SET), 0);
+        return (int)MIN(f->ops->seek(f, (int64_t)pos, WHENCE_SET), 0);
     return wide ? user_write(user, &pos, sizeof(pos)) : user_write(user, &narrow, sizeof(narrow));
 }
 
@@ -407,7 +407,7 @@ static int both_regular(struct file *a, struct file *b)
 
 long sys_copy_file_range(struct call *c)
 {
-    uint64_t from, to, count = MIN(c->args[4], MOVE_BYTES_MAX);
+    uint64_t from = 0, to = 0, count = MIN(c->args[4], MOVE_BYTES_MAX);
     struct file *in = file_of(c->args[0]), *out = file_of(c->args[2]);
     long r = in && out ? both_regular(in, out) : -EBADF;
     if (r == 0 && c->args[5] != 0)

@@ -3,9 +3,9 @@
 #include "lib/string.h"
 
 enum {
-    SIGINT = 2,
-    SIGQUIT = 3,
-    SIGTSTP = 20
+    KEY_SIGINT = 2,
+    KEY_SIGQUIT = 3,
+    KEY_SIGTSTP = 20
 };
 
 static bool on(uint32_t flags, uint32_t bit)
@@ -314,11 +314,11 @@ static bool input_signal(struct ldisc *l, uint8_t c)
     if (!on(l->termios.lflag, ISIG))
         return false;
     if (is(l, c, VINTR))
-        signal = SIGINT;
+        signal = KEY_SIGINT;
     else if (is(l, c, VQUIT))
-        signal = SIGQUIT;
+        signal = KEY_SIGQUIT;
     else if (is(l, c, VSUSP))
-        signal = SIGTSTP;
+        signal = KEY_SIGTSTP;
     if (signal == 0)
         return false;
     if (!on(l->termios.lflag, NOFLSH))

@@ -25,6 +25,16 @@ node_id_t cluster_next(node_id_t after)
     return after == NODE_NONE ? 0 : NODE_NONE;
 }
 
+node_id_t cluster_fs_home(void)
+{
+    return 0;
+}
+
+uint64_t cluster_real_ns(void)
+{
+    return UINT64_C(1700000000) * 1000000000;
+}
+
 node_id_t cluster_successor(node_id_t n UNUSED)
 {
     return 0;

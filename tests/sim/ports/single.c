@@ -24,6 +24,17 @@ void wait_wake_all(struct wait_queue *q UNUSED)
 {
 }
 
+void wait_watch_add(struct wait_queue *q, struct wait_watch *w, void (*fn)(struct wait_watch *))
+{
+    w->fn = fn;
+    list_append(&q->watches, &w->link);
+}
+
+void wait_watch_remove(struct wait_watch *w)
+{
+    list_remove(&w->link);
+}
+
 void kernel_pause(void)
 {
 }
