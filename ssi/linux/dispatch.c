@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // From int 0x80 to the body and back. A body that was asked to leave is entered again on the way
 // to user mode, after the marks were seen to: the program cannot tell (PROTOCOLS 6).
-#include "ssi/linux/linux.h"
 #include "ssi/linux/dispatch.h"
+#include "ssi/linux/linux.h"
 #include "kernel/init.h"
 #include "lib/node_var.h"
 #include "lib/string.h"

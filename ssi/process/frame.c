@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-#include "ssi/process/priv.h"
 #include "ssi/process/frame.h"
+#include "ssi/process/priv.h"
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "mm/heap.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Process groups and sessions, as far as this node's members go (POSIX 3.290, 3.343).
-#include "ssi/process/priv.h"
 #include "ssi/process/group.h"
+#include "ssi/process/priv.h"
 #include "ssi/stream/stream.h"
 #include "ssi/cluster/cluster.h"
 
