@@ -26,7 +26,9 @@ enum { // mmap(2), asm-generic/mman-common.h
     PROT_GROWSDOWN_FLAG = 0x01000000,
 };
 
-#define ADDRESS_MIN 0x10000u // vm.mmap_min_addr
+#define ADDRESS_MIN  0x10000u // vm.mmap_min_addr
+#define MODE_TYPE    0170000u
+#define MODE_REGULAR 0100000u
 
 static struct space *space(void)
 {
@@ -169,6 +171,30 @@ static int map_file(uint32_t fd, uint64_t offset, uint32_t at, uint32_t bytes, u
     return e;
 }
 
+// Pages of a private mapping that lie wholly behind the file's end are SIGBUS (mmap(2)): they show
+// a source that has nothing. (Of a shared one they are not: the file may still grow into them.)
+static int map_behind(uint32_t fd, uint64_t offset, uint32_t at, uint32_t bytes, unsigned prot)
+{
+    struct file *f = fd_file_get(process_current()->files, (int)fd);
+    struct fs_stat st;
+    if (!f)
+        return -EBADF;
+    int e = file_stat(f, &st);
+    file_put(f);
+    uint64_t there = ALIGN_UP(st.bytes > offset ? st.bytes - offset : 0, PAGE_SIZE);
+    if (e < 0 || (st.mode & MODE_TYPE) != MODE_REGULAR || there >= bytes)
+        return e;
+    struct io_source nothing = {.kind = IO_image, .bytes = UINT32_MAX};
+    struct container *c = container_new(&nothing);
+    if (!c)
+        return -ENOMEM;
+    e = space_map(space(), at + (uint32_t)there, bytes - (uint32_t)there, prot, 0, c, 0,
+                  &container_segment_ops, (void *)(uintptr_t)MAPS_FILE);
+    if (e < 0)
+        container_put(c);
+    return e;
+}
+
 static long map(uint32_t hint, uint32_t length, uint32_t prot, uint32_t flags, uint32_t fd,
                 uint64_t offset)
 {
@@ -191,6 +217,11 @@ static long map(uint32_t hint, uint32_t length, uint32_t prot, uint32_t flags, u
         e = map_anonymous(at, bytes, prot & PROT_ALL, kind);
     } else {
         e = map_file(fd, offset, at, bytes, prot & PROT_ALL, shared);
+        if (e == 0 && !shared) {
+            e = map_behind(fd, offset, at, bytes, prot & PROT_ALL);
+            if (e < 0)
+                (void)space_unmap(space(), at, bytes);
+        }
     }
     return e < 0 ? e : (long)at;
 }

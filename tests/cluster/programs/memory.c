@@ -78,6 +78,7 @@ static void files(void)
         printf("short write\n");
     char *p = mmap(NULL, 3 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
     printf("private %c tail %d\n", p[5999], p[6000]);
+    printf("beyond %d\n", touch(p + 8192, 0) == SIGBUS);
     p[0] = 'x';
     char c;
     pread(fd, &c, 1, 0);
