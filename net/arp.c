@@ -170,6 +170,16 @@ int arp_send(struct nic *nic, uint32_t ip, struct buf *b)
     return 0;
 }
 
+void net_neighbour_doubt(uint32_t ip)
+{
+    struct neighbour *e = neighbour_find(ip);
+    if (e == NULL || !e->known)
+        return;
+    e->known = false;
+    e->tries = 0;
+    neighbour_ask(e);
+}
+
 void arp_announce(struct nic *nic)
 {
     if (net_ip())

@@ -21,6 +21,9 @@ bool net_mac(uint8_t mac[6]);
 bool net_parse_ip(const char *text, uint32_t *ip) MUST_CHECK;
 // "A.B.C.D/N"
 bool net_parse_cidr(const char *text, uint32_t *ip, unsigned *prefix) MUST_CHECK;
+// A neighbour does not answer though it lives: its hardware address is asked for anew. (ARP has no
+// checksum, so a damaged answer may be believed; the one who misses the neighbour notices.)
+void net_neighbour_doubt(uint32_t ip);
 void net_format_ip(uint32_t ip, char out[16]);
 
 // ---- UDP (RFC 768)

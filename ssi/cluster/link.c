@@ -11,6 +11,7 @@
 
 enum {
     LINK_FORGET_MS = 10000,    // a stranger without a sign of life
+    LINK_DOUBT_MS = 1000,      // a peer that is there and has no connection: is its address right?
     LINK_ACK_BYTES = 32 << 10, // acknowledged at once, not with the next heartbeat
     LINK_REPLIES_SPARE = 256,  // replies without bytes that find no memory use these
 };
@@ -493,6 +494,16 @@ void link_install(const struct mb_record *installed)
 }
 
 // ---- the thread's turn ----
+static void link_doubt(struct link_peer *p, uint64_t now_ms)
+{
+    if (p->doubted_ms == 0)
+        p->doubted_ms = now_ms;
+    if ((p->conn != NULL && p->conn->greeted) || now_ms < p->doubted_ms + LINK_DOUBT_MS)
+        return;
+    p->doubted_ms = now_ms;
+    net_neighbour_doubt(p->ip);
+}
+
 void link_poll(uint64_t now_ms)
 {
     link_conn_poll_all(now_ms);
@@ -503,6 +514,7 @@ void link_poll(uint64_t now_ms)
             link_peer_forget(p);
             continue;
         }
+        link_doubt(p, now_ms);
         if (p->conn == NULL && node(link_me).key < p->key &&
             now_ms - p->tried_ms >= LINK_CONNECT_MS) {
             p->tried_ms = now_ms;

@@ -69,6 +69,7 @@ struct link_peer {
     uint64_t key;
     uint32_t ip;
     uint64_t met_ms, tried_ms; // last sign that it exists; last call
+    uint64_t doubted_ms;       // its hardware address was last doubted
     struct link_conn *conn;    // greeted or being called
     node_id_t id;              // in the installed epoch, or NODE_NONE
     bool decided;              // in the newest decided epoch

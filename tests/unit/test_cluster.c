@@ -436,6 +436,7 @@ static void gathering(uint64_t seed)
     begin_some(6, 0, seed);
     founders = 3;
     lan.wire.loss = (unsigned)(sim_random() % 80);
+    lan.wire.corrupt = seed % 2 ? 10 : 0; // ARP's answers too, which have no checksum
     for (unsigned i = 0; i < 6; i++) {
         sim_stacks_enter(&lan, i);
         uintptr_t late = i < 3 ? sim_random() % 2000 : sim_random() % 12000;
@@ -451,7 +452,7 @@ static void gathering(uint64_t seed)
         if (t == 4 || t == 9)
             stopped[3 + sim_random() % 3] = true;
     }
-    lan.wire.loss = 0;
+    lan.wire.loss = lan.wire.corrupt = 0;
     sim_run_for(12 * NS_PER_S); // longer than any lease, for those who were let go
     unsigned alive = 0;
     for (unsigned i = 0; i < 6; i++)
