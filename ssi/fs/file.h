@@ -69,6 +69,12 @@ void file_put(struct file *f);
 // Attributes: of the name it was opened by when it has one, else the ops'. May sleep.
 int file_stat(struct file *f, struct fs_stat *st);
 int file_set(struct file *f, const struct fs_set *s);
+// A name by which it can be reached from who->root: bytes without the NUL, or -ENOENT (a pipe, an
+// unlinked file), -ERANGE. May sleep.
+long file_path(const struct fs_who *who, struct file *f, char *to, size_t size);
+// Opens what `f` is open on once more, as /proc/PID/fd does: with its own offset where there is a
+// name or an inode to open, else the same open file when its access mode allows. O_PATH: as it is.
+int fs_reopen(const struct fs_who *who, struct file *f, uint32_t flags, struct file **again);
 // Is it a regular file or a directory of the tree, here or at its home?
 bool file_is_tree(const struct file *f);
 // `f`, an end of a FIFO, keeps `i` until it is released.

@@ -5,6 +5,7 @@
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "mm/heap.h"
+#include "ssi/cluster/cluster.h"
 #include "ssi/fs/name.h"
 #include "ssi/fs/special.h"
 
@@ -248,5 +249,28 @@ int fs_space_of(const struct fs_who *who, struct fs_place at, const char *path,
         .block_bytes = PAGE_SIZE,
         .name_max = NAME_MAX_BYTES,
     };
+    return 0;
+}
+
+long file_path(const struct fs_who *who, struct file *f, char *to, size_t size)
+{
+    return f->place.inode ? fs_path_of(who, f->place, to, size) : -ENOENT;
+}
+
+int fs_reopen(const struct fs_who *who, struct file *f, uint32_t flags, struct file **again)
+{
+    uint32_t has = f->flags & O_ACCMODE, wants = flags & O_ACCMODE;
+    bool named = f->place.inode && (f->home == cluster_self() || file_is_tree(f));
+    if (!(flags & O_PATH) && named) {
+        struct name_call c = call_of(NAME_OPEN, who, f->place, "", flags & ~(O_CREAT | O_EXCL));
+        c.in.crossed = true; // the empty path is the place
+        int e = name_perform(&c);
+        *again = c.file;
+        return e;
+    }
+    if (!(flags & O_PATH) && has != O_RDWR && has != wants)
+        return -EACCES;
+    file_get(f);
+    *again = f;
     return 0;
 }

@@ -230,6 +230,16 @@ struct dirent *dirent_find(const struct inode *dir, const char *name, size_t len
     return NULL;
 }
 
+struct dirent *dirent_of(const struct inode *i)
+{
+    struct dirent_table *t = &node(dirent_table);
+    for (uint32_t k = 0; k < t->size; k++)
+        for (struct dirent *d = t->slots[k]; d; d = d->hash_next)
+            if (d->inode == i)
+                return d;
+    return NULL;
+}
+
 int dirent_add(struct inode *dir, const char *name, size_t length, struct inode *i)
 {
     struct dirent_table *t = &node(dirent_table);

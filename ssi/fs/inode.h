@@ -99,6 +99,8 @@ void inode_touch(struct inode *i);   // data changed: mtime and ctime
 void inode_changed(struct inode *i); // ctime
 
 struct dirent *dirent_find(const struct inode *dir, const char *name, size_t length);
+// Some entry that names `i`, found by looking at all; NULL when there is none.
+struct dirent *dirent_of(const struct inode *i);
 // Names `i` in `dir`: links and times are kept. -ENOMEM.
 int dirent_add(struct inode *dir, const char *name, size_t length, struct inode *i);
 void dirent_remove(struct dirent *d); // the inode may go with it

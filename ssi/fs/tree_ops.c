@@ -168,8 +168,19 @@ static int op_path(struct name_call *c)
 {
     struct inode *i = inode_find(c->in.at.inode);
     size_t at = c->text_size;
-    if (i == NULL || !inode_is(i, S_IFDIR) || i->links == 0)
+    if (i == NULL || i->links == 0)
         return -ENOENT;
+    if (!inode_is(i, S_IFDIR)) { // /proc/PID/fd: one of its names
+        struct dirent *d = dirent_of(i);
+        if (d == NULL)
+            return -ENOENT;
+        if (at < (size_t)d->length + 1)
+            return -ERANGE;
+        at -= d->length;
+        memcpy(c->text + at, d->name, d->length);
+        c->text[--at] = '/';
+        i = d->dir;
+    }
     while (!place_equal(c->who->root, place_of(0, i->number)) && i != inode_root()) {
         struct dirent *d = i->dir.self;
         if (d == NULL)

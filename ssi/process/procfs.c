@@ -374,6 +374,21 @@ static int link(const struct fs_who *who, uint64_t inode, char *to, size_t size)
     return e;
 }
 
+// A descriptor's link stands for the open file of a process of this node, whatever its name.
+static int open_node(const struct fs_who *who, uint64_t inode, uint32_t flags, struct file **f)
+{
+    uint32_t kind = kind_of(inode);
+    if (pid_of(inode) == 0 || kind < PROC_FDS)
+        return -ELOOP;
+    struct process *p = process_find(pid_of(inode));
+    struct file *open = p && p->files ? fd_file_get(p->files, (int)(kind - PROC_FDS)) : NULL;
+    if (open == NULL)
+        return -ELOOP; // on another node: by its name
+    int e = fs_reopen(who, open, flags, f);
+    file_put(open);
+    return e;
+}
+
 static const struct gen_tree tree = {
     .path = "/proc",
     .look = look,
@@ -383,6 +398,7 @@ static const struct gen_tree tree = {
     .text_bytes = TEXT_MAX,
     .write = write,
     .link = link,
+    .open = open_node,
 };
 
 static void procfs_mount(void)

@@ -353,13 +353,16 @@ static int show_descriptor(struct process *p, int fd, struct text *t)
     struct file *f = p->files ? fd_file_get(p->files, fd) : NULL;
     if (!f)
         return -ENOENT;
-    int e = 0;
-    if (!strcmp(f->ops->name, "directory"))
-        e = add_path(p, f->place, t);
-    else if (!strcmp(f->ops->name, "tty"))
-        text_add(t, "/dev/console");
-    else
+    struct fs_who who;
+    process_who(p, &who);
+    who.uid = who.gid = 0;
+    char *path = heap_alloc(PATH_MAX_BYTES);
+    int e = path ? 0 : -ENOMEM;
+    if (path && file_path(&who, f, path, PATH_MAX_BYTES) > 0)
+        text_add(t, "%s", path);
+    else if (path)
         text_add(t, "%s:[%u]", f->ops->name, (unsigned)f->place.inode);
+    heap_free(path);
     file_put(f);
     return e;
 }

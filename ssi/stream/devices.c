@@ -279,19 +279,25 @@ static const struct gen_tree dev_tree = {
     .open = dev_open,
 };
 
+struct fs_place device_place(const char *name)
+{
+    struct gen_entry e = {0};
+    struct fs_place place = {.mount = node(dev_mount)};
+    if (place.mount && dev_look(NULL, ROOT_INODE, name, &e) == 0)
+        place.inode = e.inode;
+    return place;
+}
+
 // The console that is the caller's controlling terminal, which may be another node's.
 static int controlling_open(const struct fs_who *who, uint32_t flags, struct file **f)
 {
-    struct gen_entry e;
     const struct tty_signals *room = tty_signals_of_room();
     int n = room && room->controlling ? room->controlling(who->pid) : cluster_self();
     if (n < 0)
         return n;
     if ((node_id_t)n == cluster_self())
         return console_open(who, flags, f);
-    dev_look(who, ROOT_INODE, "console", &e);
-    struct fs_place place = {.mount = node(dev_mount), .inode = e.inode};
-    return remote_open_generated((node_id_t)n, place, flags, f);
+    return remote_open_generated((node_id_t)n, device_place("console"), flags, f);
 }
 
 // A name in the tree that mknod made.

@@ -326,7 +326,11 @@ static const struct file_ops tty_ops = {
 
 struct file *tty_open(struct tty *t, uint32_t flags)
 {
-    return file_new(&tty_ops, flags & ~(O_CREAT | O_EXCL | O_TRUNC | O_NOCTTY | O_CLOEXEC), t);
+    uint32_t kept = flags & ~(O_CREAT | O_EXCL | O_TRUNC | O_NOCTTY | O_CLOEXEC);
+    struct file *f = file_new(&tty_ops, kept, t);
+    if (f)
+        f->place = device_place("console");
+    return f;
 }
 
 int32_t tty_foreground(const struct tty *t)

@@ -5,3 +5,6 @@
 #include "ssi/stream/stream.h"
 
 const struct tty_signals *tty_signals_of_room(void); // NULL until they are set
+
+// The place of /dev/NAME on this node; zeros before it is mounted.
+struct fs_place device_place(const char *name);
