@@ -18,4 +18,4 @@ NODES ?= 2
 
 .PHONY: run
 run: all $(O)/host/switch
-	WEFT_BUILD=$(abspath $(O)) qemu/run --nodes $(NODES)
+	WEFT_BUILD=$(abspath $(O)) qemu/run --nodes $(NODES) $(RUN_FLAGS)
