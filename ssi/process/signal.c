@@ -214,11 +214,7 @@ static int lowest(sigset64 s)
 {
     if (s & SIGNALS_FAULT) // what the task itself did comes first
         s &= SIGNALS_FAULT;
-    for (int n = 1; n <= SIGNAL_MAX; n++) {
-        if (s & SIGBIT(n))
-            return n;
-    }
-    return 0;
+    return s ? __builtin_ctzll(s) + 1 : 0;
 }
 
 static void dequeue(struct process *p, struct signal_set *s, int signal, struct signal_info *info)
