@@ -13,7 +13,7 @@ static int background(int32_t foreground, bool reading)
     if (!t) // on behalf of another node, which alone knows the caller
         return 0;
     int32_t pgrp = t->process->pgrp;
-    if (pgrp == foreground)
+    if (pgrp == foreground || !t->process->tty_attached)
         return 0;
     int signal = reading ? SIGTTIN : SIGTTOU;
     bool deaf =
@@ -26,9 +26,16 @@ static int background(int32_t foreground, bool reading)
     return -ERESTART;
 }
 
+static int controlling(int32_t pid)
+{
+    const struct process *p = process_find(pid);
+    return p && p->tty_attached ? p->tty_node : -ENXIO;
+}
+
 static const struct tty_signals signals = {
     .group = group_signal_soon,
     .background = background,
+    .controlling = controlling,
 };
 
 static void terminal_init(void)
