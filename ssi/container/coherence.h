@@ -114,6 +114,8 @@ struct coh_env {
     bool provider_keeps;  // home: the provider always has the latest content (read-only image)
     bool accept;          // holder: attached, and a frame is there for DATA or FIRST
     bool draining;        // holder: nobody uses the container here
+    bool asked_elsewhere; // holder, EPOCH: its request went to a former home that lives and will
+                          // answer MOVED
     bool home_lost;       // holder, EPOCH: the old home died, env.home is its successor
     struct node_set lost; // EPOCH: who is no member any more
 };

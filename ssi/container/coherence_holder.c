@@ -243,7 +243,9 @@ static void holder_epoch(struct coh_holder *p, const struct coh_env *env, const 
     struct coh_msg m = {.kind = COH_REPORT, .held = p->held, .right = p->asked};
 
     (void)in;
-    if (env->home_lost && (p->held != COH_HELD_NONE || p->asked != COH_RIGHT_NONE))
+    if (env->asked_elsewhere)
+        m.right = COH_RIGHT_NONE;
+    if (env->home_lost && (p->held != COH_HELD_NONE || m.right != COH_RIGHT_NONE))
         coh_send_one(out, env, m, env->home);
 }
 

@@ -418,6 +418,23 @@ static void home_report(struct coh_home *h, const struct coh_env *env, const str
         home_wait(h, in->from, in->right == COH_RIGHT_WRITE);
 }
 
+// The home is not dead after all (it moved in time): what the survivor wants counts all the same.
+static void home_late_report(struct coh_home *h, const struct coh_env *env,
+                             const struct coh_msg *in, struct coh_out *out)
+{
+    bool copy = in->held == COH_HELD_READER || in->held == COH_HELD_OWNER;
+    struct coh_msg request = {.kind = in->right == COH_RIGHT_WRITE ? COH_WRITE_REQ : COH_READ_REQ,
+                              .flags = copy ? COH_HAS_COPY : 0,
+                              .from = in->from};
+
+    if (in->right == COH_RIGHT_NONE)
+        return;
+    if (h->state == COH_HOME_LOST)
+        home_lost_request(h, env, &request, out);
+    else
+        home_request(h, env, &request, out);
+}
+
 // A copy anywhere is younger than what a giver keeps: it gave only after all copies were gone.
 static void home_rebuilt(struct coh_home *h, const struct coh_env *env, const struct coh_msg *in,
                          struct coh_out *out)

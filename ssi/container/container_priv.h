@@ -212,6 +212,7 @@ void link_epoch_end(struct container *c, const struct node_set *lost);
 void link_set_home(struct container *c, node_id_t home, uint32_t generation);
 void link_former_died(struct container *c);
 void link_tell_home(struct container *c); // where it is from now on: here
+void link_end_home(struct container *c);  // this node is the home no more
 bool link_is_home(const struct container *c);
 // Calls fn for every linked container of this node; fn may free the one it is given.
 void link_each(void (*fn)(struct container *c, void *arg), void *arg);

@@ -110,7 +110,8 @@ static void epoch_one(struct container *c, void *arg)
             home_died(c);
         return;
     }
-    transition_home_event(c, COH_EPOCH_HOME, lost);
+    if (l->gate.state != COH_GATE_MOVING) // else the directory is another's, or comes back
+        transition_home_event(c, COH_EPOCH_HOME, lost);
     struct coh_gate_event e = {.kind = COH_EPOCH_GATE, .from = cluster_self(), .lost = *lost};
     struct container_id id = c->id;
     gate_event(c, &e, l->fork ? fork_child_of(l->fork) : NULL, 0);

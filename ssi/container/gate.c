@@ -23,6 +23,9 @@ void coh_gate_init(struct coh_gate *g, bool home)
 
 static void gate_open(struct coh_gate *g, struct coh_gate_out *out)
 {
+    if (g->missed_epoch)
+        out->effects |= COH_GATE_DO_EPOCH;
+    g->missed_epoch = false;
     g->target = NODE_NONE;
     g->moving = false;
     node_set_clear(&g->pending);
@@ -116,9 +119,37 @@ static void gate_directory(struct coh_gate *g, node_id_t self, const struct coh_
         out->send = COH_DECLINED;
         return;
     }
+    g->target = in->from;
     out->send = COH_TAKEN;
     out->effects = COH_GATE_DO_TAKE;
-    gate_set_state(g, out, COH_GATE_OPEN);
+    gate_set_state(g, out, COH_GATE_TAKING);
+    if (MUTANT(22)) { // begins before the old home has ended
+        out->effects |= COH_GATE_DO_TELL;
+        gate_open(g, out);
+    }
+}
+
+static void gate_yours(struct coh_gate *g, node_id_t self, const struct coh_gate_event *in,
+                       struct coh_gate_out *out)
+{
+    (void)self;
+    if (in->from != g->target) {
+        out->refused = true;
+        return;
+    }
+    out->effects = COH_GATE_DO_TELL;
+    gate_open(g, out);
+}
+
+// The old home died after it sent the directory: nobody else has it.
+static void gate_taking_epoch(struct coh_gate *g, node_id_t self, const struct coh_gate_event *in,
+                              struct coh_gate_out *out)
+{
+    (void)self;
+    if (!node_set_has(&in->lost, g->target))
+        return;
+    out->effects = COH_GATE_DO_TELL;
+    gate_open(g, out);
 }
 
 static void gate_taken(struct coh_gate *g, node_id_t self, const struct coh_gate_event *in,
@@ -129,8 +160,10 @@ static void gate_taken(struct coh_gate *g, node_id_t self, const struct coh_gate
         out->refused = true;
         return;
     }
-    g->moving = false;
+    g->moving = g->missed_epoch = false;
     out->effects = COH_GATE_DO_GONE; // g->target stays: the room's hint
+    out->send = COH_YOURS;
+    out->to = node_set_of(g->target);
     gate_set_state(g, out, COH_GATE_AWAY);
 }
 
@@ -166,10 +199,9 @@ static void gate_moving_epoch(struct coh_gate *g, node_id_t self, const struct c
                               struct coh_gate_out *out)
 {
     (void)self;
-    if (!node_set_has(&in->lost, g->target))
-        return;
-    out->effects = COH_GATE_DO_REBUILD;
-    gate_open(g, out);
+    g->missed_epoch = true;
+    if (node_set_has(&in->lost, g->target))
+        gate_open(g, out); // it never acted: this directory is still the one
 }
 
 typedef void (*gate_cell)(struct coh_gate *g, node_id_t self, const struct coh_gate_event *in,
@@ -208,8 +240,8 @@ int coh_gate_check(const struct coh_gate *g)
         return 1;
     if (g->state == COH_GATE_OPEN && (g->moving || !node_set_empty(&g->pending)))
         return 2; // 2: an open gate waits for nobody
-    if (g->state == COH_GATE_MOVING && g->target == NODE_NONE)
-        return 3; // 3: who moves goes somewhere
+    if ((g->state == COH_GATE_MOVING || g->state == COH_GATE_TAKING) && g->target == NODE_NONE)
+        return 3; // 3: who moves goes somewhere, what is taken came from somewhere
     if (g->state == COH_GATE_FREEZING && node_set_empty(&g->pending))
         return 4; // 4: a freeze waits for somebody
     return 0;

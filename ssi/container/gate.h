@@ -6,6 +6,10 @@
 // The room counts its pages in transition (coh_home_is_busy) and steps QUIET whenever that count
 // is zero in CLOSING. Its env.closed for coh_home_step is coh_gate_closed(). CLONE and MOVE are
 // refused while the gate is not open: the room tries again when it opens.
+//
+// At a new epoch the room steps EPOCH_HOME on its entries, unless the gate is MOVING (then the
+// directory is the target's, or comes back with DO_EPOCH), then EPOCH_GATE. A successor that
+// rebuilds gives way to a home that tells of itself: GONE on all its entries, and it is AWAY.
 #pragma once
 
 #include "ssi/container/coherence.h"
@@ -20,7 +24,8 @@ enum coh_gate_state {
 struct coh_gate {
     uint8_t state;           // enum coh_gate_state
     bool moving;             // why it closes: to move the home (else to clone)
-    node_id_t target;        // the new home
+    bool missed_epoch;       // MOVING: an epoch came, the entries do not know of it
+    node_id_t target;        // MOVING: the new home; TAKING: the old one
     struct node_set pending; // who is to be frozen, then whose FROZEN is awaited
 };
 
@@ -33,17 +38,19 @@ struct coh_gate_event {
     struct node_set lost; // EPOCH_GATE
 };
 
-// In the order of execution, after the send.
+// Executed in this order: GONE before the send, all others after it.
 enum coh_gate_do {
-    COH_GATE_DO_FREEZE = 1,   // mark every frame of the container here shared (one more user)
-    COH_GATE_DO_COPY = 2,     // do the same, and copy the directory for the child, in one go
-    COH_GATE_DO_ENTRIES = 4,  // the DIRECTORY just sent carries every entry: owner and copies of
-                              // each page, frames of this node without entry included
-    COH_GATE_DO_TAKE = 8,     // be the home, by the entries of this DIRECTORY
-    COH_GATE_DO_GONE = 16,    // step GONE on every entry with env.home = target, drop them all
-    COH_GATE_DO_REBUILD = 32, // the target died with the directory, perhaps after it used it:
-                              // all entries anew from everybody's reports
-    COH_GATE_DO_OPEN = 64,    // step OPEN on every entry where somebody waits
+    COH_GATE_DO_FREEZE = 1,  // mark every frame of the container here shared (one more user)
+    COH_GATE_DO_COPY = 2,    // do the same, and copy the directory for the child, in one go
+    COH_GATE_DO_ENTRIES = 4, // the DIRECTORY just sent carries every entry: owner and copies of
+                             // each page, frames of this node without entry included
+    COH_GATE_DO_TAKE = 8,    // be the home, by the entries of this DIRECTORY; then as EPOCH (they
+                             // may be older than the last epoch)
+    COH_GATE_DO_GONE = 16,   // the home is `target`: tell all who know the container (before YOURS
+                             // is sent), step GONE on every entry with env.home = target, drop them
+    COH_GATE_DO_EPOCH = 32,  // step EPOCH_HOME on every entry, with all who are no members as lost
+    COH_GATE_DO_TELL = 128,  // tell all who know the container that the home is here
+    COH_GATE_DO_OPEN = 64,   // step OPEN on every entry where somebody waits
 };
 
 struct coh_gate_out {

@@ -196,36 +196,38 @@ static void answer_unknown(node_id_t to, const struct container_gate_wire *in)
         wire_send(to, MSG_container_gate, &w, sizeof(w));
 }
 
-// The home is elsewhere from now on: who waits here is sent there.
+// The home is elsewhere from now on: all hear it before the new home begins, and who waits here is
+// sent there.
 static void gone(struct container *c)
 {
     struct container_link *l = c->link;
     link_set_home(c, l->gate.target, l->generation + 1);
-    transition_home_event(c, COH_GONE, NULL);
-    transition_directory_free(c);
-    node_set_clear(&l->attached);
-    node_set_clear(&l->known);
-    node_set_clear(&l->asked);
-    l->ending = false;
-    l->orphaned = false;
+    link_tell_home(c);
+    link_end_home(c);
     drain_consider(c);
 }
 
-// Who was to be the home died before it said so: it alone used the container, and what it got in
-// the meantime died with it (a home moves only to the node that is attached).
-static void run(struct container *c, const struct coh_gate_out *out, struct node_set lost)
+// What an entry says may be older than an epoch that went by while the gate was moving.
+static void catch_up(struct container *c)
+{
+    struct node_set lost = {{0}};
+    for (node_id_t n = 0; n < NODE_MAX; n++)
+        if (!cluster_is_member(n))
+            node_set_add(&lost, n);
+    transition_home_event(c, COH_EPOCH_HOME, &lost);
+}
+
+static void run(struct container *c, const struct coh_gate_out *out)
 {
     struct container_link *l = c->link;
     if (out->effects & COH_GATE_DO_COPY)
         fork_copy(c);
-    if (out->effects & COH_GATE_DO_TAKE) {
+    if (out->effects & COH_GATE_DO_TAKE)
         link_set_home(c, cluster_self(), l->generation + 1);
+    if (out->effects & (COH_GATE_DO_TAKE | COH_GATE_DO_EPOCH))
+        catch_up(c);
+    if (out->effects & COH_GATE_DO_TELL)
         link_tell_home(c);
-    }
-    if (out->effects & COH_GATE_DO_GONE)
-        gone(c);
-    if (out->effects & COH_GATE_DO_REBUILD)
-        transition_home_event(c, COH_EPOCH_HOME, &lost);
     if (out->effects & COH_GATE_DO_OPEN) {
         transition_home_event(c, COH_OPEN, NULL);
         link_check_end(c);
@@ -241,11 +243,13 @@ void gate_event(struct container *c, const struct coh_gate_event *e,
         cluster_count_add("container: gate message that does not fit", 1);
         return;
     }
+    if (out.effects & COH_GATE_DO_GONE)
+        gone(c);
     node_set_for_each (&out.to, to) {
         if (out.send && to != cluster_self())
             send_one(c, to, out.send, child, status);
     }
-    run(c, &out, e->lost);
+    run(c, &out);
 }
 
 void gate_look(struct container *c)

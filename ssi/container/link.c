@@ -243,6 +243,31 @@ void link_tell_home(struct container *c)
     }
 }
 
+// This node is the home no more: its entries say so to who waits, and go.
+void link_end_home(struct container *c)
+{
+    struct container_link *l = c->link;
+    transition_home_event(c, COH_GONE, NULL);
+    transition_directory_free(c);
+    node_set_clear(&l->attached);
+    node_set_clear(&l->known);
+    node_set_clear(&l->asked);
+    l->ending = false;
+    l->orphaned = false;
+    l->rebuilding = false;
+}
+
+// A successor that still learns from the survivors gives way to a home that lives after all: it
+// had moved before the old one died.
+static void give_way(struct container *c, node_id_t home, uint32_t generation)
+{
+    if (!c->link->rebuilding || home == cluster_self() || !cluster_is_member(home))
+        return;
+    link_set_home(c, home, generation);
+    link_end_home(c);
+    coh_gate_init(&c->link->gate, false);
+}
+
 static void free_everywhere(struct container *c)
 {
     node_set_for_each (&c->link->known, n) {
@@ -419,6 +444,8 @@ void container_on_note(const struct rpc_in *in)
     struct container *c = link_find(&w.head.id);
     if (!cluster_is_member(from))
         return;
+    if (c && w.head.count == NOTE_HOME)
+        give_way(c, w.head.home, w.head.generation);
     if (c)
         link_learn(c, w.head.home, w.head.generation);
     if (w.head.count == NOTE_ASK || w.head.count == NOTE_FREE || w.head.count == NOTE_HOME)

@@ -353,6 +353,7 @@ static void holder_step(struct container *c, uint32_t index, const struct coh_ms
     if (lost)
         env.lost = *lost;
     env.home_lost = in->kind == COH_EPOCH_HOLDER;
+    env.asked_elsewhere = (p & PAGE_FORMER) && cluster_is_member(c->link->former);
     env.accept = k->frame != FRAME_NONE && record_make(c, index);
     coh_holder_step(&h, &env, in, &out);
     refused(&out);

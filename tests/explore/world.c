@@ -23,6 +23,8 @@ void world_start(struct world *w)
     for (unsigned n = 0; n < NODES; n++) {
         struct world_node *node = &w->node[n];
         node->alive = 1;
+        node->generation = 1;
+        node->former = 0xff;
         coh_gate_init(&node->gate, n == 0);
         for (unsigned p = 0; p < PAGES; p++) {
             coh_holder_init(&node->holder[p]);
@@ -69,7 +71,14 @@ static void send_all(struct world *w, unsigned n, const struct coh_out *out, uin
 {
     for (unsigned i = 0; i < out->sends; i++) {
         const struct coh_msg *m = &out->send[i].msg;
-        struct packet p = {m->kind, m->right, m->held, m->flags, (uint8_t)m->node, page, 0};
+        struct packet p = {.kind = m->kind,
+                           .right = m->right,
+                           .held = m->held,
+                           .flags = m->flags,
+                           .node = (uint8_t)m->node,
+                           .page = page};
+        if (m->kind == COH_MOVED)
+            p.generation = w->node[n].generation;
         if (m->kind == COH_DATA) {
             p.version = w->node[n].frame[page];
             if (!p.version)
@@ -154,6 +163,31 @@ static void execute(struct world *w, unsigned n, const struct coh_out *out, stru
     }
 }
 
+// The room's hint: who is the home, and which requests went to the one before.
+void world_learn(struct world *w, unsigned n, uint8_t home, uint8_t generation)
+{
+    struct world_node *node = &w->node[n];
+
+    node->generation = generation;
+    if (node->hint == home)
+        return;
+    node->former = node->hint;
+    node->hint = home;
+    for (unsigned p = 0; p < world_config->pages; p++)
+        if (node->holder[p].asked != COH_RIGHT_NONE)
+            node->asked_former |= (uint8_t)(1 << p);
+}
+
+void world_tell_home(struct world *w, unsigned n)
+{
+    for (unsigned i = 0; i < NODES; i++)
+        if (i != n)
+            world_send(w, n, i,
+                       (struct packet){.kind = WORLD_HOME,
+                                       .node = w->node[n].hint,
+                                       .generation = w->node[n].generation});
+}
+
 void world_holder_step(struct world *w, unsigned n, struct coh_env *env, struct packet p,
                        unsigned from)
 {
@@ -165,6 +199,8 @@ void world_holder_step(struct world *w, unsigned n, struct coh_env *env, struct 
     if (out.refused)
         explore_fault("node %u, holding %s, refuses %s from %u", n, coh_held_name(out.was),
                       coh_kind_name(p.kind), from);
+    if (w->node[n].holder[p.page].asked == COH_RIGHT_NONE)
+        w->node[n].asked_former &= (uint8_t) ~(1 << p.page);
     send_all(w, n, &out, p.page);
     execute(w, n, &out, p, env->draining);
 }
@@ -197,7 +233,11 @@ void world_home_step(struct world *w, unsigned n, struct packet p, unsigned from
 
     if (!world_is_home(w, n) && p.kind != COH_GONE) {
         struct coh_msg moved = coh_moved(&m, (node_id_t)n, w->node[n].hint);
-        struct packet answer = {moved.kind, 0, 0, moved.flags, (uint8_t)moved.node, p.page, 0};
+        struct packet answer = {.kind = moved.kind,
+                                .flags = moved.flags,
+                                .node = (uint8_t)moved.node,
+                                .page = p.page,
+                                .generation = w->node[n].generation};
         if (p.kind == COH_READ_REQ || p.kind == COH_WRITE_REQ || p.kind == COH_OFFER)
             world_send(w, n, from, answer);
         else
@@ -216,11 +256,13 @@ void world_home_step(struct world *w, unsigned n, struct packet p, unsigned from
 
 static void directory_take(struct world *w, unsigned n)
 {
-    w->node[n].hint = (uint8_t)n;
+    world_learn(w, n, (uint8_t)n, (uint8_t)(w->node[n].generation + 1));
     for (unsigned p = 0; p < world_config->pages; p++) {
         uint8_t owner = w->directory_owner[p];
         coh_home_init(&w->node[n].home[p], owner == 0xff ? NODE_NONE : owner);
         w->node[n].home[p].copies.words[0] = w->directory_copies[p];
+        if (w->directory_lost[p])
+            w->node[n].home[p].state = COH_HOME_LOST;
     }
 }
 
@@ -232,29 +274,55 @@ static void child_freeze(struct world *w, unsigned n)
     }
 }
 
-static void gate_execute(struct world *w, unsigned n, const struct coh_gate_out *out)
+static void every_entry(struct world *w, unsigned n, enum coh_kind kind)
+{
+    struct node_set lost = {{0}};
+
+    for (unsigned i = 0; i < NODES; i++)
+        if (!w->node[i].alive && w->node[n].epoch == EPOCH_NEW)
+            node_set_add(&lost, (node_id_t)i);
+    for (unsigned p = 0; p < world_config->pages; p++)
+        world_home_step(w, n, (struct packet){.kind = (uint8_t)kind, .page = (uint8_t)p}, n, &lost);
+}
+
+static void gone(struct world *w, unsigned n)
 {
     struct world_node *node = &w->node[n];
 
+    world_learn(w, n, (uint8_t)node->gate.target, (uint8_t)(node->generation + 1));
+    world_tell_home(w, n);
+    every_entry(w, n, COH_GONE);
+    for (unsigned p = 0; p < world_config->pages; p++)
+        coh_home_init(&node->home[p], NODE_NONE);
+}
+
+static void directory_send(struct world *w, unsigned n)
+{
+    for (unsigned p = 0; p < world_config->pages; p++) {
+        w->directory_owner[p] = (uint8_t)w->node[n].home[p].owner;
+        w->directory_lost[p] = w->node[n].home[p].state == COH_HOME_LOST;
+        w->directory_copies[p] = (uint8_t)w->node[n].home[p].copies.words[0];
+    }
+}
+
+static void gate_execute(struct world *w, unsigned n, const struct coh_gate_out *out)
+{
     if (out->effects & (COH_GATE_DO_FREEZE | COH_GATE_DO_COPY))
         child_freeze(w, n);
     if (out->effects & COH_GATE_DO_COPY)
         world_check_clone(w);
-    for (unsigned p = 0; p < world_config->pages; p++) {
-        if (out->effects & COH_GATE_DO_ENTRIES) {
-            w->directory_owner[p] = (uint8_t)node->home[p].owner;
-            w->directory_copies[p] = (uint8_t)node->home[p].copies.words[0];
-        }
-        if (out->effects & COH_GATE_DO_GONE) {
-            node->hint = (uint8_t)node->gate.target;
-            world_home_step(w, n, (struct packet){.kind = COH_GONE, .page = (uint8_t)p}, n, NULL);
-            coh_home_init(&node->home[p], NODE_NONE);
-        }
-        if (out->effects & COH_GATE_DO_OPEN)
-            world_home_step(w, n, (struct packet){.kind = COH_OPEN, .page = (uint8_t)p}, n, NULL);
-    }
-    if (out->effects & COH_GATE_DO_TAKE)
+    if (out->effects & COH_GATE_DO_ENTRIES)
+        directory_send(w, n);
+    if (out->effects & COH_GATE_DO_TAKE) {
         directory_take(w, n);
+        every_entry(w, n, COH_EPOCH_HOME);
+    }
+    if (out->effects & COH_GATE_DO_EPOCH)
+        every_entry(w, n, COH_EPOCH_HOME);
+    if (out->effects & COH_GATE_DO_TELL)
+        world_tell_home(w, n);
+    if (out->effects & COH_GATE_DO_OPEN)
+        every_entry(w, n, COH_OPEN);
 }
 
 void world_gate_step(struct world *w, unsigned n, struct coh_gate_event *e)
@@ -265,6 +333,8 @@ void world_gate_step(struct world *w, unsigned n, struct coh_gate_event *e)
     if (out.refused)
         explore_fault("the gate of %u, %s, refuses %s", n, coh_gate_state_name(out.was),
                       coh_kind_name(e->kind));
+    if (out.effects & COH_GATE_DO_GONE)
+        gone(w, n);
     if (out.send)
         node_set_for_each (&out.to, to)
             world_send(w, n, to, (struct packet){.kind = out.send});
@@ -280,6 +350,14 @@ void world_deliver(struct world *w, unsigned from, unsigned to, struct packet p,
         w->node[to].flushed |= (uint8_t)(1 << from);
         return;
     }
+    if (p.kind == WORLD_HOME) {
+        world_hear_home(w, to, p.node, p.generation);
+        return;
+    }
+    if (p.kind == WORLD_ADOPT) {
+        world_adopt(w, from, to, p.generation);
+        return;
+    }
     if (p.kind == WORLD_END) {
         world_end(w, from, to);
         return;
@@ -289,8 +367,12 @@ void world_deliver(struct world *w, unsigned from, unsigned to, struct packet p,
         world_home_step(w, to, p, from, NULL);
         break;
     case COH_TO_HOLDER:
-        if (p.kind == COH_MOVED)
-            w->node[to].hint = p.node;
+        if (p.kind == COH_MOVED && p.generation >= w->node[to].generation &&
+            (w->node[to].epoch != EPOCH_NEW || w->node[p.node].alive) && p.node != to &&
+            !world_is_home(w, to))
+            world_learn(w, to, p.node, p.generation);
+        if (p.kind == COH_MOVED && !(p.flags & COH_PUSH))
+            w->node[to].asked_former &= (uint8_t) ~(1 << p.page);
         env.home = w->node[to].hint;
         world_holder_step(w, to, &env, p, from);
         break;

@@ -8,7 +8,7 @@
 enum {
     NODES = 3,
     PAGES = 2,
-    QUEUE = 6,
+    QUEUE = 9,
     REGS = 3
 };
 
@@ -17,11 +17,13 @@ _Static_assert(NODE_MAX == NODES, "build the explorer with -DNODE_MAX=3");
 // Messages of the link and of the container room that are no part of coherence.def.
 enum {
     WORLD_FLUSH = 100,
-    WORLD_END = 101
+    WORLD_END = 101,
+    WORLD_HOME = 102,
+    WORLD_ADOPT = 103
 };
 
 struct packet {
-    uint8_t kind, right, held, flags, node, page, version;
+    uint8_t kind, right, held, flags, node, page, version, generation;
 };
 
 struct channel {
@@ -41,7 +43,9 @@ struct world_node {
     uint8_t op;                       // pending operation: 0 none, else OP(page, write)
     uint8_t done;                     // operations begun
     uint8_t alive, draining, reoffer; // reoffer: mask of pages whose push was refused
-    uint8_t hint;                     // where it believes the home is
+    uint8_t hint, generation;         // where it believes the home is, and how sure
+    uint8_t former, asked_former;     // the hint before; mask of pages asked for there
+    uint8_t rebuilding;               // it is a successor that learns from the survivors
     uint8_t epoch;                    // enum epoch_phase
     uint8_t flushed;                  // whose FLUSH has come
     uint8_t ended;                    // successor: whose list is complete
@@ -59,10 +63,11 @@ struct world {
     struct world_node node[NODES];
     struct channel channel[NODES][NODES]; // [from][to]
     uint8_t latest[PAGES];                // version of the last write; 1: as the provider gave it
-    uint8_t directory_owner[PAGES], directory_copies[PAGES]; // on its way with DIRECTORY
-    uint8_t moves, evicts, naks, drains, crashes, clones;    // how many more may happen
-    uint8_t crashed;                                         // 1 + the node that died
-    uint8_t loss_excused[PAGES];                             // it died with the latest content
+    uint8_t directory_owner[PAGES], directory_copies[PAGES],
+        directory_lost[PAGES];                            // on its way with DIRECTORY
+    uint8_t moves, evicts, naks, drains, crashes, clones; // how many more may happen
+    uint8_t crashed;                                      // 1 + the node that died
+    uint8_t loss_excused[PAGES];                          // it died with the latest content
 };
 
 // One exploration. A script is a text of operations per node, "Wx Ry"; without one each node does
@@ -118,6 +123,10 @@ void world_crash(struct world *w, unsigned n);
 void world_flush(struct world *w, unsigned n);
 void world_install(struct world *w, unsigned n);
 void world_end(struct world *w, unsigned from, unsigned to);
+void world_adopt(struct world *w, unsigned from, unsigned to, uint8_t generation);
+void world_learn(struct world *w, unsigned n, uint8_t home, uint8_t generation);
+void world_tell_home(struct world *w, unsigned n);
+void world_hear_home(struct world *w, unsigned n, uint8_t home, uint8_t generation);
 void world_check(struct world *w);
 void world_check_quiet(const struct world *w);
 void world_check_clone(const struct world *w);

@@ -129,9 +129,11 @@ void world_choices(const void *state)
 
 static const char *kind_name(const struct packet *p)
 {
-    return p->kind == WORLD_FLUSH ? "FLUSH"
-           : p->kind == WORLD_END ? "end of list"
-                                  : coh_kind_name(p->kind);
+    return p->kind == WORLD_FLUSH   ? "FLUSH"
+           : p->kind == WORLD_END   ? "end of list"
+           : p->kind == WORLD_HOME  ? "I am the home"
+           : p->kind == WORLD_ADOPT ? "you are the home"
+                                    : coh_kind_name(p->kind);
 }
 
 static void packet_text(struct text *t, const struct packet *p)
