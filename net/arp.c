@@ -19,6 +19,7 @@
 #define FRESH_NS      (45 * NS_PER_S)
 #define RETRY_NS      (100 * NS_PER_MS) // doubled with each try
 #define TRIES_MAX     6u
+#define TRIES_UNICAST 3u              // of a neighbour that is known: then it may have moved
 #define DEFEND_GAP_NS (10 * NS_PER_S) // RFC 5227, DEFEND_INTERVAL
 
 struct neighbour {
@@ -98,7 +99,8 @@ static void arp_emit(struct nic *nic, unsigned operation, const uint8_t *to_mac,
 
 static void neighbour_ask(struct neighbour *e)
 {
-    arp_emit(e->nic, ARP_REQUEST, e->known ? e->mac : NULL, e->ip);
+    bool unicast = e->known && e->tries < TRIES_UNICAST;
+    arp_emit(e->nic, ARP_REQUEST, unicast ? e->mac : NULL, e->ip);
     timer_set(&e->timer, clock_now_ns() + (RETRY_NS << e->tries));
     e->tries++;
 }
@@ -199,11 +201,12 @@ static void address_defend(struct nic *nic, const uint8_t mac[6])
     arp_announce(nic);
 }
 
-void arp_receive(struct nic *nic, const uint8_t *packet, size_t n)
+void arp_receive(struct nic *nic, const uint8_t from[6], const uint8_t *packet, size_t n)
 {
     const struct arp_wire *a = (const void *)packet;
     if (n < sizeof(*a) || be16_get(a->hardware) != 1 || be16_get(a->protocol) != ETH_IPV4 ||
-        a->hardware_bytes != 6 || a->protocol_bytes != 4 || (a->sender_mac[0] & 1)) {
+        a->hardware_bytes != 6 || a->protocol_bytes != 4 || (a->sender_mac[0] & 1) ||
+        memcmp(a->sender_mac, from, 6) != 0) { // a damaged frame: ARP has no checksum
         net_counter_add(COUNT_arp_bad);
         return;
     }

@@ -5,7 +5,8 @@
 #include "net/nic.h"
 
 void arp_init(void);
-void arp_receive(struct nic *nic, const uint8_t *packet, size_t n);
+// `from`: the frame's sender, which the packet must name as well.
+void arp_receive(struct nic *nic, const uint8_t from[6], const uint8_t *packet, size_t n);
 // Sends an IPv4 packet to a neighbour, now or when it has answered; the newest packet of each
 // neighbour waits. Takes the buffer. 0 or -ENOBUFS.
 int arp_send(struct nic *nic, uint32_t neighbour, struct buf *b);

@@ -29,7 +29,7 @@ void eth_receive(struct nic *nic, const uint8_t *frame, size_t n)
     n -= sizeof(*h);
     switch (be16_get(h->type)) {
     case ETH_ARP:
-        arp_receive(nic, payload, n);
+        arp_receive(nic, h->from, payload, n);
         break;
     case ETH_IPV4:
         ip_receive(payload, n, broadcast ? IP_VIA_BROADCAST : IP_VIA_WIRE);

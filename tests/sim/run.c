@@ -66,6 +66,8 @@ void fail(const char *format, ...)
     va_start(list, format);
     note_list(format, list);
     va_end(list);
+    if (option("story", 0))
+        world_story();
     tell_story();
     _exit(1);
 }

@@ -8,6 +8,7 @@
 #include "kernel/settings.h"
 #include "kernel/thread.h"
 #include "lib/log.h"
+#include "ssi/cluster/cluster_priv.h"
 #include "ssi/container/container.h"
 #include "tests/sim/ports/machine.h"
 #include "tests/sim/ports/ports.h"
@@ -166,6 +167,39 @@ void world_open(unsigned many, const char *settings)
 void world_faults_stop(void)
 {
     wire.loss = wire.dup = wire.reorder = wire.corrupt = 0;
+}
+
+static int ago(uint64_t ms)
+{
+    return ms ? (int)(cluster_now_ms() - ms) : -1;
+}
+
+static void membership_story(void)
+{
+    const struct mb *m = cluster_membership();
+    note("membership: %s epoch %u proposing %d round %u", mb_phase_name(m->phase), m->decided.epoch,
+         m->proposing, m->ballot.round);
+    for (unsigned i = 0; i < MB_PEERS_MAX; i++) {
+        const struct mb_peer *p = &m->peers[i];
+        if (p->key)
+            note("  node %u in epoch %u; ms since beacon %d heard %d contact %d join %d",
+                 p->who.wish, p->epoch, ago(p->beacon_ms), ago(p->heard_ms), ago(p->contact_ms),
+                 ago(p->join_ms));
+    }
+}
+
+void world_story(void)
+{
+    static char text[16 << 10];
+    for (unsigned i = 0; i < count; i++) {
+        struct text t;
+        world_enter(i);
+        text_init(&t, text, sizeof(text));
+        membership_story();
+        cluster_counters_show(&t);
+        for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
+            note("%s%s", world_lives(i) ? "" : "(gone) ", line);
+    }
 }
 
 // ---- time ---------------------------------------------------------------------------------------

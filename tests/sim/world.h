@@ -35,4 +35,5 @@ bool world_together(void); // the living are members of one epoch, and nobody el
 
 // Frames that pages of containers hold on node i.
 uint32_t world_frames_used(unsigned i);
+void world_story(void);                   // every node's counters, into the log
 int world_stamp(char *text, size_t size); // "time node" for log lines

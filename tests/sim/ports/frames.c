@@ -175,13 +175,13 @@ void heap_free(void *p)
 }
 
 // The host's heap is nobody's frames.
-void heap_trim(void)
-{
-}
-
 size_t heap_bytes_used(void)
 {
     return node(heap_used);
+}
+
+void heap_trim(void)
+{
 }
 
 void heap_fail_at(uint32_t n)
