@@ -49,4 +49,5 @@ help:
 	@echo 'make iso         build/weft.iso, boots by GRUB from CD or disk'
 	@echo 'make unit        unit tests, native, under sanitizers'
 	@echo 'make explore     all orders of messages over coherence and hand-off'
+	@echo 'make sim         whole clusters in one process, by seed (SEEDS=n FIRST=s)'
 	@echo 'make clean       takes build/ away'
