@@ -160,11 +160,12 @@ void process_reap(struct process *p)
 {
     int32_t pid = p->pid;
     uint32_t incarnation = p->incarnation;
+    int status = p->exit_status;
     process_free(p);
     if (pid_birth_node(pid) == cluster_self())
         pid_put(pid);
     else
-        remote_pid_free(pid, incarnation);
+        remote_pid_free(pid, incarnation, status);
 }
 
 void child_reap(struct process *parent, struct child *c)
@@ -193,7 +194,7 @@ void children_orphan(struct process *p)
         }
         child_free(c);
         struct process *child = process_find(pid);
-        if (child) {
+        if (child && child->state != PROCESS_MOVING) {
             int32_t pgrp = child->pgrp, sid = child->sid;
             process_orphaned(child);
             group_check_orphaned(pgrp, sid);

@@ -128,6 +128,7 @@ static int start_shell(void)
         return e < 0 ? e : -ENOMEM;
     }
     t->first = shell_main;
+    p->cannot_move = "it is the shell of its node's console";
     node(shell_pid) = p->pid;
     node(shell_ended) = false;
     task_start(t);

@@ -115,8 +115,10 @@ void location_dead(int32_t pid, uint32_t incarnation, node_id_t with)
         (born_here && !pid_in_use(pid)) || (!born_here && cluster_is_member(pid_birth_node(pid))))
         return;
     location_forget(pid);
-    if (born_here)
+    if (born_here) {
         pid_put(pid);
+        (void)init_child_ended(pid, SIGKILL);
+    }
     relatives_lost(pid, with);
 }
 
@@ -163,6 +165,7 @@ static void on_epoch(const struct epoch_change *c)
             if (pid_birth_node(l->pid) == cluster_self() && !process_find(l->pid)) {
                 cluster_event("process %d lost with node %u", l->pid, l->node);
                 pid_put(l->pid);
+                (void)init_child_ended(l->pid, SIGKILL);
             }
             drop(l);
         }

@@ -27,6 +27,11 @@ struct answer {
     int32_t result;
 } PACKED;
 
+struct message_gone {
+    struct message_about about;
+    int32_t status; // how it ended
+} PACKED;
+
 // Who sends a signal: what the permission check needs.
 struct wire_sender {
     int32_t pid, sid;

@@ -84,7 +84,7 @@ void remote_orphan(int32_t pid); // may sleep
 void relatives_check(void);
 // A process ended without a word: its parent and children hear of it, wherever. Never sleeps.
 void relatives_lost(int32_t pid, node_id_t with);
-void remote_pid_free(int32_t pid, uint32_t incarnation);
+void remote_pid_free(int32_t pid, uint32_t incarnation, int status);
 
 // ---- init.c
 bool init_child_ended(int32_t pid, int status);

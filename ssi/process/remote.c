@@ -12,6 +12,8 @@
 #include "ssi/process/messages.h"
 #include "ssi/process/session.h"
 
+#define MOVE_WAIT_NS (5 * NS_PER_MS)
+
 static void sent(int error)
 {
     if (error < 0 && error != -EHOSTDOWN)
@@ -137,27 +139,29 @@ void remote_orphan(int32_t pid)
 
 void process_on_gone(const struct rpc_in *in)
 {
-    struct message_about m;
+    struct message_gone m;
     if (in->n != sizeof(m)) {
         cluster_count_add("process: malformed message", 1);
         return;
     }
     memcpy(&m, in->bytes, sizeof(m));
+    int32_t pid = m.about.pid;
     node_id_t where;
     uint32_t known;
-    if (pid_birth_node(m.pid) != cluster_self() || process_find(m.pid))
+    if (pid_birth_node(pid) != cluster_self() || process_find(pid) || !pid_in_use(pid))
         return;
-    if (location_known(m.pid, &where, &known) && known > m.incarnation) {
+    if (location_known(pid, &where, &known) && known > m.about.incarnation) {
         cluster_count_add("process: news of an older incarnation refused", 1);
         return;
     }
-    location_forget(m.pid);
-    pid_put(m.pid);
+    location_forget(pid);
+    pid_put(pid);
+    (void)init_child_ended(pid, m.status);
 }
 
-void remote_pid_free(int32_t pid, uint32_t incarnation)
+void remote_pid_free(int32_t pid, uint32_t incarnation, int status)
 {
-    struct message_about m = {pid, incarnation};
+    struct message_gone m = {{pid, incarnation}, status};
     node_id_t birth = pid_birth_node(pid);
     if (cluster_is_member(birth))
         sent(rpc_send(birth, MSG_process_gone, &m, sizeof(m)));
@@ -181,6 +185,10 @@ static void child_lost(struct process *parent, const struct child *c)
 
 static void parent_lost(struct process *p)
 {
+    if (p->state == PROCESS_MOVING) { // what is set now would not travel: when it has arrived
+        relatives_check();
+        return;
+    }
     if (p->state == PROCESS_ZOMBIE) {
         process_reap(p);
         return;
@@ -255,7 +263,8 @@ static void check_parent(int32_t pid)
         return;
     if (location_search(p->parent) != NODE_NONE)
         return;
-    p = process_find(pid);
+    while ((p = process_find(pid)) != NULL && p->state == PROCESS_MOVING)
+        (void)wait_for_ns(MOVE_WAIT_NS, 0);
     if (p)
         parent_lost(p);
 }

@@ -11,7 +11,12 @@
 #define TRIES_MAX 2000
 #define WAIT_NS   (2 * NS_PER_MS)
 
-// One reply to follow. 1: try again; otherwise the outcome.
+enum {
+    FOLLOW_AGAIN = 1,
+    FOLLOW_WAITED = 2, // a hand-off is under way: it ends with an outcome or an epoch
+};
+
+// One reply to follow: FOLLOW_*, or the outcome.
 static int follow(int32_t pid, node_id_t asked, const struct answer *a)
 {
     switch ((enum answer_kind)a->what) {
@@ -20,15 +25,15 @@ static int follow(int32_t pid, node_id_t asked, const struct answer *a)
     case ANSWER_MOVED:
         if (a->node < NODE_MAX)
             location_set(pid, a->node, a->incarnation);
-        return 1;
+        return FOLLOW_AGAIN;
     case ANSWER_ASK:
         location_forget(pid);
         if (asked == pid_birth_node(pid))
             return -ESRCH;
-        return 1;
+        return FOLLOW_AGAIN;
     case ANSWER_WAIT:
         (void)wait_for_ns(WAIT_NS, 0);
-        return 1;
+        return FOLLOW_WAITED;
     }
     cluster_count_add("process: malformed answer", 1);
     return -EPROTO;
@@ -40,7 +45,7 @@ static int call_once(node_id_t n, int32_t pid, enum rpc_kind kind, const void *m
     long got = rpc_call(n, kind, message, size, reply, reply_size, 0);
     if (got == -EHOSTDOWN) {
         location_forget(pid);
-        return 1;
+        return FOLLOW_AGAIN;
     }
     if (got < 0)
         return (int)got;
@@ -68,15 +73,16 @@ int routed_call_bytes(int32_t pid, enum rpc_kind kind, const void *message, size
                       size_t reply_size, size_t *bytes)
 {
     *bytes = 0;
-    for (int i = 0; i < TRIES_MAX; i++) {
+    for (int i = 0; i < TRIES_MAX;) {
         node_id_t at = location_of(pid);
         if (at == NODE_NONE)
             at = location_search(pid);
         if (at == NODE_NONE)
             return -ESRCH;
         int e = call_once(at, pid, kind, message, n, reply, reply_size, bytes);
-        if (e != 1)
+        if (e <= 0)
             return e;
+        i += e == FOLLOW_AGAIN;
         if (i > 8) // hints that lead in a circle: give the news time to arrive
             (void)wait_for_ns(WAIT_NS, 0);
     }

@@ -41,8 +41,8 @@ static int set_of_child(struct process *me, int32_t pid, int32_t pgrp)
     if (pgrp != pid && !group_exists(me, pgrp, me->sid))
         return -EPERM;
     struct process *child = process_find(pid);
-    int e = child ? session_set_child_group(child, pgrp, me->sid)
-                  : remote_set_group(pid, pgrp, me->sid);
+    int e = child && child->state != PROCESS_MOVING ? session_set_child_group(child, pgrp, me->sid)
+                                                    : remote_set_group(pid, pgrp, me->sid);
     if (e == 0 && (c = child_find(me, pid)) != NULL)
         c->pgrp = pgrp;
     return e;
