@@ -219,6 +219,8 @@ static void catch_up(struct container *c)
 
 static void run(struct container *c, const struct coh_gate_out *out)
 {
+    if ((out->effects & ~COH_GATE_DO_ENTRIES) == 0)
+        return; // also when the directory could not be sent, and the gate is open again
     struct container_link *l = c->link;
     if (out->effects & COH_GATE_DO_COPY)
         fork_copy(c);

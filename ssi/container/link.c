@@ -237,9 +237,15 @@ static void ask_all(struct container *c)
 // A node that learns this late would report to the wrong heir, should this one die.
 void link_tell_home(struct container *c)
 {
-    node_set_for_each (&c->link->known, n) {
+    struct container_link *l = c->link;
+    node_set_for_each (&l->known, n) {
         if (n != cluster_self())
             note(c, n, NOTE_HOME);
+    }
+    // What the last home believed may have changed on the way.
+    node_set_for_each (&l->attached, n) {
+        if (n != cluster_self())
+            note(c, n, NOTE_ASK);
     }
 }
 
@@ -403,10 +409,11 @@ static void answer_ask(node_id_t from, const struct container_note_wire *w, bool
 static void pass_on(struct container *c, const struct container_note_wire *w, node_id_t from)
 {
     struct container_note_wire copy = *w;
-    if (w->head.count == NOTE_LEFT || w->head.count == NOTE_ATTACHED) {
-        copy.speaker = from;
+    copy.speaker = from;
+    copy.head.home = c->link->home;
+    copy.head.generation = c->link->generation;
+    if (c->link->home != cluster_self())
         wire_send(c->link->home, MSG_container_note, &copy, sizeof(copy));
-    }
 }
 
 static void note_for_holder(struct container *c, node_id_t from,
