@@ -110,7 +110,8 @@ static const struct world_config configs[] = {
      .drains = 1,
      .moves = 1,
      .naks = 1,
-     .touched = true},
+     .touched = true,
+     .hold = true},
 };
 
 static const char *select_config(unsigned i)

@@ -171,16 +171,18 @@ void world_learn(struct world *w, unsigned n, uint8_t home, uint8_t generation)
     node->generation = generation;
     if (node->hint == home)
         return;
-    node->former = node->hint;
+    if (world_config->crashes)
+        node->former = node->hint;
     node->hint = home;
-    for (unsigned p = 0; p < world_config->pages; p++)
+    for (unsigned p = 0; p < world_config->pages && world_config->crashes; p++)
         if (node->holder[p].asked != COH_RIGHT_NONE)
             node->asked_former |= (uint8_t)(1 << p);
 }
 
+// Hints spread only for the sake of crashes: without one, old hints are the wider exploration.
 void world_tell_home(struct world *w, unsigned n)
 {
-    for (unsigned i = 0; i < NODES; i++)
+    for (unsigned i = 0; i < NODES && world_config->crashes; i++)
         if (i != n)
             world_send(w, n, i,
                        (struct packet){.kind = WORLD_HOME,
