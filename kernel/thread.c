@@ -303,6 +303,11 @@ static void idle_loop(void)
     }
 }
 
+static const char *running_name(void)
+{
+    return node(running)->name;
+}
+
 void thread_scheduler_init(void)
 {
     for (unsigned c = 0; c < THREAD_CLASSES; c++)
@@ -315,6 +320,7 @@ void thread_scheduler_init(void)
     str_copy(t->name, "idle", sizeof(t->name));
     node(idle) = node(running) = t;
     arch_on_timer = timer_interrupt;
+    arch_on_hold_name = running_name;
 }
 
 void thread_start_scheduler(void)

@@ -119,6 +119,17 @@ extern void (*arch_on_timer)(void);
 // User and system time of this CPU since the last call; the scheduler books them on a thread.
 void arch_times_take(uint64_t *user_ns, uint64_t *system_ns);
 
+// The longest stretch that kernel code held this CPU without letting anybody else in: between an
+// entry, a switch or a pause and the next of these.
+struct arch_hold {
+    uint64_t ns;
+    uint32_t vector; // the trap that it ended; 0: a switch or a pause, then `thread` is its name
+    uint32_t number; // vector 0x80: the system call
+    char thread[16];
+};
+void arch_hold_longest(struct arch_hold *h);
+extern const char *(*arch_on_hold_name)(void); // the running thread's name
+
 // ---- processors ---------------------------------------------------------------------------------
 unsigned arch_cpu_count(void);
 unsigned arch_cpu_id(void);

@@ -62,10 +62,16 @@ void irq_dispatch(unsigned line)
 
 void arch_idle(void)
 {
+    this_cpu()->stamp_holds = false;
     __asm__ volatile("sti\n\thlt\n\tcli" : : : "memory");
 }
 
 void arch_lock_pause(void)
 {
+    struct cpu *c = this_cpu();
+    uint64_t now = rdtsc();
+    hold_end(c, now - c->stamp, 0, 0);
+    c->system_cycles += now - c->stamp;
+    c->stamp = now;
     __asm__ volatile("sti\n\tnop\n\tnop\n\tcli" : : : "memory");
 }

@@ -4,6 +4,7 @@
 #include "arch/x86/x86.h"
 #include "lib/assert.h"
 #include "lib/fmt.h"
+#include "lib/string.h"
 
 #define VECTOR_PAGE_FAULT 14
 
@@ -85,6 +86,29 @@ static void user_trap(struct arch_regs *r)
     arch_on_user_return(r);
 }
 
+const char *(*arch_on_hold_name)(void);
+
+// A stretch of kernel code ended.
+void hold_end(struct cpu *c, uint64_t cycles, uint32_t vector, uint32_t number)
+{
+    if (cycles <= c->hold_cycles)
+        return;
+    c->hold_cycles = cycles;
+    c->hold_vector = vector;
+    c->hold_number = number;
+    str_copy(c->hold_thread, arch_on_hold_name ? arch_on_hold_name() : "start",
+             sizeof(c->hold_thread));
+}
+
+void arch_hold_longest(struct arch_hold *h)
+{
+    const struct cpu *c = this_cpu();
+    *h = (struct arch_hold){.ns = clock_cycles_to_ns(c->hold_cycles),
+                            .vector = c->hold_vector,
+                            .number = c->hold_number};
+    str_copy(h->thread, c->hold_thread, sizeof(h->thread));
+}
+
 void trap_dispatch(struct arch_regs *r)
 {
     if ((r->cs & 3) != 3) {
@@ -95,9 +119,11 @@ void trap_dispatch(struct arch_regs *r)
     uint64_t now = rdtsc();
     c->user_cycles += now - c->stamp;
     c->stamp = now;
+    uint32_t vector = r->vector, number = r->error;
     user_trap(r);
     c = this_cpu();
     now = rdtsc();
+    hold_end(c, now - c->stamp, vector, number);
     c->system_cycles += now - c->stamp;
     c->stamp = now;
 }
@@ -107,10 +133,13 @@ void arch_times_take(uint64_t *user_ns, uint64_t *system_ns)
     struct cpu *c = this_cpu();
     uint64_t now = rdtsc();
     *user_ns = clock_cycles_to_ns(c->user_cycles);
+    if (c->stamp_holds)
+        hold_end(c, now - c->stamp, 0, 0);
     *system_ns = clock_cycles_to_ns(c->system_cycles + now - c->stamp);
     c->user_cycles = 0;
     c->system_cycles = 0;
     c->stamp = now;
+    c->stamp_holds = true;
 }
 
 void fault_task_entry(void)

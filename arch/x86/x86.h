@@ -55,6 +55,10 @@ struct cpu {
     uint32_t canary; // 0x14
     uint64_t stamp;  // cycles at the start of the running stretch
     uint64_t user_cycles, system_cycles;
+    bool stamp_holds;     // the running stretch is kernel code, not hlt
+    uint64_t hold_cycles; // the longest stretch of kernel code, and what it was
+    uint32_t hold_vector, hold_number;
+    char hold_thread[16];
     struct tss tss;
     struct tss fault_tss;
     uint64_t gdt[GDT_ENTRIES];
@@ -82,6 +86,7 @@ void interrupts_init(void);
 void irq_dispatch(unsigned line); // of the PICs
 void pci_scan(void);
 uint64_t clock_cycles_to_ns(uint64_t cycles);
+void hold_end(struct cpu *c, uint64_t cycles, uint32_t vector, uint32_t number);
 void interrupt_dispatch(unsigned vector); // device and timer interrupts
 void trap_dispatch(struct arch_regs *r);  // from entry.S
 extern void *const trap_stubs[256];

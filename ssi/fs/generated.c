@@ -146,13 +146,20 @@ static const struct file_ops gen_file_ops = {
     .release = gen_release,
 };
 
+// Inode numbers as programs see them: 32 bits, or readdir(3) and stat(2) of 32-bit programs fail.
+static uint32_t inode_shown(uint64_t inode)
+{
+    uint32_t shown = (uint32_t)inode ^ (uint32_t)(inode >> 32) * 0x9e3779b1u;
+    return shown ? shown : 1;
+}
+
 // f->offset: 0 before ".", 1 before "..", else the room's cursor plus 2.
 static int gen_list(struct file *f, struct xfer *x)
 {
     struct gen_file *g = f->data;
     size_t before = x->done;
     bool fits = true;
-    if (f->offset == 0 && (fits = dirent64_put(x, g->inode, 1, S_IFDIR, ".", 1)))
+    if (f->offset == 0 && (fits = dirent64_put(x, inode_shown(g->inode), 1, S_IFDIR, ".", 1)))
         f->offset = 1;
     if (f->offset == 1 && fits && (fits = dirent64_put(x, ROOT_INODE, 2, S_IFDIR, "..", 2)))
         f->offset = 2;
@@ -161,7 +168,7 @@ static int gen_list(struct file *f, struct xfer *x)
         uint64_t cursor = f->offset - 2;
         if (g->tree->list(g->inode, &cursor, &e) < 0)
             break;
-        fits = dirent64_put(x, e.inode, cursor + 2, e.mode, e.name, strlen(e.name));
+        fits = dirent64_put(x, inode_shown(e.inode), cursor + 2, e.mode, e.name, strlen(e.name));
         if (fits)
             f->offset = cursor + 2;
     }
@@ -323,7 +330,7 @@ static void gen_stat_of(uint16_t mount, const struct gen_entry *e, struct fs_sta
     int64_t now = (int64_t)cluster_real_ns();
     *st = (struct fs_stat){
         .dev = 1u + mount,
-        .inode = e->inode,
+        .inode = inode_shown(e->inode),
         .rdev = e->rdev,
         .mode = e->mode,
         .links = (e->mode & S_IFMT) == S_IFDIR ? 2 : 1,

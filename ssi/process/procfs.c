@@ -221,11 +221,24 @@ static int list_rows(const struct proc_row *rows, uint64_t base, uint64_t row, u
     return entry(e, base + row, mode ? mode : rows[row].mode, rows[row].name);
 }
 
-#define CURSOR_PIDS (1ull << 56) // then node << 32 | pid: what was listed last
+#define CURSOR_PIDS (1u << 24) // + the PID that was listed last: 31 bits, as readdir(3) wants
 #define ROOT_NAMES  4u
 #define PROC_INIT   PROC_INODE(PID_CLUSTER, PROC_DIR)
 
-// First the fixed names, then the processes of each member.
+// The lowest PID above `after` on any member; 0: none. A process that moves meanwhile is listed
+// once.
+static int32_t next_anywhere(int32_t after)
+{
+    int32_t lowest = 0;
+    for (node_id_t n = cluster_next(NODE_NONE); n != NODE_NONE; n = cluster_next(n)) {
+        int32_t pid = proc_next(n, after);
+        if (pid > 0 && (lowest == 0 || pid < lowest))
+            lowest = pid;
+    }
+    return lowest;
+}
+
+// First the fixed names, then the processes.
 static int list_root(uint64_t *cursor, struct gen_entry *e)
 {
     static const struct {
@@ -245,22 +258,14 @@ static int list_root(uint64_t *cursor, struct gen_entry *e)
         ++*cursor;
         if (list_rows(proc_system_rows, PROC_SYSTEM_FILES, at - ROOT_NAMES, 0, e) == 0)
             return 0;
-        node_id_t first = cluster_next(NODE_NONE);
-        if (first == NODE_NONE)
-            return -ENOENT;
-        at = CURSOR_PIDS | (uint64_t)first << 32;
+        at = CURSOR_PIDS;
     }
-    node_id_t n = (node_id_t)(at >> 32);
-    int32_t pid = (int32_t)(uint32_t)at;
-    while (cluster_is_member(n) ? (pid = proc_next(n, pid)) == 0 : true) {
-        n = cluster_next(n);
-        pid = 0;
-        if (n == NODE_NONE)
-            return -ENOENT;
-    }
+    int32_t pid = next_anywhere((int32_t)(at - CURSOR_PIDS));
+    if (pid == 0)
+        return -ENOENT;
     char name[16];
     fmt_print(name, sizeof(name), "%d", pid);
-    *cursor = CURSOR_PIDS | (uint64_t)n << 32 | (uint32_t)pid;
+    *cursor = CURSOR_PIDS + (uint32_t)pid;
     return entry(e, PROC_INODE(pid, PROC_DIR), DIR_MODE, name);
 }
 

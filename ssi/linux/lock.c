@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: MIT
+// /proc/cluster/lock: the longest stretch of kernel code of this node, and who it was. It may not
+// pass 64 pages' work or 100 000 instructions (PROTOCOLS 1).
+#include "kernel/init.h"
+#include "ssi/cluster/cluster.h"
+#include "ssi/linux/dispatch.h"
+#include "ssi/process/procfs.h"
+
+static void lock_show(struct text *t)
+{
+    struct arch_hold h;
+    arch_hold_longest(&h);
+    text_add(t, "node %u longest_hold_us %u thread %s ", cluster_self(), (unsigned)(h.ns / 1000),
+             h.thread);
+    if (h.vector == 0x80)
+        text_add(t, "in %s\n", linux_call_name(h.number));
+    else if (h.vector != 0)
+        text_add(t, "in vector %u\n", h.vector);
+    else
+        text_add(t, "until it slept\n");
+}
+
+static void lock_start(void)
+{
+    procfs_cluster_file("lock", lock_show, NULL);
+}
+INIT_STEP(INIT_PROCESS, lock_start);
