@@ -67,7 +67,10 @@ static void begin(unsigned nodes, uint32_t limit)
 
 static bool over(void *arg UNUSED)
 {
-    return user_is_over(user);
+    for (unsigned i = 0; i < user_count; i++)
+        if (!user_is_over(&users[i]))
+            return false;
+    return true;
 }
 
 static bool frames_back(void *arg UNUSED)
@@ -132,6 +135,9 @@ static void check_file(unsigned reader)
     world_thread(reader, read_file, &reading);
     world_until(file_was_read, 20, "the file is not read");
     // Who dies in the middle of a write may have written.
+    for (long i = 0; i < reading.n / 4; i++)
+        if (option("trace", 0))
+            note("in the file: %u", reading.value[i]);
     bool one_more = !user->gone && reading.n == 4 * (long)user->filed + 4;
     if (reading.n != 4 * (long)user->filed && !one_more)
         fail("the file has %ld bytes for %u values", reading.n, user->filed);
@@ -143,13 +149,16 @@ static void check_file(unsigned reader)
 static void finish(void)
 {
     if (!sim_run(clock_now_ns() + 120 * NS_PER_S, over, NULL)) {
-        user_note(user);
-        fail("the process neither ends nor is reported dead");
+        for (unsigned i = 0; i < user_count; i++)
+            user_note(&users[i]);
+        fail("a process neither ends nor is reported dead");
     }
-    user_note(user);
-    bool dead = user_reported_dead(user);
-    EXPECT(!user->gone || !dead || (user->status & 0x7f) != 0);
-    EXPECT(dead || !user->gone || (user->status == USER_DONE << 8 && user->done == user->limit));
+    for (const struct user *u = users; u < users + user_count; u++) {
+        user_note(u);
+        bool dead = user_reported_dead(u);
+        EXPECT(!u->gone || !dead || (u->status & 0x7f) != 0);
+        EXPECT(dead || !u->gone || (u->status == USER_DONE << 8 && u->done == u->limit));
+    }
 }
 
 // ---- something goes wrong
@@ -226,6 +235,30 @@ void scenario_moves(void)
     }
     finish();
     EXPECT(done + 1 >= user->moves);
+    check_file((unsigned)(sim_random() % nodes));
+    frames_end();
+}
+
+// A parent and its children move on their own; each end is told once, to the parent where it is.
+void scenario_family(void)
+{
+    unsigned nodes = option_between("nodes", 2, 4), moves = option_between("moves", 5, 30);
+    begin(nodes, option_between("limit", 1000, 5000));
+    user->forks = option_between("children", 1, 6);
+    for (unsigned i = 0; i < moves && !user->gone; i++) {
+        world_run_ms((unsigned)(sim_random() % option("pause", 10)));
+        struct user *u = &users[sim_random() % user_count];
+        unsigned from = u->pid ? user_where(u) : WORLD_MAX;
+        if (from == WORLD_MAX)
+            continue;
+        move_begin(u, from, another(from));
+        world_until(moved, 60, "a move does not come to an end");
+        if (mover.result != 0 && mover.result != -ESRCH)
+            fail("a move failed: %s", errno_text(mover.result));
+    }
+    finish();
+    for (unsigned i = 0; i < user_count; i++)
+        EXPECT(users[i].gone && users[i].done == users[i].limit);
     check_file((unsigned)(sim_random() % nodes));
     frames_end();
 }

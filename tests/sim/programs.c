@@ -10,8 +10,10 @@
 enum {
     FD = 3,
     FPU_WORD = 5,
-    ASK_EVERY = 16, // values between two getpid
-    FILE_EVERY = 32 // and two writes
+    ASK_EVERY = 16,  // values between two getpid
+    FILE_EVERY = 32, // and two writes
+    FORK_EVERY = 24,
+    STATUS_AT = 512 // in its first page, where no value lies
 };
 
 enum place {
@@ -22,6 +24,10 @@ enum place {
     ASKED,
     FILE_IT,
     FILED,
+    FORK,
+    FORKED,
+    WAIT,
+    WAITED,
     END,
 };
 
@@ -63,6 +69,18 @@ static void store(struct arch_regs *r)
     r->esi = EFFECT;
 }
 
+static enum place next_place(const struct arch_regs *r)
+{
+    const struct user *u = me(r);
+    if (r->edi == r->ebp)
+        return u->born > 0 ? WAIT : END;
+    if (u->forks > 0 && r->edi % FORK_EVERY == 0)
+        return FORK;
+    if (u->parent < 0 && r->edi % FILE_EVERY == 0)
+        return FILE_IT;
+    return r->edi % ASK_EVERY == 0 ? ASK : LOAD;
+}
+
 static void effect(struct arch_regs *r)
 {
     uint32_t *fpu = machine_fpu();
@@ -71,10 +89,7 @@ static void effect(struct arch_regs *r)
     r->edi++;
     fpu[FPU_WORD] = r->edi;
     user_effect(me(r), r->edi);
-    r->esi = r->edi == r->ebp           ? END
-             : r->edi % FILE_EVERY == 0 ? FILE_IT
-             : r->edi % ASK_EVERY == 0  ? ASK
-                                        : LOAD;
+    r->esi = next_place(r);
 }
 
 static void asked(struct arch_regs *r)
@@ -86,11 +101,56 @@ static void asked(struct arch_regs *r)
 
 static void filed(struct arch_regs *r)
 {
+    if (option("trace", 0))
+        note("process %d wrote %u to its file: %d", me(r)->pid, r->edi, (int32_t)r->eax);
     if (r->eax != 4)
         note("process %d: write of %u says %d", me(r)->pid, r->edi, (int32_t)r->eax);
     else
         me(r)->filed++;
     r->esi = LOAD;
+}
+
+// The child goes on from the same place with what its parent had, as itself.
+static void fork_one(struct arch_regs *r)
+{
+    struct user *child = user_child(me(r));
+    me(r)->forks--;
+    r->esi = FORKED;
+    machine_call(r, LINUX_NR_fork, (uint32_t)(child - users), 0, 0);
+}
+
+static void forked(struct arch_regs *r)
+{
+    struct user *child = &users[r->ebx];
+    if ((int32_t)r->eax < 0)
+        fail("process %d: fork says %d", me(r)->pid, (int32_t)r->eax);
+    if (r->eax == 0) {
+        child->pid = process_current()->pid;
+        r->esp = r->ebx;
+        r->ebp = child->limit;
+    } else if (child->pid && child->pid != (int32_t)r->eax) {
+        fail("process %d: fork says %u, the child is %d", me(r)->pid, r->eax, child->pid);
+    } else {
+        child->pid = (int32_t)r->eax;
+    }
+    r->esi = r->edi == r->ebp ? next_place(r) : LOAD;
+}
+
+static void waited(struct arch_regs *r)
+{
+    uint32_t status;
+    if ((int32_t)r->eax == -ECHILD) {
+        if (me(r)->reaped != me(r)->born)
+            fail("process %d: %u children, %u ends told", me(r)->pid, me(r)->born, me(r)->reaped);
+        r->esi = END;
+        return;
+    }
+    if ((int32_t)r->eax <= 0)
+        fail("process %d: waitpid says %d", me(r)->pid, (int32_t)r->eax);
+    if (!machine_load(r, USER_DATA + STATUS_AT, &status))
+        return;
+    user_reaped(me(r), (int32_t)r->eax, (int)status);
+    r->esi = WAIT;
 }
 
 static void counter(struct arch_regs *r)
@@ -118,6 +178,19 @@ static void counter(struct arch_regs *r)
         break;
     case FILED:
         filed(r);
+        break;
+    case FORK:
+        fork_one(r);
+        break;
+    case FORKED:
+        forked(r);
+        break;
+    case WAIT:
+        r->esi = WAITED;
+        machine_call(r, LINUX_NR_waitpid, UINT32_MAX, USER_DATA + STATUS_AT, 0);
+        break;
+    case WAITED:
+        waited(r);
         break;
     case END:
         machine_call(r, LINUX_NR_exit_group, USER_DONE, 0, 0);

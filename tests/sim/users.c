@@ -8,6 +8,7 @@
 #include "ssi/container/container.h"
 #include "ssi/process/priv.h"
 #include "tests/sim/ports/machine.h"
+#include "tests/sim/ports/sim.h"
 #include "tests/sim/world.h"
 
 #define ROOT_INODE 1
@@ -103,12 +104,45 @@ struct user *user_start(unsigned i, unsigned pages, uint32_t limit)
 {
     struct start s = {.slot = user_count, .pages = pages};
     struct user *u = &users[user_count++];
-    *u = (struct user){.limit = limit, .node = WORLD_MAX};
+    *u = (struct user){.limit = limit, .node = WORLD_MAX, .parent = -1};
     oracle_init(&u->memory, "memory", pages);
     starting = &s;
     world_thread(i, start, &s);
     world_until(started, 60, "a process does not begin");
     return u;
+}
+
+// ---- families -----------------------------------------------------------------------------------
+
+struct user *user_child(struct user *u)
+{
+    EXPECT(user_count < USERS_MAX);
+    struct user *c = &users[user_count++];
+    *c = *u; // what it has seen so far
+    c->pid = 0;
+    c->parent = (int)(u - users);
+    c->forks = c->born = c->reaped = 0;
+    c->limit = u->done + 1 + (uint32_t)(sim_random() % 1500);
+    c->moves = 0;
+    u->born++;
+    return c;
+}
+
+void user_reaped(struct user *u, int32_t pid, int status)
+{
+    for (unsigned i = 0; i < user_count; i++) {
+        struct user *c = &users[i];
+        if (c->pid != pid || c->parent != (int)(u - users))
+            continue;
+        if (c->gone)
+            fail("process %d: the end of %d is told twice", u->pid, pid);
+        c->gone = true;
+        c->status = status;
+        u->reaped++;
+        note("process %d: child %d ended with %d", u->pid, pid, status);
+        return;
+    }
+    fail("process %d: wait tells of %d, which is no child of it", u->pid, pid);
 }
 
 // ---- the ledger ---------------------------------------------------------------------------------

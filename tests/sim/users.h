@@ -13,6 +13,10 @@
 
 struct user {
     int32_t pid;
+    int parent;      // its slot in `users`; -1: PID 1 is
+    unsigned forks;  // children still to make
+    unsigned born;   // children made
+    unsigned reaped; // children whose end it was told of
     uint32_t limit; // values to do
     uint32_t done;  // the last one done
     uint32_t filed; // the last one written to its file
@@ -31,6 +35,11 @@ extern unsigned user_count;
 // A process of program `counter` on node i, with `pages` of private memory and a file of its own.
 // Returns when it is ready to run.
 struct user *user_start(unsigned i, unsigned pages, uint32_t limit);
+
+// A slot for a child of `u`, which is about to fork.
+struct user *user_child(struct user *u);
+// A parent is told the end of its child.
+void user_reaped(struct user *u, int32_t pid, int status);
 
 // The one living node where it runs or stands still; WORLD_MAX: none. Fails if it runs twice.
 unsigned user_where(const struct user *u);
