@@ -24,6 +24,7 @@ struct proxy {
     enum remote_kind kind;
     bool dead;        // its home is gone: -EIO
     bool own_offset;  // file->offset is the offset, the home's is old
+    bool homing;      // it is on its way home: who needs it waits
     uint32_t asking;  // requests under way
     uint32_t exports; // counts the times another node was made a user
     uint32_t ready;   // counts "ready" messages
@@ -86,6 +87,8 @@ int64_t proxy_ask(struct file *f, struct file_ask *a, const void *in, void *out,
     p->asking++;
     long n = rpc_call(f->home, MSG_fs_file, message, ask_bytes, answer, reply_bytes, 0);
     p->asking--;
+    if (p->asking == 0)
+        wait_wake_all(&p->changed);
     int64_t result = n < 0 ? (n == -ENOMEM ? n : -EIO) : -EIO;
     if (n >= (long)sizeof(*reply)) {
         memcpy(reply, answer, sizeof(*reply));
@@ -96,7 +99,7 @@ int64_t proxy_ask(struct file *f, struct file_ask *a, const void *in, void *out,
     }
     // Nobody else uses it: from now on its offset can live here.
     if (result >= 0 && reply->sole && p->kind == REMOTE_REGULAR && !p->own_offset && !p->asking &&
-        p->exports == exports) {
+        !p->homing && p->exports == exports) {
         p->own_offset = true;
         f->offset = reply->offset;
     }
@@ -134,10 +137,20 @@ static struct inode *local_data(const struct file *f)
     return i && i->archived && !i->modified && inode_is(i, S_IFREG) ? i : NULL;
 }
 
+// Ends soon: with the answer of the home, or with its death.
+static void await_homing(struct proxy *p)
+{
+    while (p->homing)
+        if (wait_sleep(&p->changed, WAIT_FOREVER, 0) < 0)
+            break;
+}
+
 static int proxy_read(struct file *f, struct xfer *x, const uint64_t *at)
 {
     struct proxy *p = f->data;
     struct file_reply reply;
+    if (at == NULL)
+        await_homing(p);
     uint64_t offset = at ? *at : f->offset;
     bool given = at || p->own_offset;
     size_t before = x->done;
@@ -172,6 +185,8 @@ static int proxy_write(struct file *f, struct xfer *x, const uint64_t *at)
 {
     struct proxy *p = f->data;
     struct file_reply reply;
+    if (at == NULL)
+        await_homing(p);
     struct xfer start = *x;
     bool given = at || p->own_offset;
     size_t n = MIN(x->left, FILE_DATA_MAX);
@@ -214,6 +229,7 @@ static int64_t proxy_seek(struct file *f, int64_t offset, int whence)
     struct proxy *p = f->data;
     struct file_reply reply;
     struct fs_stat st = {0};
+    await_homing(p);
     if (p->own_offset) {
         const struct inode *i = local_data(f);
         int e = 0;
@@ -521,6 +537,27 @@ static void ref_of(const struct file *f, enum remote_kind kind, struct file_ref 
                              .place = f->place};
 }
 
+// The offset goes home before anybody else may use it, with what is under way done first: a write
+// that ended later would not be counted in it.
+static int offset_home(struct file *f)
+{
+    struct proxy *p = f->data;
+    struct file_reply reply;
+    await_homing(p);
+    if (!p->own_offset)
+        return 0;
+    p->homing = true;
+    while (p->asking > 0)
+        if (wait_sleep(&p->changed, WAIT_FOREVER, 0) < 0)
+            break;
+    struct file_ask a = {.op = FILE_SEEK, .offset = f->offset};
+    int64_t r = proxy_ask(f, &a, NULL, NULL, &reply);
+    p->own_offset = p->own_offset && r < 0;
+    p->homing = false;
+    wait_wake_all(&p->changed);
+    return r < 0 ? -EBUSY : 0;
+}
+
 static int proxy_export(struct file *f, node_id_t target, struct file_ref *ref, const char **why)
 {
     struct proxy *p = f->data;
@@ -529,16 +566,9 @@ static int proxy_export(struct file *f, node_id_t target, struct file_ref *ref, 
     if (p->dead)
         return -EBUSY;
     p->exports++;
-    if (p->own_offset) { // the offset goes home before anybody else may use it
-        struct file_reply reply;
-        struct file_ask a = {.op = FILE_SEEK, .offset = f->offset};
-        p->own_offset = false;
-        p->asking++; // so that this very answer does not take it back
-        int64_t r = proxy_ask(f, &a, NULL, NULL, &reply);
-        p->asking--;
-        if (r < 0)
-            return -EBUSY;
-    }
+    int homed = offset_home(f);
+    if (homed < 0)
+        return homed;
     long e = rpc_call(f->home, MSG_fs_share, &m, sizeof(m), NULL, 0, 0);
     *why = "an open file's home refused another user";
     if (e < 0)

@@ -66,8 +66,10 @@ void fail(const char *format, ...)
     va_start(list, format);
     note_list(format, list);
     va_end(list);
-    if (option("story", 0))
+    if (option("story", 0)) {
+        __sanitizer_print_stack_trace();
         world_story();
+    }
     tell_story();
     _exit(1);
 }

@@ -24,8 +24,9 @@ bool init_child_ended(int32_t pid, int status)
     for (unsigned i = 0; i < user_count; i++) {
         if (users[i].pid != pid)
             continue;
-        if (users[i].gone)
-            fail("process %d ended twice", pid);
+        // The birth node's PID 1 hears of every end elsewhere, too.
+        if (users[i].gone && users[i].status != status)
+            fail("process %d ended twice, with %d and %d", pid, users[i].status, status);
         users[i].gone = true;
         users[i].status = status;
     }
@@ -134,9 +135,9 @@ void user_reaped(struct user *u, int32_t pid, int status)
         struct user *c = &users[i];
         if (c->pid != pid || c->parent != (int)(u - users))
             continue;
-        if (c->gone)
+        if (c->told)
             fail("process %d: the end of %d is told twice", u->pid, pid);
-        c->gone = true;
+        c->gone = c->told = true;
         c->status = status;
         u->reaped++;
         note("process %d: child %d ended with %d", u->pid, pid, status);

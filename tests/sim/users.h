@@ -17,14 +17,15 @@ struct user {
     unsigned forks;  // children still to make
     unsigned born;   // children made
     unsigned reaped; // children whose end it was told of
-    uint32_t limit; // values to do
-    uint32_t done;  // the last one done
-    uint32_t filed; // the last one written to its file
-    unsigned node;  // where that was
-    unsigned moves; // changes of node seen in the ledger
-    bool left;      // another node has its ghost, or had
-    bool gone;      // its parent was told of its end
-    int status;     // as wait4 gives it
+    uint32_t limit;  // values to do
+    uint32_t done;   // the last one done
+    uint32_t filed;  // the last one written to its file
+    unsigned node;   // where that was
+    unsigned moves;  // changes of node seen in the ledger
+    bool left;       // another node has its ghost, or had
+    bool gone;       // its parent was told of its end
+    bool told;       // by wait
+    int status;      // as wait4 gives it
     struct oracle memory;
     char path[16];
 };
