@@ -5,6 +5,7 @@
 #include "lib/errno.h"
 #include "mm/heap.h"
 #include "ssi/cluster/cluster.h"
+#include "ssi/container/container.h"
 
 void process_times(const struct process *p, uint64_t *user_ns, uint64_t *system_ns)
 {
@@ -15,6 +16,21 @@ void process_times(const struct process *p, uint64_t *user_ns, uint64_t *system_
         *user_ns += t->thread->user_ns;
         *system_ns += t->thread->system_ns;
     }
+}
+
+uint32_t process_resident_pages(const struct process *p)
+{
+    uint32_t pages = 0;
+    const struct segment *s;
+    const void *last = NULL;
+    if (!p->space)
+        return 0;
+    list_for_each (s, &p->space->segments, link) {
+        if (s->object != last)
+            pages += container_pages_present(s->object);
+        last = s->object;
+    }
+    return MIN(pages, p->space->mapped_pages);
 }
 
 struct child *child_find(struct process *p, int32_t pid)

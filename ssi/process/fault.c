@@ -3,6 +3,7 @@
 // sigaction(2), si_code).
 #include "ssi/process/priv.h"
 #include "kernel/init.h"
+#include "kernel/timer.h"
 #include "lib/errno.h"
 #include "lib/log.h"
 #include "mm/user.h"
@@ -43,6 +44,48 @@ static void lost(struct task *t)
     kill_self(t);
 }
 
+// ---- out of memory
+// -------------------------------------------------------------------------------
+#define OOM_WAIT_NS (10 * NS_PER_MS)
+
+static bool dying(const struct process *p)
+{
+    return p->exiting || (p->pending.pending & SIGBIT(SIGKILL));
+}
+
+// The largest process ends (PROTOCOLS 5), one at a time: NULL while one is at it already.
+static struct process *largest(void)
+{
+    struct process *found = NULL;
+    uint32_t most = 0;
+    for (struct process *p = process_next(0); p; p = process_next(p->pid)) {
+        if (!p->space || p->state == PROCESS_ZOMBIE || p->state == PROCESS_MOVING)
+            continue;
+        if (dying(p))
+            return NULL;
+        uint32_t pages = process_resident_pages(p);
+        if (!found || pages > most) {
+            found = p;
+            most = pages;
+        }
+    }
+    return found;
+}
+
+// A page of `t` could not be had. Afterwards its instruction is tried again, if it still runs.
+static void out_of_memory(struct task *t)
+{
+    struct process *victim = largest();
+    if (victim) {
+        log_warn("process", "%s[%d] killed: out of memory, %u pages", victim->name, victim->pid,
+                 process_resident_pages(victim));
+        struct signal_info kill = {.signal = SIGKILL, .code = SI_KERNEL};
+        (void)signal_post_process(victim, &kill);
+    }
+    if (victim != t->process && !dying(t->process))
+        (void)wait_for_ns(OOM_WAIT_NS, 0);
+}
+
 static bool on_page_fault(const struct arch_fault *f, struct arch_regs *r)
 {
     struct task *t = task_current();
@@ -64,8 +107,7 @@ static bool on_page_fault(const struct arch_fault *f, struct arch_regs *r)
         info.code = BUS_ADRERR;
         break;
     case -ENOMEM:
-        log_warn("process", "%s[%d] killed: out of memory", t->process->name, t->process->pid);
-        kill_self(t);
+        out_of_memory(t);
         return true;
     case -EHOSTDOWN:
         lost(t);

@@ -3,6 +3,7 @@
 #include "ssi/process/process.h"
 #include "lib/errno.h"
 #include "lib/string.h"
+#include "mm/frame.h"
 #include "mm/heap.h"
 #include "mm/user.h"
 #include "ssi/cluster/cluster.h"
@@ -42,8 +43,12 @@ static unsigned tasks_of_user(uint32_t uid)
 static int check_limit(const struct process *p)
 {
     uint32_t limit = p->limits[RLIMIT_NPROC].current;
-    bool over = limit != RLIM_INFINITY && p->cred.euid != 0 && tasks_of_user(p->cred.uid) >= limit;
-    return over ? -EAGAIN : 0;
+    if (p->cred.euid == 0)
+        return 0;
+    if (limit != RLIM_INFINITY && tasks_of_user(p->cred.uid) >= limit)
+        return -EAGAIN;
+    // The last of the memory is for who can put things right.
+    return frame_free_count() < frame_total_count() / 16 ? -ENOMEM : 0;
 }
 
 // ---- the shareable objects of a new process

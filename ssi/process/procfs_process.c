@@ -43,21 +43,6 @@ static char state_letter(const struct process *p)
     return 'S';
 }
 
-static uint32_t resident_pages(const struct process *p)
-{
-    uint32_t pages = 0;
-    const struct segment *s;
-    const void *last = NULL;
-    if (!p->space)
-        return 0;
-    list_for_each (s, &p->space->segments, link) {
-        if (s->object != last)
-            pages += container_pages_present(s->object);
-        last = s->object;
-    }
-    return MIN(pages, p->space->mapped_pages);
-}
-
 static sigset64 actions_that(const struct process *p, bool ignored)
 {
     sigset64 set = 0;
@@ -88,7 +73,7 @@ static int show_stat(int32_t pid, struct process *p, struct text *t)
              (unsigned)(p->child_system_ns / TICK_NS), 20 + p->nice, p->nice,
              MAX(p->task_count, 1u));
     text_add(t, "%u %u %u %u ", (unsigned)(p->start_ns / TICK_NS),
-             s ? s->mapped_pages << PAGE_SHIFT : 0, resident_pages(p),
+             s ? s->mapped_pages << PAGE_SHIFT : 0, process_resident_pages(p),
              p->limits[RLIMIT_RSS].current);
     text_add(t, "0 0 0 %u %u ", first ? first->regs->esp : 0, first ? first->regs->eip : 0);
     text_add(t, "%u %u %u %u ", (unsigned)(uint32_t)p->pending.pending,
@@ -131,8 +116,8 @@ static int show_status(int32_t pid, struct process *p, struct text *t)
     for (uint32_t i = 0; i < c->group_count; i++)
         text_add(t, "%u ", c->groups[i]);
     uint32_t kib = p->space ? p->space->mapped_pages * 4 : 0;
-    text_add(t, "\nVmSize:\t%8u kB\nVmRSS:\t%8u kB\nThreads:\t%u\n", kib, resident_pages(p) * 4,
-             MAX(p->task_count, 1u));
+    text_add(t, "\nVmSize:\t%8u kB\nVmRSS:\t%8u kB\nThreads:\t%u\n", kib,
+             process_resident_pages(p) * 4, MAX(p->task_count, 1u));
     add_set(t, "SigPnd", first ? first->pending.pending : 0);
     add_set(t, "ShdPnd", p->pending.pending);
     add_set(t, "SigBlk", first ? first->blocked : 0);
@@ -146,7 +131,8 @@ static int show_status(int32_t pid, struct process *p, struct text *t)
 static int show_statm(int32_t pid, struct process *p, struct text *t)
 {
     (void)pid;
-    text_add(t, "%u %u 0 0 0 0 0\n", p->space ? p->space->mapped_pages : 0, resident_pages(p));
+    text_add(t, "%u %u 0 0 0 0 0\n", p->space ? p->space->mapped_pages : 0,
+             process_resident_pages(p));
     return 0;
 }
 

@@ -73,7 +73,11 @@ struct task *task_find(int32_t tid)
 
 struct process *process_next(int32_t after_pid)
 {
-    struct process *p;
+    struct process *p = process_find(after_pid);
+    if (p) { // walks begin anew at each step: this makes them short
+        struct list *next = p->all_link.next;
+        return next == &node(processes) ? NULL : list_entry(next, struct process, all_link);
+    }
     list_for_each (p, &node(processes), all_link) {
         if (p->pid > after_pid)
             return p;
@@ -132,12 +136,11 @@ bool pid_in_use(int32_t pid)
 // -----------------------------------------------------------------------------------
 static void insert_by_pid(struct process *p)
 {
-    struct process *after;
-    list_for_each (after, &node(processes), all_link) {
-        if (after->pid > p->pid)
-            break;
-    }
-    list_append(&after->all_link, &p->all_link); // the head when the loop ran out
+    struct list *at = &node(processes);
+    while (at->prev != &node(processes) &&
+           list_entry(at->prev, struct process, all_link)->pid > p->pid)
+        at = at->prev; // from the end: a new PID is mostly the highest
+    list_append(at, &p->all_link);
     list_append(&node(process_hash)[(uint32_t)p->pid % HASH_SIZE], &p->hash_link);
 }
 
