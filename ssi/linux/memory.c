@@ -441,3 +441,37 @@ long sys_mremap(struct call *c)
     }
     return flags & MREMAP_MAYMOVE ? remap_move(at, old, new, flags, 0) : -ENOMEM;
 }
+
+// ---- mlock and its family: there is no swap, what is mapped stays
+// ------------------------------------
+static long lock_range(const struct call *c)
+{
+    uint32_t skew = c->args[0] & PAGE_MASK, at = c->args[0] - skew;
+    uint32_t bytes = round_up(c->args[1] + skew);
+    if (c->args[1] == 0)
+        return 0;
+    if (bytes < c->args[1])
+        return -EINVAL;
+    return range_bad(at, bytes) || !range_whole(at, bytes) ? -ENOMEM : 0;
+}
+
+long sys_mlock(struct call *c)
+{
+    return lock_range(c);
+}
+
+long sys_munlock(struct call *c)
+{
+    return lock_range(c);
+}
+
+long sys_mlockall(struct call *c)
+{
+    return c->args[0] == 0 || c->args[0] > 7 || c->args[0] == 4 ? -EINVAL : 0;
+}
+
+long sys_munlockall(struct call *c)
+{
+    (void)c;
+    return 0;
+}

@@ -40,6 +40,39 @@ long sys_clone(struct call *c)
                         c->args[4]);
 }
 
+struct user_clone_args { // struct clone_args, first version
+    uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
+} PACKED;
+
+// clone3(2): what clone cannot say (pidfd, cgroup, chosen tids) is refused.
+long sys_clone3(struct call *c)
+{
+    struct user_clone_args a;
+    if (c->args[1] < sizeof(a))
+        return -EINVAL;
+    if (c->args[1] > PAGE_SIZE)
+        return -E2BIG;
+    int e = user_read(&a, c->args[0], sizeof(a));
+    if (e < 0)
+        return e;
+    for (uint32_t at = sizeof(a); at < c->args[1]; at++) { // newer fields must be zero
+        uint8_t byte;
+        e = user_read(&byte, c->args[0] + at, 1);
+        if (e < 0)
+            return e;
+        if (byte)
+            return -E2BIG;
+    }
+    bool thread = a.flags & CLONE_THREAD;
+    if (a.flags >> 32 || (a.flags & CLONE_SIGNAL_MASK) || a.exit_signal > SIGNAL_MAX ||
+        (thread && a.exit_signal) || (a.stack == 0) != (a.stack_size == 0) ||
+        a.stack + a.stack_size > USER_TOP)
+        return -EINVAL;
+    return process_fork((uint32_t)(a.flags | a.exit_signal), task_current()->regs,
+                        (uint32_t)(a.stack + a.stack_size), (uint32_t)a.parent_tid, (uint32_t)a.tls,
+                        (uint32_t)a.child_tid);
+}
+
 // ---- exec
 // ----------------------------------------------------------------------------------------
 // Strings of a NULL-ended vector of user pointers, back to back into `to` from *bytes on.

@@ -226,6 +226,15 @@ long sys_sched_setaffinity(struct call *c)
     return mask & all ? 0 : -EINVAL;
 }
 
+long sys_getcpu(struct call *c)
+{
+    uint32_t cpu = arch_cpu_id(), unit = 0;
+    int e = c->args[0] ? user_write(c->args[0], &cpu, sizeof(cpu)) : 0;
+    if (e == 0 && c->args[1])
+        e = user_write(c->args[1], &unit, sizeof(unit));
+    return e;
+}
+
 enum { // policies
     SCHED_OTHER = 0,
     SCHED_FIFO = 1,

@@ -270,3 +270,14 @@ long sys_settimeofday(struct call *c)
     (void)c;
     return -EPERM; // one cluster clock: nobody sets it (PROTOCOLS 7)
 }
+
+long sys_clock_settime(struct call *c)
+{
+    return c->args[0] == CLOCK_REALTIME ? -EPERM : -EINVAL;
+}
+
+long sys_stime(struct call *c)
+{
+    (void)c;
+    return -EPERM;
+}
