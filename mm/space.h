@@ -63,6 +63,7 @@ struct space {
     uint32_t stack_limit_bytes;
     uint32_t mapped_pages; // sum over segments
     uint64_t minor_faults, major_faults;
+    uint32_t left_fetched, left_drained; // pages of objects unmapped since, the upper room's count
 };
 
 struct space *space_new(void); // NULL: no memory; one user

@@ -93,7 +93,8 @@ struct container_counts {
     uint32_t refused;     // pages that this node could not take
 };
 void container_counts_of(const struct container *c, struct container_counts *counts);
-// Sum over the containers that the segments of a space refer to, each counted once.
+// Sum over the containers that the segments of a space refer to, each counted once, with what it
+// has unmapped.
 void container_space_counts(struct space *s, struct container_counts *counts);
 
 // ---- linking, for the ghost and the hand-off

@@ -66,8 +66,13 @@ int container_write(struct container *c, uint64_t offset, struct xfer *x)
 
 static void zero_tail(struct container *c, uint32_t index, uint32_t from)
 {
-    if (page_get(c, index) == 0 || page_want(c, index, PROT_W) < 0)
+    int error;
+    if (c->link == NULL && page_get(c, index) == 0)
         return;
+    while ((error = page_want(c, index, PROT_W)) == -EAGAIN) {
+    }
+    if (error < 0)
+        return; // lost, or no memory: whoever maps it meets that, too
     uint8_t *page = arch_frame_map(page_frame(page_get(c, index)));
     memset(page + from, 0, PAGE_SIZE - from);
     arch_frame_unmap(page);

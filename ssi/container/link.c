@@ -487,7 +487,7 @@ static bool counted_before(struct space *s, const struct segment *at)
 void container_space_counts(struct space *s, struct container_counts *sum)
 {
     struct segment *at;
-    *sum = (struct container_counts){0};
+    *sum = (struct container_counts){.fetched = s->left_fetched, .drained = s->left_drained};
     list_for_each (at, &s->segments, link) {
         struct container_counts n;
         if (counted_before(s, at))

@@ -296,11 +296,26 @@ static void drop_unreachable(struct container *c, uint32_t first, uint32_t end)
         c->extent = MAX(c->extent, segment_index_end(s));
 }
 
+// What a container cost a space is told by the space when it shows it no more.
+static void counts_leave(struct container *c, struct space *space)
+{
+    struct container_counts n;
+    struct segment *other;
+    list_for_each (other, &c->segments, object_link) {
+        if (other->space == space)
+            return;
+    }
+    container_counts_of(c, &n);
+    space->left_fetched += n.fetched;
+    space->left_drained += n.drained;
+}
+
 static void segment_detach(struct segment *s)
 {
     struct container *c = s->object;
     list_remove(&s->object_link);
     c->segment_count--;
+    counts_leave(c, s->space);
     if (c->users > 1 && c->users - 1 == c->segment_count)
         drop_unreachable(c, s->index, segment_index_end(s));
     container_put(c);
@@ -318,20 +333,29 @@ bool container_extends(const struct container *c, uint32_t index)
     return c->link == NULL && index >= c->extent;
 }
 
-// Other nodes may hold pages of it: each is fetched and zeroed.
+static int zero_linked(struct container *c, uint32_t index)
+{
+    int error;
+    while ((error = page_want(c, index, PROT_W)) == -EAGAIN) {
+    }
+    if (error == 0)
+        arch_frame_zero(page_frame(page_get(c, index)));
+    return error;
+}
+
+// Other nodes may hold pages of it: each is fetched and zeroed. The home knows which there are.
 static int discard_linked(struct container *c, uint32_t first, uint32_t end)
 {
     if (c->source.kind != IO_anonymous)
         return 0;
-    for (uint32_t i = first; i < end; i++) {
-        int error;
-        while ((error = page_want(c, i, PROT_W)) == -EAGAIN) {
-        }
-        if (error < 0)
-            return error;
-        arch_frame_zero(page_frame(page_get(c, i)));
+    container_get(c);
+    int error = 0;
+    for (uint32_t i = first; i < end && error == 0; i++) {
+        if (!link_is_home(c) || page_get(c, i) || radix_get(&c->link->directory, i))
+            error = zero_linked(c, i);
     }
-    return 0;
+    container_put(c);
+    return error;
 }
 
 int container_discard(struct container *c, uint32_t first, uint32_t count)
