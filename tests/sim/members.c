@@ -3,6 +3,7 @@
 // ids, incarnations and a successor that all agree on.
 #include "tests/sim/scenarios.h"
 
+#include "tests/sim/ports/sim.h"
 #include "tests/sim/world.h"
 
 static void agree(void)
@@ -41,4 +42,13 @@ void scenario_members(void)
     world_run_ms(3000);
     EXPECT(world_together());
     EXPECT(world_living() == nodes - kills);
+    for (unsigned i = 0; i < nodes; i++) {
+        if (world_lives(i) || option("boot", sim_chance(500)) == 0)
+            continue;
+        world_boot(i);
+        if (sim_chance(500))
+            world_until(world_together, 60, "a node does not join");
+    }
+    world_until(world_together, 60, "the nodes do not join");
+    agree();
 }

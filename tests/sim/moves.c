@@ -262,3 +262,31 @@ void scenario_family(void)
     check_file((unsigned)(sim_random() % nodes));
     frames_end();
 }
+
+// A cable is cut for a while, with the process there or elsewhere, at rest or in the middle of a
+// move. A node that is cut off for long runs nothing, and boots again when it is back.
+void scenario_moves_cut(void)
+{
+    unsigned nodes = option_between("nodes", 3, 4);
+    world_boots_again(true);
+    begin(nodes, option_between("limit", 1000, 4000));
+    for (unsigned i = 0; i < option_between("moves", 0, 3); i++) {
+        world_run_ms((unsigned)(sim_random() % 20));
+        unsigned from = user_where(user);
+        if (from == WORLD_MAX)
+            break;
+        move_begin(user, from, another(from));
+        world_until(moved, 60, "a move does not come to an end");
+    }
+    unsigned from = user_where(user), victim = option_between("victim", 0, nodes - 1);
+    if (option("moving", sim_chance(500)) && from != WORLD_MAX) {
+        move_begin(user, from, another(from));
+        sim_run_for(sim_random() % (4 * NS_PER_MS));
+    }
+    world_cut(victim, true);
+    unsigned after_ms = (unsigned)(sim_random() % 100 + 1);
+    world_run_ms(option("cut", sim_chance(500) ? after_ms * 10 : after_ms * 100));
+    world_cut(victim, false);
+    world_until(world_together, 90, "the nodes do not come together");
+    finish();
+}

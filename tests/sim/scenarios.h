@@ -9,4 +9,5 @@ void scenario_share_roam(void);
 void scenario_share_death(void);
 void scenario_moves(void); // moves.c
 void scenario_moves_fault(void);
+void scenario_moves_cut(void);
 void scenario_family(void);

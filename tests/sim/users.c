@@ -163,16 +163,18 @@ void user_effect(struct user *u, uint32_t value)
              u->node);
     if (u->gone)
         fail("process %d on node %u does %u after its end", u->pid, here, value);
+    if (value % 8 == 0 && user_reported_dead(u))
+        fail("process %d on node %u does %u, but it was reported dead", u->pid, here, value);
     for (unsigned i = 0; i < world_count(); i++)
         if (i != here && world_lives(i) && runs_on(u, i))
             fail("process %d runs on nodes %u and %u", u->pid, here, i);
     world_enter(here);
     u->moves += u->node != here;
     u->done = value;
-    u->node = here;
+    u->node = u->seen = here;
 }
 
-unsigned user_where(const struct user *u)
+unsigned user_where(struct user *u)
 {
     unsigned found = WORLD_MAX;
     for (unsigned i = 0; i < world_count(); i++) {
@@ -185,6 +187,8 @@ unsigned user_where(const struct user *u)
         if (found == WORLD_MAX || runs_on(u, i))
             found = i;
     }
+    if (found != WORLD_MAX)
+        u->seen = found;
     return found;
 }
 
@@ -215,8 +219,9 @@ bool user_is_over(const struct user *u)
         if (process_find(u->pid))
             return false;
     }
-    // Who never left its node, and was born there, is not known elsewhere.
-    bool unknown = u->moves == 0 && !u->left && !world_lives(0);
+    // Who went down with the node of its birth is at most a hint elsewhere, which may be old.
+    unsigned birth = (unsigned)u->pid / PID_PER_NODE;
+    bool unknown = u->seen == birth && !u->left && world_reborn(birth);
     return u->gone || user_reported_dead(u) || unknown;
 }
 

@@ -21,6 +21,7 @@ struct user {
     uint32_t done;   // the last one done
     uint32_t filed;  // the last one written to its file
     unsigned node;   // where that was
+    unsigned seen;   // where it was found last, by anybody
     unsigned moves;  // changes of node seen in the ledger
     bool left;       // another node has its ghost, or had
     bool gone;       // its parent was told of its end
@@ -43,7 +44,7 @@ struct user *user_child(struct user *u);
 void user_reaped(struct user *u, int32_t pid, int status);
 
 // The one living node where it runs or stands still; WORLD_MAX: none. Fails if it runs twice.
-unsigned user_where(const struct user *u);
+unsigned user_where(struct user *u);
 bool user_reported_dead(const struct user *u); // in /proc/cluster/events of a living node
 bool user_is_over(const struct user *u);       // ended or reported dead, and no trace on any node
 void user_note(const struct user *u);

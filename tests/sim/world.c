@@ -18,6 +18,9 @@
 static struct sim_wire wire;
 static struct sim_node *nodes[WORLD_MAX];
 static unsigned count;
+static unsigned lives[WORLD_MAX];
+static bool is_cut[WORLD_MAX], boots_again;
+static char all_settings[128];
 static bool booted[WORLD_MAX];
 static char own_settings[WORLD_MAX][128];
 
@@ -71,14 +74,38 @@ void world_kill(unsigned i)
 
 static void ended(enum machine_end how)
 {
-    static const char *const words[] = {"powered off", "would boot again", "died"};
+    static const char *const words[] = {"powered off", "boots again", "died"};
     note("%s", words[how]);
+    if (how == MACHINE_RESET && boots_again)
+        world_boot(world_here());
 }
 
+bool world_reborn(unsigned i)
+{
+    return lives[i] > 1 || !world_lives(i);
+}
+
+void world_boots_again(bool on)
+{
+    boots_again = on;
+}
+
+void world_cut(unsigned i, bool out)
+{
+    note("cable of node %u %s", i, out ? "cut" : "healed");
+    is_cut[i] = out;
+}
+
+// What leaves a node; what would reach one that is cut off is thrown away by `reaches`.
 static bool passes(struct sim_wire *w UNUSED, unsigned from, const uint8_t *frame UNUSED,
                    size_t n UNUSED)
 {
-    return world_lives(from);
+    return world_lives(from) && !is_cut[from];
+}
+
+static bool reaches(struct sim_wire *w UNUSED, unsigned to)
+{
+    return !is_cut[to];
 }
 
 // ---- start --------------------------------------------------------------------------------------
@@ -112,12 +139,14 @@ void world_settings(unsigned i, const char *words)
     snprintf(own_settings[i], sizeof(own_settings[i]), "%s", words);
 }
 
-static void node_start(unsigned many, const char *settings)
+void world_boot(unsigned i)
 {
-    char words[256];
-    unsigned i = count++;
+    char words[320];
+    booted[i] = false;
+    lives[i]++;
     nodes[i] = sim_node_new();
-    snprintf(words, sizeof(words), "node=%u nodes=%u %s %s", i, many, settings, own_settings[i]);
+    snprintf(words, sizeof(words), "node=%u nodes=%u %s %s", i, count, all_settings,
+             own_settings[i]);
     settings_parse(words);
     sim_wire_attach(&wire, i);
     thread_create("init", THREAD_NORMAL, boot, NULL);
@@ -151,14 +180,17 @@ void world_open(unsigned many, const char *settings)
     sim_ties_by_seed(true);
     sim_wire_init(&wire);
     wire.filter = passes;
+    wire.reaches = reaches;
     wire.loss = rate("loss", 100);
     wire.dup = rate("dup", 50);
     wire.reorder = rate("reorder", 100);
     wire.corrupt = rate("corrupt", 10);
     note("%u nodes; loss=%u dup=%u reorder=%u corrupt=%u", many, wire.loss, wire.dup, wire.reorder,
          wire.corrupt);
+    snprintf(all_settings, sizeof(all_settings), "%s", settings);
+    count = many;
     for (unsigned i = 0; i < many; i++)
-        node_start(many, settings);
+        world_boot(i);
     world_until(world_together, option("found", 20), "the nodes do not found a cluster");
     world_until(all_booted, 20, "a node is a member and does not finish its boot");
     sim_after_event = check_after_event;

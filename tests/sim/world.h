@@ -23,6 +23,11 @@ void world_faults_stop(void); // the wire is good from here on
 bool world_lives(unsigned i);
 void world_kill(unsigned i); // as by a power cut
 unsigned world_living(void);
+// The node boots again: another incarnation, with nothing of what it had.
+void world_boot(unsigned i);
+bool world_reborn(unsigned i);        // its first life is over
+void world_boots_again(bool on);      // nodes that reset do so by themselves
+void world_cut(unsigned i, bool out); // its cable
 // The fault `...:third` of any node kills this one.
 void world_third(unsigned i);
 

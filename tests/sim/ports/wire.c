@@ -70,9 +70,9 @@ static bool wire_send(struct nic *nic, struct buf *b)
     w->sent++;
     bool passes = !w->filter || w->filter(w, from->index, b->at, b->n);
     list_for_each (to, &w->nics, link) {
-        if (to == from)
+        if (to == from || sim_node_is_stopped(to->owner))
             continue;
-        if (!passes || sim_chance(w->loss)) {
+        if (!passes || (w->reaches && !w->reaches(w, to->index)) || sim_chance(w->loss)) {
             w->lost++;
             continue;
         }

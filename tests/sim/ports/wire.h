@@ -13,6 +13,7 @@ struct sim_wire {
     unsigned sent, lost, in_flight;
     // Sees each frame before it travels; false: it is lost. NULL: none.
     bool (*filter)(struct sim_wire *w, unsigned from, const uint8_t *frame, size_t n);
+    bool (*reaches)(struct sim_wire *w, unsigned to); // NULL: everybody
 };
 
 void sim_wire_init(struct sim_wire *w);
