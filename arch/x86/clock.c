@@ -47,8 +47,10 @@ static void calibrate_once(uint64_t *cycles, uint32_t *ticks)
     arch_out8(PIT_CHANNEL2, (uint8_t)count);
     if (apic)
         apic_write(APIC_TIMER_INITIAL, UINT32_MAX);
-    arch_out8(PIT_CHANNEL2, (uint8_t)(count >> 8));
+    // The start is read before the PIT starts and the end after it has ended: whatever holds this
+    // CPU up in between (a loaded host) makes a run too long, never too short.
     uint64_t from = rdtsc();
+    arch_out8(PIT_CHANNEL2, (uint8_t)(count >> 8));
     while (!(arch_in8(PIT_GATE) & 0x20))
         ;
     *cycles = rdtsc() - from;
