@@ -308,7 +308,7 @@ static void serve_set(struct serving *s)
     s->reply.result = file_set(s->file, &set);
 }
 
-static void serve_lock(struct serving *s)
+static void serve_lock(struct serving *s, node_id_t by)
 {
     struct file_lock_wire w;
     if (s->ask->in_bytes != sizeof(w) || s->ask->out_size < sizeof(w)) {
@@ -318,10 +318,12 @@ static void serve_lock(struct serving *s)
     memcpy(&w, s->in, sizeof(w));
     struct lock_range r = {.from = w.from, .to = w.to, .owner = w.owner, .kind = w.kind};
     r.whole = w.whole ? s->file : NULL;
+    r.by = by;
     if (w.from >= w.to || w.kind < LOCK_SHARED || w.kind > LOCK_NONE)
         s->reply.result = -EINVAL;
     else
-        s->reply.result = w.get ? locks_get(s->file, &r) : locks_set(s->file, &r, false);
+        s->reply.result = w.get ? locks_get_here(s->file->place.inode, &r)
+                                : locks_set_here(s->file->place.inode, &r);
     w = (struct file_lock_wire){
         .from = r.from, .to = r.to, .owner = r.owner, .kind = r.kind, .get = w.get};
     s->reply.bytes = sizeof(w);
@@ -367,7 +369,7 @@ static void serve_poll(struct serving *s)
     s->reply.result = f->ops->poll ? f->ops->poll(f) : POLL_IN | POLL_OUT;
 }
 
-static void serve(struct serving *s)
+static void serve(struct serving *s, node_id_t from)
 {
     struct file *f = s->file;
     const struct file_ask *a = s->ask;
@@ -403,7 +405,7 @@ static void serve(struct serving *s)
         serve_image(s);
         return;
     case FILE_LOCK:
-        serve_lock(s);
+        serve_lock(s, from);
         return;
     case FILE_MAP:
         serve_map(s);
@@ -434,7 +436,7 @@ static void serve_and_reply(const struct rpc_in *in, struct serving *s)
     // Watched from before it is looked at, so that no wake-up is lost.
     if (s->ask->op == FILE_POLL || !(s->ask->flags & O_NONBLOCK))
         watch_for(h, in->from);
-    serve(s);
+    serve(s, in->from);
     h = handle_find(s->ask->handle); // may have gone while it slept
     s->reply.offset = s->file->offset;
     if (s->ask->op == FILE_WRITE && (s->ask->flags & O_APPEND) && tree_file_is(s->file))

@@ -1,9 +1,17 @@
 // SPDX-License-Identifier: MIT
 #include "ssi/fs/locks.h"
+#include "kernel/init.h"
+#include "kernel/timer.h"
 #include "lib/errno.h"
 #include "lib/node_var.h"
+#include "lib/string.h"
 #include "mm/heap.h"
+#include "ssi/cluster/cluster.h"
+#include "ssi/cluster/rpc.h"
 #include "ssi/fs/inode.h"
+#include "ssi/fs/proxy.h"
+
+#define ASK_AGAIN_NS (20 * NS_PER_MS)
 
 struct lock {
     struct list link;
@@ -11,8 +19,15 @@ struct lock {
     struct lock_range range;
 };
 
+struct held { // at the home, by a process of this node, perhaps
+    struct list link;
+    uint64_t inode;
+    int32_t owner;
+};
+
 struct lock_table {
     struct list locks;
+    struct list held;
     struct wait_queue freed;
     bool ready;
 };
@@ -24,6 +39,7 @@ static struct lock_table *locks(void)
     struct lock_table *t = &node(table);
     if (!t->ready) {
         list_init(&t->locks);
+        list_init(&t->held);
         wait_init(&t->freed);
         t->ready = true;
     }
@@ -85,16 +101,10 @@ static void carve(uint64_t inode, const struct lock_range *r, struct lock **spar
     }
 }
 
-int locks_set(struct file *f, const struct lock_range *r, bool waits)
+int locks_set_here(uint64_t inode, const struct lock_range *r)
 {
-    uint64_t inode = f->place.inode;
-    while (r->kind != LOCK_NONE && conflict(inode, r)) {
-        if (!waits)
-            return -EAGAIN;
-        int e = wait_sleep(&locks()->freed, WAIT_FOREVER, WAIT_INTERRUPTIBLE);
-        if (e < 0)
-            return e;
-    }
+    if (r->kind != LOCK_NONE && conflict(inode, r))
+        return -EAGAIN;
     struct lock *own = lock_new(inode, r), *spare = lock_new(inode, r);
     if (own == NULL || spare == NULL) {
         heap_free(own);
@@ -111,9 +121,9 @@ int locks_set(struct file *f, const struct lock_range *r, bool waits)
     return 0;
 }
 
-int locks_get(struct file *f, struct lock_range *r)
+int locks_get_here(uint64_t inode, struct lock_range *r)
 {
-    const struct lock *l = conflict(f->place.inode, r);
+    const struct lock *l = conflict(inode, r);
     if (l)
         *r = l->range;
     else
@@ -136,10 +146,108 @@ static void drop(uint64_t inode, const struct lock_range *owner)
         wait_wake_all(&locks()->freed);
 }
 
+// ---- from other nodes
+// ----------------------------------------------------------------------------
+static bool held_find(uint64_t inode, int32_t owner)
+{
+    const struct held *h;
+    list_for_each (h, &locks()->held, link)
+        if (h->owner == owner && h->inode == inode)
+            return true;
+    return false;
+}
+
+static void held_add(uint64_t inode, int32_t owner)
+{
+    struct held *h = held_find(inode, owner) ? NULL : heap_alloc(sizeof(*h));
+    if (h == NULL)
+        return; // without memory for it the home is told when the process ends, as always
+    *h = (struct held){.inode = inode, .owner = owner};
+    list_append(&locks()->held, &h->link);
+}
+
+// Forgets what `owner` may hold at the home, on one file or on all (inode 0); false: nothing.
+static bool held_forget(uint64_t inode, int32_t owner)
+{
+    struct held *h, *next;
+    bool any = false;
+    list_for_each_safe (h, next, &locks()->held, link)
+        if (h->owner == owner && (inode == 0 || h->inode == inode)) {
+            list_remove(&h->link);
+            heap_free(h);
+            any = true;
+        }
+    return any;
+}
+
+static int ask_home(struct file *f, struct lock_range *r, bool get)
+{
+    struct file_reply reply;
+    struct file_lock_wire w = {
+        .from = r->from, .to = r->to, .owner = r->owner, .kind = r->kind, .get = get};
+    w.whole = r->whole != NULL;
+    struct file_ask a = {.op = FILE_LOCK, .in_bytes = sizeof(w), .out_size = sizeof(w)};
+    int64_t e = proxy_ask(f, &a, &w, &w, &reply);
+    if (e == 0 && get && reply.bytes == sizeof(w)) {
+        r->from = w.from;
+        r->to = w.to;
+        r->owner = w.owner;
+        r->kind = w.kind;
+    }
+    if (e == 0 && !get && !r->whole)
+        held_add(f->place.inode, r->owner);
+    return (int)e;
+}
+
+static void tell_home(uint64_t inode, int32_t owner)
+{
+    struct file_unlock m = {.inode = inode, .owner = owner};
+    if (rpc_send(cluster_fs_home(), MSG_fs_unlock, &m, sizeof(m)) < 0)
+        cluster_count_add("fs: unlock not sent", 1);
+}
+
+void fs_unlock_told(const struct rpc_in *in)
+{
+    struct file_unlock m;
+    if (in->n != sizeof(m)) {
+        cluster_count_add("fs: malformed unlock", 1);
+        return;
+    }
+    memcpy(&m, in->bytes, sizeof(m));
+    drop(m.inode, &(struct lock_range){.owner = m.owner});
+}
+
+// ---- for all files
+// -------------------------------------------------------------------------------
+int locks_set(struct file *f, const struct lock_range *range, bool waits)
+{
+    struct lock_range r = *range;
+    r.by = cluster_self();
+    for (;;) {
+        int e = proxy_is(f) ? ask_home(f, &r, false) : locks_set_here(f->place.inode, &r);
+        if (e != -EAGAIN || !waits)
+            return e;
+        // The home does not keep waiters of other nodes: they ask again.
+        uint64_t until = proxy_is(f) ? clock_now_ns() + ASK_AGAIN_NS : WAIT_FOREVER;
+        e = wait_sleep(&locks()->freed, until, WAIT_INTERRUPTIBLE);
+        if (e < 0 && e != -ETIMEDOUT)
+            return e;
+    }
+}
+
+int locks_get(struct file *f, struct lock_range *r)
+{
+    return proxy_is(f) ? ask_home(f, r, true) : locks_get_here(f->place.inode, r);
+}
+
 void locks_drop(struct file *f, int32_t owner)
 {
-    if (!list_empty(&locks()->locks))
+    if (proxy_is(f)) {
+        if (held_forget(f->place.inode, owner) || proxy_came(f))
+            tell_home(f->place.inode, owner);
+    } else if (!list_empty(&locks()->locks)) {
         drop(f->place.inode, &(struct lock_range){.owner = owner});
+    }
 }
 
 void locks_release(const struct file *f, uint64_t inode)
@@ -148,8 +256,29 @@ void locks_release(const struct file *f, uint64_t inode)
         drop(inode, &(struct lock_range){.whole = f});
 }
 
-void locks_owner_gone(int32_t owner)
+void locks_owner_gone(int32_t owner, bool moved)
 {
+    bool asked = held_forget(0, owner);
+    if (!fs_is_home() && (asked || moved))
+        tell_home(0, owner);
     if (!list_empty(&locks()->locks))
         drop(0, &(struct lock_range){.owner = owner});
 }
+
+static void locks_on_epoch(const struct epoch_change *change)
+{
+    struct lock *l, *next;
+    (void)change;
+    list_for_each_safe (l, next, &locks()->locks, link)
+        if (!cluster_is_member(l->range.by)) {
+            list_remove(&l->link);
+            heap_free(l);
+        }
+    wait_wake_all(&locks()->freed);
+}
+
+static void locks_start(void)
+{
+    cluster_on_epoch(locks_on_epoch);
+}
+INIT_STEP(INIT_FILES, locks_start);

@@ -17,6 +17,7 @@ struct lock_range {
     int32_t owner;     // process, of a byte range
     int32_t kind;
     const struct file *whole; // the open file that a flock belongs to, else NULL
+    node_id_t by;             // node that asked: its locks end when it dies
 };
 
 // Sets or takes away. -EAGAIN when it conflicts and may not wait, -EINTR, -ENOMEM, -EDEADLK never.
@@ -26,7 +27,12 @@ int locks_set(struct file *f, const struct lock_range *r, bool waits);
 int locks_get(struct file *f, struct lock_range *r);
 // A process closed a descriptor of the file, which drops all its byte ranges on it.
 void locks_drop(struct file *f, int32_t owner);
-// A process has ended: its byte ranges go, on every file.
-void locks_owner_gone(int32_t owner);
-// An open file is released: its flock goes.
+// A process has ended: its byte ranges go, on every file. `moved`: it came from another node, which
+// may have set some for it.
+void locks_owner_gone(int32_t owner, bool moved);
+// An open file of this node is released: its flock goes.
 void locks_release(const struct file *f, uint64_t inode);
+
+// At the home: on a tree file of this node, without waiting.
+int locks_set_here(uint64_t inode, const struct lock_range *r);
+int locks_get_here(uint64_t inode, struct lock_range *r);

@@ -25,6 +25,7 @@ struct proxy {
     bool dead;        // its home is gone: -EIO
     bool own_offset;  // file->offset is the offset, the home's is old
     bool homing;      // it is on its way home: who needs it waits
+    bool came;        // with a process from another node
     uint32_t asking;  // requests under way
     uint32_t exports; // counts the times another node was made a user
     uint32_t ready;   // counts "ready" messages
@@ -454,6 +455,12 @@ bool proxy_is(const struct file *f)
            f->ops == &seekable_ops;
 }
 
+bool proxy_came(const struct file *f)
+{
+    const struct proxy *p = f->data;
+    return p->came;
+}
+
 bool proxy_is_tree(const struct file *f)
 {
     return f->ops == &regular_ops || (f->ops == &directory_ops && f->place.mount == 0);
@@ -481,6 +488,7 @@ struct file *proxy_open(node_id_t home, const struct opened_reply *r, uint32_t f
     p->file = f;
     p->held = 1;
     p->kind = (enum remote_kind)r->kind;
+    p->came = !fresh;
     p->own_offset = fresh && p->kind == REMOTE_REGULAR;
     p->dead = !cluster_is_member(home);
     wait_init(&p->changed);

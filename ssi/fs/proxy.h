@@ -8,6 +8,7 @@
 // user is given back).
 struct file *proxy_open(node_id_t home, const struct opened_reply *r, uint32_t flags, bool fresh);
 bool proxy_is(const struct file *f);
+bool proxy_came(const struct file *f); // with a process from another node
 // Asks the home about f; the reply's data goes to `out`. result of the operation, or -EIO when the
 // home is gone. May sleep, uninterruptibly and not for long.
 int64_t proxy_ask(struct file *f, struct file_ask *a, const void *in, void *out,

@@ -90,6 +90,12 @@ struct file_share { // MSG_fs_share: `node` becomes a user too
     uint32_t pad;
 } PACKED;
 
+struct file_unlock { // MSG_fs_unlock: a process lets go of its byte ranges; inode 0: on all files
+    uint64_t inode;
+    int32_t owner;
+    uint32_t pad;
+} PACKED;
+
 struct inode_ask { // MSG_fs_inode: bytes of a tree file by inode
     uint64_t inode, offset;
     uint32_t bytes, pad;

@@ -57,7 +57,7 @@ static void NORETURN process_end(struct task *t)
     int32_t pgrp = p->pgrp, sid = p->sid;
     if (process_on_end)
         process_on_end(p);
-    locks_owner_gone(p->pid);
+    locks_owner_gone(p->pid, p->incarnation > 1);
     process_release_resources(p);
     p->state = PROCESS_ZOMBIE;
     // Told only now: when a wait returns, all that the process held is free.
