@@ -541,9 +541,12 @@ int generated_perform(struct name_call *c)
 
 int generated_reopen(struct fs_place p, uint32_t flags, struct file **f)
 {
+    struct gen_entry entry;
     const struct gen_tree *t = tree_of(p);
-    if (t == NULL || t->open == NULL)
+    if (t == NULL || t->open == NULL || gen_attributes(t, p.inode, &entry) < 0)
         return -ESTALE;
+    if ((entry.mode & S_IFMT) != S_IFCHR)
+        return -EACCES;
     int e = t->open(&superuser, p.inode, flags, f);
     if (e == 0)
         (*f)->place = p;

@@ -13,8 +13,10 @@
 #include "ssi/container/container.h"
 #include "ssi/fs/file.h"
 #include "ssi/fs/inode.h"
+#include "ssi/cluster/rpc.h"
 #include "ssi/fs/special.h"
 #include "ssi/fs/tree.h"
+#include "ssi/fs/wire.h"
 #include "ssi/stream/pipe.h"
 
 static struct fs_who root, user;
@@ -362,6 +364,108 @@ static void hostile_archives(void **state)
     assert_in_range(read, 1, 2999); // some damage is in text, some is not
 }
 
+// A bit of everything; errors are allowed when memory fails.
+static void scenario(void)
+{
+    struct file *f = NULL, *r = NULL, *w = NULL;
+    struct fs_stat st;
+    char text[64];
+    struct xfer x;
+    fs_mkdir(&root, top, "/s", 0755);
+    if (fs_open(&root, top, "/s/f", O_CREAT | O_RDWR, 0644, &f) == 0) {
+        xfer_kernel(&x, text, sizeof(text));
+        memset(text, 'x', sizeof(text));
+        file_write(f, &x, NULL);
+        file_put(f);
+    }
+    fs_symlink(&root, "f", top, "/s/l");
+    fs_stat(&root, top, "/s/../s/l", 0, &st);
+    fs_link(&root, top, "/s/f", top, "/s/g", 0);
+    fs_rename(&root, top, "/s/g", top, "/s/h", 0);
+    fs_mknod(&root, top, "/s/p", S_IFIFO | 0600, 0);
+    if (fs_open(&root, top, "/s/p", O_RDONLY | O_NONBLOCK, 0, &r) == 0) {
+        if (fs_open(&root, top, "/s/p", O_WRONLY | O_NONBLOCK, 0, &w) == 0) {
+            xfer_kernel(&x, text, sizeof(text));
+            file_write(w, &x, NULL);
+            file_put(w);
+        }
+        file_put(r);
+    }
+    if (pipe_new(0, &r, &w) == 0) {
+        file_put(r);
+        file_put(w);
+    }
+}
+
+static void scenario_clean(void)
+{
+    static const char *const names[] = {"/s/f", "/s/l", "/s/g", "/s/h", "/s/p"};
+    for (size_t k = 0; k < ARRAY_SIZE(names); k++)
+        fs_unlink(&root, top, names[k], false);
+    fs_unlink(&root, top, "/s", true);
+}
+
+// The n-th allocation fails, for each n: an error somewhere, and nothing lost.
+static void memory_fails(void **state)
+{
+    (void)state;
+    scenario();
+    assert_int_equal(stat_of("/s/h").bytes, 64);
+    scenario_clean();
+    size_t before = heap_bytes_used();
+    for (uint32_t n = 1; n < 60; n++) {
+        heap_fail_at(n);
+        scenario();
+        heap_fail_at(0);
+        scenario_clean();
+        assert_int_equal(heap_bytes_used(), before);
+    }
+    scenario();
+    assert_int_equal(stat_of("/s/h").bytes, 64);
+    scenario_clean();
+}
+
+// Requests of a peer gone mad: refused, answered or carried out, and the node lives. Half of them
+// begin with a good fixed part, so that they get past the first checks.
+static void hostile_messages(void **state)
+{
+    static const rpc_handler_fn handlers[] = {
+        fs_name_asked,  fs_file_asked,    fs_file_released, fs_file_shared, fs_generated_asked,
+        fs_inode_asked, fs_modified_told, fs_ready_told,    fs_unlock_told};
+    uint32_t r = 99;
+    (void)state;
+    for (int k = 0; k < 60000; k++) {
+        size_t n = 0;
+        uint8_t *m = malloc(1024);
+        for (size_t at = 0; at < 1024; at++) {
+            r = r * 1103515245 + 12345;
+            m[at] = r >> 24 & 1 ? 0 : (uint8_t)(r >> 16);
+        }
+        r = r * 1103515245 + 12345;
+        n = (r >> 8) % 1024;
+        if (r & 0x80000000u) {
+            struct name_ask a = {.who = root};
+            a.in.op = (uint8_t)(m[0] % (NAME_OPS + 1));
+            a.in.at = top;
+            a.in.other_at = m[1] & 1 ? top : place_of(0, m[1]);
+            a.in.flags = m[2];
+            a.in.mode = m[3];
+            a.path_bytes = m[4] % 12 + 1u;
+            a.other_bytes = m[5] & 1 ? m[6] % 12u : 0;
+            a.text_size = m[7];
+            memcpy(m, &a, sizeof(a));
+            n = sizeof(a) + a.path_bytes + a.other_bytes;
+            m[sizeof(a) + a.path_bytes - 1] = m[n - 1] = 0;
+        }
+        uint8_t *exact = malloc(n ? n : 1); // the sanitizer watches its end
+        memcpy(exact, m, n);
+        struct rpc_in in = {.from = 0, .request = 1, .bytes = exact, .n = n};
+        handlers[r & 0x80000000u ? 0 : (r >> 4) % ARRAY_SIZE(handlers)](&in);
+        free(exact);
+        free(m);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -374,6 +478,8 @@ int main(void)
         cmocka_unit_test(many_names),
         cmocka_unit_test(fifos),
         cmocka_unit_test(hostile_archives),
+        cmocka_unit_test(memory_fails),
+        cmocka_unit_test(hostile_messages),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);
 }
