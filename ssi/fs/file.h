@@ -91,6 +91,20 @@ int xfer_put_all(struct xfer *x, const void *from, size_t n);
 #define FILE_STATELESS 0x20000000u // a device that can be opened again on any node
 #define FILE_FLAGS_OWN (FILE_IMAGE | FILE_STATELESS)
 
+// A move at the file's own offset claims its room at once: another user who comes while it sleeps
+// gets the room behind. Afterwards what was not moved is given back, unless the offset went on.
+static inline uint64_t file_offset_claim(struct file *f, size_t n)
+{
+    uint64_t from = f->offset;
+    f->offset = from + n;
+    return from;
+}
+static inline void file_offset_settle(struct file *f, uint64_t from, size_t claimed, size_t moved)
+{
+    if (f->offset == from + claimed)
+        f->offset = from + moved;
+}
+
 // lseek on something of `end` bytes: SEEK_SET, CUR, END, DATA, HOLE; the new offset, -EINVAL,
 // -ENXIO.
 int64_t file_seek_in(struct file *f, uint64_t end, int64_t offset, int whence);

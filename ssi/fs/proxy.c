@@ -171,14 +171,19 @@ static int proxy_read(struct file *f, struct xfer *x, const uint64_t *at)
     uint8_t *bytes = heap_alloc(MAX(n, 1));
     if (bytes == NULL)
         return -ENOMEM;
+    if (at == NULL)
+        await_homing(p);
+    given = at || p->own_offset;
+    bool own = at == NULL && given;
+    offset = own ? file_offset_claim(f, n) : offset;
     struct file_ask a = {
         .op = FILE_READ, .at_given = given, .offset = offset, .out_size = (uint32_t)n};
     int64_t got = ask_waiting(f, &a, NULL, bytes, &reply);
     if (got > 0)
         e = xfer_put_all(x, bytes, (size_t)MIN(got, (int64_t)n));
     heap_free(bytes);
-    if (at == NULL && p->own_offset && given)
-        f->offset = offset + (x->done - before);
+    if (own)
+        file_offset_settle(f, offset, n, x->done - before);
     return got < 0 ? (int)got : e;
 }
 
@@ -186,19 +191,19 @@ static int proxy_write(struct file *f, struct xfer *x, const uint64_t *at)
 {
     struct proxy *p = f->data;
     struct file_reply reply;
-    if (at == NULL)
-        await_homing(p);
     struct xfer start = *x;
-    bool given = at || p->own_offset;
     size_t n = MIN(x->left, FILE_DATA_MAX);
     uint8_t *bytes = heap_alloc(MAX(n, 1));
     if (bytes == NULL)
         return -ENOMEM;
     int e = xfer_take_all(x, bytes, n);
-    struct file_ask a = {.op = FILE_WRITE,
-                         .at_given = given,
-                         .offset = at ? *at : f->offset,
-                         .in_bytes = (uint32_t)n};
+    if (at == NULL)
+        await_homing(p);
+    bool given = at || p->own_offset;
+    bool own = at == NULL && given, append = f->flags & O_APPEND;
+    uint64_t offset = at ? *at : own && !append ? file_offset_claim(f, n) : f->offset;
+    struct file_ask a = {
+        .op = FILE_WRITE, .at_given = given, .offset = offset, .in_bytes = (uint32_t)n};
     int64_t took = e < 0 ? e : ask_waiting(f, &a, bytes, NULL, &reply);
     heap_free(bytes);
     if (took < (int64_t)n) { // what the home did not take is not done
@@ -212,8 +217,10 @@ static int proxy_write(struct file *f, struct xfer *x, const uint64_t *at)
             x->kernel_at -= x->user ? 0 : back;
         }
     }
-    if (took > 0 && at == NULL && p->own_offset && given)
-        f->offset = (f->flags & O_APPEND ? reply.offset : a.offset + (uint64_t)took);
+    if (own && !append)
+        file_offset_settle(f, offset, n, (size_t)MAX(took, 0));
+    else if (own && took > 0)
+        f->offset = reply.offset;
     return took < 0 ? (int)took : 0;
 }
 

@@ -116,10 +116,11 @@ static int tree_write(struct inode *i, uint64_t offset, struct xfer *x)
 static int regular_read(struct file *f, struct xfer *x, const uint64_t *at)
 {
     struct inode *i = f->data;
-    size_t before = x->done;
-    int e = tree_read(i, at ? *at : f->offset, x);
+    size_t before = x->done, room = x->left;
+    uint64_t offset = at ? *at : file_offset_claim(f, room);
+    int e = tree_read(i, offset, x);
     if (at == NULL)
-        f->offset += x->done - before;
+        file_offset_settle(f, offset, room, x->done - before);
     if (i->atime_ns <= i->mtime_ns) // as relatime does
         i->atime_ns = (int64_t)cluster_real_ns();
     return x->done > before ? 0 : e;
@@ -128,11 +129,20 @@ static int regular_read(struct file *f, struct xfer *x, const uint64_t *at)
 static int regular_write(struct file *f, struct xfer *x, const uint64_t *at)
 {
     struct inode *i = f->data;
-    size_t before = x->done;
-    uint64_t offset = f->flags & O_APPEND ? i->bytes : at ? *at : f->offset;
+    size_t before = x->done, room = x->left;
+    if (f->flags & O_APPEND) {
+        int e = tree_own(i, i->bytes); // may sleep: the end is looked for afterwards
+        uint64_t end = i->bytes;
+        if (e == 0)
+            e = tree_write(i, end, x);
+        if (at == NULL)
+            f->offset = end + (x->done - before);
+        return x->done > before ? 0 : e;
+    }
+    uint64_t offset = at ? *at : file_offset_claim(f, room);
     int e = tree_write(i, offset, x);
     if (at == NULL)
-        f->offset = offset + (x->done - before);
+        file_offset_settle(f, offset, room, x->done - before);
     return x->done > before ? 0 : e;
 }
 
