@@ -179,11 +179,11 @@ static int proxy_read(struct file *f, struct xfer *x, const uint64_t *at)
     struct file_ask a = {
         .op = FILE_READ, .at_given = given, .offset = offset, .out_size = (uint32_t)n};
     int64_t got = ask_waiting(f, &a, NULL, bytes, &reply);
+    if (own) // before it may sleep again
+        file_offset_settle(f, offset, n, (size_t)MAX(got, 0));
     if (got > 0)
         e = xfer_put_all(x, bytes, (size_t)MIN(got, (int64_t)n));
     heap_free(bytes);
-    if (own)
-        file_offset_settle(f, offset, n, x->done - before);
     return got < 0 ? (int)got : e;
 }
 
