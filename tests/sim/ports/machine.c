@@ -36,6 +36,11 @@ unsigned arch_cpu_count(void)
     return 1;
 }
 
+unsigned arch_cpu_id(void)
+{
+    return 0;
+}
+
 struct arch_features arch_cpu_features(void)
 {
     return (struct arch_features){.edx = 0x0789fbff, .ecx = 0x2001};
