@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
-// Each node tells its successor, about once a second, which processes it has. When it dies together
-// with their birth node, the successor looks for each of them and reports those that nobody has: a
-// process is never silently gone.
+// Each node tells its successor which processes it has, soon after that changed. When it dies
+// together with their birth node, the successor looks for each of them and reports those that
+// nobody has: a process is never silently gone.
 #include "kernel/init.h"
 #include "kernel/timer.h"
 #include "kernel/work.h"
-#include "lib/crc32c.h"
 #include "lib/limits.h"
 #include "lib/node_var.h"
 #include "lib/string.h"
@@ -15,8 +14,8 @@
 #include "ssi/process/messages.h"
 #include "ssi/process/priv.h"
 
-#define PERIOD_NS (1 * NS_PER_S)
-#define PIDS_MAX  ((RPC_BYTES_MAX - 64) / sizeof(int32_t))
+#define SOON_NS  (20 * NS_PER_MS) // changes are told together
+#define PIDS_MAX ((RPC_BYTES_MAX - 64) / sizeof(int32_t))
 
 struct census { // of one other node
     struct list link;
@@ -30,8 +29,7 @@ NODE_VAR(struct list, censuses) = LIST_INIT(censuses);
 NODE_VAR(struct timer, census_timer);
 NODE_VAR(struct work, census_work);
 NODE_VAR(int32_t, census_pids[PIDS_MAX]);
-NODE_VAR(uint32_t, census_sum); // of what the successor was told last
-NODE_VAR(node_id_t, census_to);
+NODE_VAR(bool, census_started);
 
 static void census_due(void *arg)
 {
@@ -41,14 +39,15 @@ static void census_due(void *arg)
         if (p->state != PROCESS_ZOMBIE)
             node(census_pids)[n++] = p->pid;
     node_id_t to = cluster_successor(cluster_self());
-    uint32_t sum = crc32c(n, node(census_pids), n * sizeof(int32_t));
-    bool news = sum != node(census_sum) || to != node(census_to);
-    if (news && to != NODE_NONE && to != cluster_self() &&
-        rpc_send(to, MSG_process_census, node(census_pids), n * sizeof(int32_t)) == 0) {
-        node(census_sum) = sum;
-        node(census_to) = to;
-    }
-    timer_set(&node(census_timer), clock_now_ns() + PERIOD_NS);
+    if (to != NODE_NONE && to != cluster_self() &&
+        rpc_send(to, MSG_process_census, node(census_pids), n * sizeof(int32_t)) < 0)
+        census_changed(); // no memory now: soon again
+}
+
+void census_changed(void)
+{
+    if (node(census_started) && !timer_is_set(&node(census_timer)))
+        timer_set(&node(census_timer), clock_now_ns() + SOON_NS);
 }
 
 static void census_forget(node_id_t of)
@@ -117,13 +116,14 @@ static void on_epoch(const struct epoch_change *change)
     }
     if (any)
         work_queue(&node(census_work));
+    census_changed(); // the successor may be another one
 }
 
 static void census_start(void)
 {
     work_init(&node(census_work), THREAD_NORMAL, census_look);
     timer_init(&node(census_timer), census_due, NULL);
-    timer_set(&node(census_timer), clock_now_ns() + PERIOD_NS);
+    node(census_started) = true;
     cluster_on_epoch(on_epoch);
 }
 INIT_STEP(INIT_PROCESS, census_start);

@@ -89,3 +89,6 @@ void remote_pid_free(int32_t pid, uint32_t incarnation, int status);
 // ---- init.c
 bool init_child_ended(int32_t pid, int status);
 int kill_init(const struct process *from);
+
+// ---- census.c: a process came or went
+void census_changed(void);

@@ -142,6 +142,7 @@ static void insert_by_pid(struct process *p)
         at = at->prev; // from the end: a new PID is mostly the highest
     list_append(at, &p->all_link);
     list_append(&node(process_hash)[(uint32_t)p->pid % HASH_SIZE], &p->hash_link);
+    census_changed();
 }
 
 struct process *process_new_as(int32_t pid, uint32_t incarnation)
@@ -242,6 +243,7 @@ void process_free(struct process *p)
     ASSERT(list_empty(&p->tasks));
     list_remove(&p->all_link);
     list_remove(&p->hash_link);
+    census_changed();
     process_release_resources(p);
     struct child *c, *next;
     list_for_each_safe (c, next, &p->children, link) {
