@@ -54,14 +54,15 @@ static void NORETURN process_end(struct task *t)
         pid_put(tid);
     session_leader_ends(p);
     children_orphan(p);
-    int32_t pgrp = p->pgrp, sid = p->sid;
+    int32_t pid = p->pid, pgrp = p->pgrp, sid = p->sid;
     if (process_on_end)
         process_on_end(p);
     locks_owner_gone(p->pid, p->incarnation > 1);
     process_release_resources(p);
     p->state = PROCESS_ZOMBIE;
     // Told only now: when a wait returns, all that the process held is free.
-    if (child_report(p, NEWS_EXITED) != 0)
+    // The report sleeps: when the parent's node dies meanwhile, parent_lost() has reaped it.
+    if (child_report(p, NEWS_EXITED) != 0 && process_find(pid) == p)
         process_reap(p);
     group_check_orphaned(pgrp, sid);
     thread_exit();
