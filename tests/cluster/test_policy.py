@@ -13,8 +13,9 @@ pytestmark = pytest.mark.usefixtures('kernel')
 
 
 def run(nodes, flags=''):
-    done = subprocess.run(['make', '-s', '-C', weft.ROOT, 'run', f'NODES={nodes}',
-                           f'RUN_FLAGS={flags}'], check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=900)
+    words = ['make', '-s', '-C', weft.ROOT, 'run', f'NODES={nodes}', f'RUN_FLAGS={flags}']
+    done = subprocess.run(words, check=False, stdin=subprocess.DEVNULL, capture_output=True,
+                          text=True, timeout=900)
     print(done.stdout[-5000:], done.stderr[-2000:])
     assert done.returncode == 0
     with open(os.path.join(weft.BUILD, 'run', 'summary.json'), encoding='ascii') as f:
