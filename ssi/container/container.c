@@ -76,6 +76,12 @@ uint32_t container_pages_present(const struct container *c)
 static bool free_piece(struct container *c)
 {
     uint32_t index = 0;
+    if (c->ended) {
+        if (!transition_directory_trim(c->ended, PIECE_PAGES))
+            return false;
+        heap_free(c->ended);
+        c->ended = NULL;
+    }
     for (unsigned n = 0; n < PIECE_PAGES; n++, index++) {
         if (radix_next(&c->pages, &index) == NULL) {
             list_remove(&c->all_link);

@@ -132,10 +132,11 @@ struct container {
     uint32_t extent;      // one above the highest page ever attached and not given back
     struct list segments; // attached: the reverse map
     uint32_t segment_count;
-    struct list fills;           // struct page_fill
-    struct list waits;           // struct page_wait
-    struct container_id id;      // of a linked one
-    struct container_link *link; // NULL: local
+    struct list fills;            // struct page_fill
+    struct list waits;            // struct page_wait
+    struct container_id id;       // of a linked one
+    struct container_link *link;  // NULL: local
+    struct container_link *ended; // of one that waits to be freed: its directory
 };
 
 // ---- pages.c
@@ -179,7 +180,8 @@ void transition_event(struct container *c, uint32_t index, const struct coh_msg 
 void transition_home_event(struct container *c, enum coh_kind kind, const struct node_set *lost);
 // Does this slot of a directory say just that `node` owns the page?
 bool transition_owned_plainly(const void *slot, node_id_t node);
-void transition_directory_free(struct container *c);
+// Frees at most so many entries; true when none is left.
+bool transition_directory_trim(struct container_link *l, unsigned entries);
 // The entry of a page, made when it is absent and kept until the next step on it; NULL: no memory.
 struct coh_home *transition_entry(struct container *c, uint32_t index);
 

@@ -122,7 +122,7 @@ static bool take_directory(struct container *c, const struct container_gate_wire
     if (l->gate.state != COH_GATE_AWAY || c->users == 0)
         return false;
     if (!take_entries(c, w->entries, bytes, n)) {
-        transition_directory_free(c);
+        transition_directory_trim(c->link, UINT32_MAX);
         return false;
     }
     for (unsigned i = 0; i < NODE_SET_WORDS; i++) {

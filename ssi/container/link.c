@@ -82,10 +82,9 @@ static void end_here(struct container *c)
     struct container_link *l = c->link;
     drain_forget(c);
     hold_forget(c);
-    transition_directory_free(c);
     list_remove(&l->hash_link);
-    heap_free(l);
     c->link = NULL;
+    c->ended = l;
     container_end(c);
 }
 
@@ -254,7 +253,7 @@ void link_end_home(struct container *c)
 {
     struct container_link *l = c->link;
     transition_home_event(c, COH_GONE, NULL);
-    transition_directory_free(c);
+    transition_directory_trim(c->link, UINT32_MAX);
     node_set_clear(&l->attached);
     node_set_clear(&l->known);
     node_set_clear(&l->asked);

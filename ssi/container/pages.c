@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Pages of a container on this node: first touch, copy on write, and the vm interface linker.
 #include "ssi/container/container_priv.h"
+#include "kernel/thread.h"
 #include "lib/assert.h"
 #include "lib/errno.h"
 #include "lib/string.h"
@@ -286,9 +287,15 @@ static void drop_unreachable(struct container *c, uint32_t first, uint32_t end)
 {
     if (c->link)
         return; // other nodes may hold them, too: they go with the container
+    unsigned n = 0;
     for (uint32_t i = first; radix_next(&c->pages, &i) && i < end; i++) {
-        if (!page_attached(c, i))
-            page_drop(c, i);
+        if (page_attached(c, i))
+            continue;
+        page_drop(c, i);
+        if (++n % PIECE_PAGES == 0)
+            kernel_pause();
+        if (c->link)
+            return;
     }
     struct segment *s;
     c->extent = 0;
@@ -364,7 +371,13 @@ int container_discard(struct container *c, uint32_t first, uint32_t count)
     end = MIN(end, c->extent);
     if (c->link)
         return discard_linked(c, first, end);
-    for (uint32_t i = first; radix_next(&c->pages, &i) && i < end; i++)
+    container_get(c);
+    unsigned n = 0;
+    for (uint32_t i = first; c->link == NULL && radix_next(&c->pages, &i) && i < end; i++) {
         page_drop(c, i);
+        if (++n % PIECE_PAGES == 0)
+            kernel_pause();
+    }
+    container_put(c);
     return 0;
 }

@@ -101,16 +101,18 @@ static void entry_settle(struct container *c, uint32_t index, struct coh_home *h
     }
 }
 
-void transition_directory_free(struct container *c)
+bool transition_directory_trim(struct container_link *l, unsigned entries)
 {
-    struct radix *d = &c->link->directory;
-    void *v;
-    for (uint32_t i = 0; (v = radix_next(d, &i)) != NULL; i++) {
-        radix_remove(d, i);
+    uint32_t i = 0;
+    for (void *v; (v = radix_next(&l->directory, &i)) != NULL; i++) {
+        if (entries-- == 0)
+            return false;
+        radix_remove(&l->directory, i);
         if (!is_owner(v))
             heap_free(v);
     }
-    c->link->busy = 0;
+    l->busy = 0;
+    return true;
 }
 
 // ---- messages of a node to itself ---------------------------------------------------------------
