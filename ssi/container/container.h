@@ -51,6 +51,9 @@ struct container *container_new_anonymous(void);
 void container_get(struct container *c);
 void container_put(struct container *c);
 struct container_id container_id_of(const struct container *c);
+bool container_is_linked(const struct container *c); // may other nodes use it?
+// The one of that name as this node knows it, borrowed; NULL when it does not.
+struct container *container_named(const struct container_id *id);
 
 // Fork: a new container with the same pages, shared copy-on-write on every node; no page crosses
 // the wire. Write-protects the parent's attached segments. NULL: no memory (nothing changed).

@@ -503,6 +503,16 @@ void container_space_counts(struct space *s, struct container_counts *sum)
     }
 }
 
+struct container *container_named(const struct container_id *id)
+{
+    return link_find(id);
+}
+
+bool container_is_linked(const struct container *c)
+{
+    return c->link != NULL;
+}
+
 uint32_t container_pages_only_here(const struct container *c, bool *home_here)
 {
     *home_here = c->link && link_is_home(c);

@@ -2,6 +2,7 @@
 // Calls for threads and their scheduling: TLS, futexes, priorities, affinity.
 #include "ssi/linux/linux.h"
 #include "kernel/timer.h"
+#include "lib/string.h"
 #include "mm/user.h"
 #include "ssi/cluster/cluster.h"
 #include "ssi/process/futex.h"
@@ -97,6 +98,13 @@ static long wait_op(struct call *c, bool wide, uint32_t command, uint32_t bitset
     bool absolute = command == FUTEX_WAIT_BITSET;
     if (!bitset)
         return -EINVAL;
+    // A wake that came while this thread was on its way to another node found nobody. A return
+    // without one is allowed (futex(2), spurious wake-up): the program looks at its word again.
+    uint32_t here = 1u + cluster_self(), before;
+    memcpy(&before, c->body, sizeof(before));
+    if (before && before != here)
+        return 0;
+    memcpy(c->body, &here, sizeof(here));
     int e = futex_deadline(c, wide, absolute, c->args[1] & FUTEX_CLOCK_REALTIME);
     if (e < 0)
         return e;

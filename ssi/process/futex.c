@@ -1,13 +1,20 @@
 // SPDX-License-Identifier: MIT
 // Waiters are known by key: a word of private memory by (space, address), one of shared memory by
-// (container, offset), so that processes which map it at different addresses meet. A waiter
-// leaves the table whenever it leaves its sleep: nothing of it stays behind when it moves.
+// (container, offset), so that processes which map it at different addresses, or on different
+// nodes, meet. A waiter sleeps in the table of its own node and leaves it whenever it leaves its
+// sleep: nothing of it stays behind when it moves. A waker tells all nodes when the container is
+// linked. No wake is lost: the waiter reads the word and enters the table without a sleep between;
+// if it read the old value, memory being sequentially consistent, the store comes after, and the
+// waker's message after that.
 #include "ssi/process/futex.h"
 #include "kernel/init.h"
+#include "lib/string.h"
 #include "lib/errno.h"
 #include "lib/node_var.h"
 #include "mm/user.h"
 #include "ssi/cluster/cluster.h"
+#include "ssi/container/container.h"
+#include "ssi/process/messages.h"
 
 #define FUTEX_HASH    64
 #define ROBUST_MAX    2048 // as Linux: a damaged list ends somewhere
@@ -16,9 +23,15 @@
 #define WORD_TID_MASK 0x3fffffffu
 
 struct futex_key {
-    const void *object;
+    const void *object; // space or container of this node
     uint64_t at;
 };
+
+struct message_wake {
+    struct container_id id;
+    uint64_t at;
+    uint32_t count, bitset;
+} PACKED;
 
 struct futex_waiter {
     struct list link;
@@ -37,16 +50,24 @@ static void futex_init(void)
 }
 INIT_STEP(INIT_CORE, futex_init);
 
-static int key_of(struct process *p, uint32_t at, struct futex_key *k)
+// *linked: the container when waiters may be on other nodes, else NULL.
+static int key_of(struct process *p, uint32_t at, struct futex_key *k,
+                  const struct container **linked)
 {
+    *k = (struct futex_key){p->space, at};
+    *linked = NULL;
     if (at & 3)
         return -EINVAL;
+    if (at >= USER_TOP)
+        return -EFAULT;
     struct segment *s = space_find(p->space, at);
-    if (s && s->flags & SEGMENT_SHARED)
-        *k = (struct futex_key){s->object, ((uint64_t)s->index << PAGE_SHIFT) + (at - s->start)};
-    else
-        *k = (struct futex_key){p->space, at};
-    return at < USER_TOP ? 0 : -EFAULT;
+    if (!s || !(s->flags & SEGMENT_SHARED))
+        return 0;
+    k->object = s->object;
+    k->at = ((uint64_t)s->index << PAGE_SHIFT) + (at - s->start);
+    if (container_is_linked(s->object))
+        *linked = s->object;
+    return 0;
 }
 
 static struct list *bucket(const struct futex_key *k)
@@ -76,9 +97,10 @@ int futex_wait(struct process *p, uint32_t at, uint32_t value, uint32_t bitset,
 {
     struct futex_waiter w = {.bitset = bitset};
     uint32_t word;
-    int e = read_word(at, &word);
+    const struct container *linked;
+    int e = read_word(at, &word); // no sleep from its read until this thread is in the table
     if (e == 0)
-        e = key_of(p, at, &w.key); // after the last sleep: the space may have changed
+        e = key_of(p, at, &w.key, &linked);
     if (e < 0)
         return e;
     if (word != value)
@@ -115,11 +137,50 @@ static uint32_t wake_key(const struct futex_key *k, uint32_t count, uint32_t bit
     return n;
 }
 
+void process_on_futex(const struct rpc_in *in)
+{
+    struct message_wake m;
+    if (in->n != sizeof(m)) {
+        cluster_count_add("process: malformed message", 1);
+        rpc_reply(in->from, in->request, -EPROTO, NULL, 0);
+        return;
+    }
+    memcpy(&m, in->bytes, sizeof(m));
+    struct futex_key k = {container_named(&m.id), m.at};
+    uint32_t n = k.object ? wake_key(&k, m.count, m.bitset) : 0;
+    rpc_reply(in->from, in->request, 0, &n, sizeof(n));
+}
+
+// On the other nodes, until `count` are awake. May sleep.
+static uint32_t wake_elsewhere(const struct container *c, uint64_t at, uint32_t count,
+                               uint32_t bitset)
+{
+    struct container_id id = container_id_of(c); // before the first sleep
+    uint32_t woken = 0;
+    for (node_id_t n = cluster_next(NODE_NONE); n != NODE_NONE && woken < count;
+         n = cluster_next(n)) {
+        struct message_wake m = {id, at, count - woken, bitset};
+        uint32_t more;
+        if (n == cluster_self())
+            continue;
+        if (rpc_call(n, MSG_process_futex, &m, sizeof(m), &more, sizeof(more), 0) ==
+            (long)sizeof(more))
+            woken += MIN(more, count - woken);
+    }
+    return woken;
+}
+
 int futex_wake(struct process *p, uint32_t at, uint32_t count, uint32_t bitset)
 {
     struct futex_key k;
-    int e = key_of(p, at, &k);
-    return e < 0 ? e : (int)wake_key(&k, count, bitset);
+    const struct container *linked;
+    int e = key_of(p, at, &k, &linked);
+    if (e < 0)
+        return e;
+    uint32_t woken = wake_key(&k, count, bitset);
+    if (linked && woken < count)
+        woken += wake_elsewhere(linked, k.at, count - woken, bitset);
+    return (int)woken;
 }
 
 int futex_requeue(struct process *p, uint32_t at, uint32_t count, uint32_t to, uint32_t move,
@@ -132,9 +193,10 @@ int futex_requeue(struct process *p, uint32_t at, uint32_t count, uint32_t to, u
     if (compare && word != value)
         return -EAGAIN;
     struct futex_key from, target;
-    e = key_of(p, at, &from);
+    const struct container *linked, *target_linked;
+    e = key_of(p, at, &from, &linked);
     if (e == 0)
-        e = key_of(p, to, &target);
+        e = key_of(p, to, &target, &target_linked);
     if (e < 0)
         return e;
     uint32_t woken = wake_key(&from, count, FUTEX_ANY), moved = 0;
@@ -149,6 +211,9 @@ int futex_requeue(struct process *p, uint32_t at, uint32_t count, uint32_t to, u
         list_append(bucket(&target), &w->link);
         moved++;
     }
+    // Waiters on other nodes are woken instead of moved: they look at the word and wait again.
+    if (linked && woken + moved < (uint64_t)count + move)
+        woken += wake_elsewhere(linked, from.at, UINT32_MAX, FUTEX_ANY);
     return (int)(woken + moved);
 }
 

@@ -56,3 +56,12 @@ def test_children_of_a_dead_node_were_killed():
         a = c.sh(0, 'cat /tmp/a').strip()
         assert f'process {a} lost with node 1' in events
         assert c.sh(2, 'ps | grep -c "sleep 60"').strip() == '1', 'the grep alone'
+
+
+def test_processes_that_share_memory_and_futexes_on_two_nodes(program):
+    with weft.cluster(2, policy='none', add=[program('shared') + ':/opt/shared']) as c:
+        out = c.sh(0, '/opt/shared 600 /tmp/second >/tmp/out & A=$!; '
+                      'while [ ! -s /tmp/second ]; do sleep 0.05; done; read P </tmp/second; '
+                      'for n in 1 0 1; do echo $n >/proc/$P/node || echo bad; sleep 0.2; done; '
+                      'wait $A; cat /tmp/out', 60)
+        assert out == f'turns 1200 sum {599 * 600} status 0\n'
