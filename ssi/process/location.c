@@ -111,7 +111,10 @@ void location_dead(int32_t pid, uint32_t incarnation, node_id_t with)
 {
     const struct location *l = find(pid);
     bool born_here = pid_birth_node(pid) == cluster_self();
-    if (process_find(pid) || (l && l->incarnation > incarnation) ||
+    // What a hand-off has left here, or had begun to make here, does not run and is no life.
+    const struct process *p = process_find(pid);
+    bool lives = p && (p->state != PROCESS_MOVING || p->incarnation > incarnation);
+    if (lives || (l && l->incarnation > incarnation) ||
         (born_here && !pid_in_use(pid)) || (!born_here && cluster_is_member(pid_birth_node(pid))))
         return;
     location_forget(pid);
