@@ -408,6 +408,41 @@ static void dies_with_its_pages(void **state)
     run_one(1, quit, &p);
 }
 
+static void read_until_full(void *arg)
+{
+    struct program *p = arg;
+    uint8_t v;
+    int error = 0;
+    for (uint32_t i = 0; i < PAGES && error == 0; i++)
+        error = touch(p->space, i, false, &v);
+    assert_int_equal(error, -ENOMEM);
+}
+
+// What a node has no room for stays where it is, and follows when there is room.
+static void no_room(void **state)
+{
+    (void)state;
+    struct program p;
+    make(&p, 0);
+    run_one(0, fill, &p);
+    mesh_enter(1);
+    port_frames_limit(100);
+    mesh_enter(0);
+    move(&p, 1);
+    run_one(1, read_until_full, &p);
+    sim_run_for(3 * S);
+    check_all();
+    mesh_enter(0);
+    assert_int_equal(frame_free_count(), frames_at_start[0] - (PAGES - 100));
+    mesh_enter(1);
+    port_frames_limit(0);
+    run_one(1, read_all, &p);
+    sim_run_for(10 * S);
+    mesh_enter(0);
+    assert_int_equal(frame_free_count(), frames_at_start[0]);
+    run_one(1, quit, &p);
+}
+
 static void read_until_lost(void *arg)
 {
     struct program *p = arg;
@@ -748,9 +783,11 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
     const struct CMUnitTest tests[] = {
-        TEST(pages_follow),        TEST(drains_and_home_moves), TEST(drains_much),
-        TEST(dies_with_its_pages), TEST(dies_while_asked),      TEST(back_and_forth),
-        TEST(shared_counters),     TEST(image_and_file),        TEST(deaths_at_random),
+        TEST(pages_follow),   TEST(drains_and_home_moves),
+        TEST(drains_much),    TEST(dies_with_its_pages),
+        TEST(no_room),        TEST(dies_while_asked),
+        TEST(back_and_forth), TEST(shared_counters),
+        TEST(image_and_file), TEST(deaths_at_random),
         TEST(hostile_peer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
