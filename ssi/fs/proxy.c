@@ -22,14 +22,15 @@ struct proxy {
     struct list link; // of this node's proxies
     uint32_t held;    // users that the home counts for this node
     enum remote_kind kind;
-    bool dead;        // its home is gone: -EIO
-    bool own_offset;  // file->offset is the offset, the home's is old
-    bool homing;      // it is on its way home: who needs it waits
-    bool came;        // with a process from another node
-    uint32_t asking;  // requests under way
-    uint32_t exports; // counts the times another node was made a user
-    uint32_t ready;   // counts "ready" messages
-    struct wait_queue changed;
+    bool dead;                 // its home is gone: -EIO
+    bool own_offset;           // file->offset is the offset, the home's is old
+    bool homing;               // it is on its way home: who needs it waits
+    bool came;                 // with a process from another node
+    uint32_t asking;           // requests under way
+    uint32_t exports;          // counts the times another node was made a user
+    uint32_t ready;            // counts "ready" messages
+    struct wait_queue changed; // poll may have: pollers watch it
+    struct wait_queue settled; // nothing is asked any more, or the offset is home
 };
 
 struct proxy_list {
@@ -89,7 +90,7 @@ int64_t proxy_ask(struct file *f, struct file_ask *a, const void *in, void *out,
     long n = rpc_call(f->home, MSG_fs_file, message, ask_bytes, answer, reply_bytes, 0);
     p->asking--;
     if (p->asking == 0)
-        wait_wake_all(&p->changed);
+        wait_wake_all(&p->settled);
     int64_t result = n < 0 ? (n == -ENOMEM ? n : -EIO) : -EIO;
     if (n >= (long)sizeof(*reply)) {
         memcpy(reply, answer, sizeof(*reply));
@@ -142,7 +143,7 @@ static struct inode *local_data(const struct file *f)
 static void await_homing(struct proxy *p)
 {
     while (p->homing)
-        if (wait_sleep(&p->changed, WAIT_FOREVER, 0) < 0)
+        if (wait_sleep(&p->settled, WAIT_FOREVER, 0) < 0)
             break;
 }
 
@@ -499,6 +500,7 @@ struct file *proxy_open(node_id_t home, const struct opened_reply *r, uint32_t f
     p->own_offset = fresh && p->kind == REMOTE_REGULAR;
     p->dead = !cluster_is_member(home);
     wait_init(&p->changed);
+    wait_init(&p->settled);
     list_append(all(), &p->link);
     return f;
 }
@@ -563,13 +565,13 @@ static int offset_home(struct file *f)
         return 0;
     p->homing = true;
     while (p->asking > 0)
-        if (wait_sleep(&p->changed, WAIT_FOREVER, 0) < 0)
+        if (wait_sleep(&p->settled, WAIT_FOREVER, 0) < 0)
             break;
     struct file_ask a = {.op = FILE_SEEK, .offset = f->offset};
     int64_t r = proxy_ask(f, &a, NULL, NULL, &reply);
     p->own_offset = p->own_offset && r < 0;
     p->homing = false;
-    wait_wake_all(&p->changed);
+    wait_wake_all(&p->settled);
     return r < 0 ? -EBUSY : 0;
 }
 

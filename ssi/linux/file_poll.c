@@ -81,6 +81,8 @@ static void poller_end(struct poller *p)
 static int poller_sleep(struct poller *p, uint64_t deadline_ns)
 {
     uint64_t until = linux_deadline_local(deadline_ns);
+    if (thread_current()->asked) // also when something wakes it again and again
+        return -EINTR;
     while (!p->woken) {
         int e = wait_sleep(&p->queue, until, WAIT_INTERRUPTIBLE);
         if (e < 0)
