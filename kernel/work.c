@@ -7,7 +7,7 @@
 #include "lib/node_var.h"
 
 #define WORKERS_MAX  32
-#define IDLE_KEEP_NS (2 * NS_PER_S)
+#define IDLE_KEEP_NS (500 * NS_PER_MS)
 
 struct pool {
     struct list queue;

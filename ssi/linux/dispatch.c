@@ -187,6 +187,10 @@ static void on_interrupted_call(struct task *t, bool sa_restart)
 {
     struct call *c = &t->call;
     c->active = false;
+    if (c->done > 0 && !call_never_restarts(c)) {
+        t->regs->eax = (uint32_t)c->done; // bytes that moved already must not move twice
+        return;
+    }
     if (sa_restart && !call_never_restarts(c)) {
         t->regs->eax = c->number;
         t->regs->eip -= 2; // int 0x80 once more

@@ -82,6 +82,7 @@ def test_sixty_moves_by_the_shell_that_started_it(c, program):
 def test_two_hundred_moves_leave_no_frame_behind(c):
     expected = subprocess.run([f'{weft.BUILD}/user/mgs', '120', '400'], capture_output=True,
                               text=True, check=True).stdout.split()[2]
+    c.sh(0, 'mgs 120 20 >/tmp/mgs & P=$!; echo 1 >/proc/$P/node; wait $P')  # shells grow once
     before = free_frames(c)
     r = c.sh(0, 'mgs 120 400 >/tmp/mgs & P=$!; i=0; '
                 'while [ $i -lt 200 ] && echo $(((i + 1) % 2)) >/proc/$P/node; do i=$((i + 1)); '
