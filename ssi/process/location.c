@@ -114,8 +114,8 @@ void location_dead(int32_t pid, uint32_t incarnation, node_id_t with)
     // What a hand-off has left here, or had begun to make here, does not run and is no life.
     const struct process *p = process_find(pid);
     bool lives = p && (p->state != PROCESS_MOVING || p->incarnation > incarnation);
-    if (lives || (l && l->incarnation > incarnation) ||
-        (born_here && !pid_in_use(pid)) || (!born_here && cluster_is_member(pid_birth_node(pid))))
+    if (lives || (l && l->incarnation > incarnation) || (born_here && !pid_in_use(pid)) ||
+        (!born_here && cluster_is_member(pid_birth_node(pid))))
         return;
     location_forget(pid);
     if (born_here) {
