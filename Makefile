@@ -50,4 +50,5 @@ help:
 	@echo 'make unit        unit tests, native, under sanitizers'
 	@echo 'make explore     all orders of messages over coherence and hand-off'
 	@echo 'make sim         whole clusters in one process, by seed (SEEDS=n FIRST=s)'
+	@echo 'make sim-mutants which planted bugs it finds'
 	@echo 'make clean       takes build/ away'

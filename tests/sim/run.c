@@ -20,6 +20,7 @@
 #include "tests/sim/world.h"
 
 enum {
+    MUTANTS_LEAST = 20, // that the scenarios must find; the explorer finds all of its own
     LINES = 300,
     LINE_BYTES = 200,
     SECONDS_MAX = 120, // of one seed
@@ -120,6 +121,13 @@ static const struct scenario *find(const char *name)
     return NULL;
 }
 
+static void hush(int fd)
+{
+    int nowhere = open("/dev/null", O_WRONLY);
+    dup2(nowhere, fd);
+    close(nowhere);
+}
+
 // Runs one seed; true when it went well.
 static bool run_one(const struct scenario *s, unsigned long long number, char **words)
 {
@@ -133,6 +141,10 @@ static bool run_one(const struct scenario *s, unsigned long long number, char **
         exit(2);
     }
     if (child == 0) {
+#ifdef WEFT_MUTANTS
+        if (!verbose)
+            hush(STDOUT_FILENO), hush(STDERR_FILENO);
+#endif
         signal(SIGALRM, died);
         __sanitizer_set_death_callback(tell_story);
         alarm(option("seconds", SECONDS_MAX));
@@ -146,6 +158,9 @@ static bool run_one(const struct scenario *s, unsigned long long number, char **
         ;
     if (status == 0)
         return true;
+#ifdef WEFT_MUTANTS
+    return false;
+#endif
     printf("    again: build/sim/sim -v %s %llu", running, seed);
     for (char **o = options; *o; o++)
         printf(" %s", *o);
@@ -203,8 +218,8 @@ static void hush_asan(void)
 {
     ucontext_t here;
     volatile bool back = false;
-    int old = dup(STDERR_FILENO), nowhere = open("/dev/null", O_WRONLY);
-    dup2(nowhere, STDERR_FILENO);
+    int old = dup(STDERR_FILENO);
+    hush(STDERR_FILENO);
     getcontext(&here);
     if (!back) {
         ucontext_t saved;
@@ -213,8 +228,47 @@ static void hush_asan(void)
     }
     dup2(old, STDERR_FILENO);
     close(old);
-    close(nowhere);
 }
+
+// ---- planted bugs -------------------------------------------------------------------------------
+
+#ifdef WEFT_MUTANTS
+int mutant_planted;
+
+static const struct {
+    int number;
+    const char *what;
+} mutants[] = {
+#define MUTANT_ROW(number, explorer, what) {number, what},
+#include "tests/explore/mutants.def"
+#undef MUTANT_ROW
+};
+
+// A line for the first seed that does not go well; nothing else is printed.
+static bool mutant_found(int number, const char *what, unsigned long long first)
+{
+    static char *none[] = {NULL};
+    mutant_planted = number;
+    for (unsigned i = 0; i < scenario_count; i++)
+        for (unsigned n = 0; n < scenarios[i].seeds; n++) {
+            if (run_one(&scenarios[i], first + n, none))
+                continue;
+            printf("ok mutant %d, found by %s %llu: %s\n", number, running, seed, what);
+            return true;
+        }
+    printf("not found: mutant %d: %s\n", number, what);
+    return false;
+}
+
+static int run_mutants(unsigned long long first)
+{
+    unsigned found = 0;
+    for (unsigned i = 0; i < ARRAY_SIZE(mutants); i++)
+        found += mutant_found(mutants[i].number, mutants[i].what, first);
+    printf("%u of %zu planted bugs found\n", found, ARRAY_SIZE(mutants));
+    return found < MUTANTS_LEAST;
+}
+#endif
 
 static int usage(void)
 {
@@ -246,6 +300,11 @@ int main(int argc, char **argv)
             return usage();
     }
     hush_asan();
+#ifdef WEFT_MUTANTS
+    if (!argv[optind])
+        return run_mutants(first);
+    mutant_planted = atoi(argv[optind++]);
+#endif
     setvbuf(stdout, NULL, _IOLBF, 0);
     char **word = argv + optind;
     for (char **w = word; *w && w < word + 1; w++)

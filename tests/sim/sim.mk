@@ -30,3 +30,22 @@ $(O)/sim/sim: $(SIM_O)
 .PHONY: sim
 sim: $(O)/sim/sim
 	@$(O)/sim/sim -k tests/sim/seeds.txt -n $(SEEDS) -f $(FIRST)
+
+# The same with planted bugs in the step functions of coherence and hand-off: which of them do the
+# scenarios find? build/sim/mutants NUMBER SCENARIO SEED runs one.
+MUTANT_C := tests/sim/run.c $(shell grep -lw MUTANT -r ssi --include='*.c')
+MUTANT_O := $(MUTANT_C:%.c=$(O)/sim/mutant/%.o)
+
+$(MUTANT_O): $(O)/sim/mutant/%.o: %.c
+	@mkdir -p $(@D)
+	@$(CC) $(filter-out -DWEFT_HOST_TEST,$(HOSTFLAGS)) -fno-omit-frame-pointer -DWEFT_SIM -DWEFT_MUTANTS -MMD -MP -c $< -o $@
+
+$(O)/sim/mutants: $(MUTANT_O) $(filter-out $(MUTANT_C:%.c=$(O)/sim/%.o),$(SIM_O))
+	@echo '  SIM     $@'
+	@$(CC) $(filter-out -DWEFT_HOST_TEST,$(HOSTFLAGS)) $^ -o $@
+
+-include $(MUTANT_O:.o=.d)
+
+.PHONY: sim-mutants
+sim-mutants: $(O)/sim/mutants
+	@$(O)/sim/mutants -f $(FIRST)
