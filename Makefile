@@ -2,6 +2,7 @@
 # Every target works from a clean clone on Debian 12; what is missing is installed by boot/setup.
 
 O ?= build
+MAKEFLAGS += --jobs=$(shell nproc) --no-print-directory
 .DEFAULT_GOAL := all
 include boot/toolchain.mk
 

@@ -9,8 +9,8 @@ HOSTFLAGS := -std=gnu11 -D_GNU_SOURCE -O1 -g -I. $(WARN) -Wno-missing-prototypes
 HEADERS  := $(shell find $(FLOORS) host-tools tests/sim -name '*.h' -o -name '*.def')
 
 .SECONDEXPANSION:
-$(UNIT_BIN): $(O)/unit/%: tests/unit/%.c tests/unit/unit.h tests/unit/env.c lib/libc.c $(HEADERS) \
-    $$(shell sed -n 's,^// links: ,,p' tests/unit/$$*.c)
+$(UNIT_BIN): $(O)/unit/%: tests/unit/%.c $(wildcard tests/unit/*.h) tests/unit/env.c lib/libc.c \
+    $(HEADERS) $$(shell sed -n 's,^// links: ,,p' tests/unit/$$*.c) | $(O)/.toolchain
 	@mkdir -p $(@D)
 	@echo '  UNIT    $@'
 	@$(CC) $(HOSTFLAGS) $< tests/unit/env.c $(shell sed -n 's,^// links: ,,p' $<) -lcmocka -o $@ \
