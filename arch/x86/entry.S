@@ -24,7 +24,10 @@ common:                                     // vector and error code are on the 
     mov %eax, %es
     mov $CPU_GS, %eax
     mov %eax, %gs
-    mov %esp, %eax
+    cmpl $0, user_access_guarded
+    je 1f
+    clac                                    // a program may have set AC, which opens its pages to us
+1:  mov %esp, %eax
     xor %ebp, %ebp
     push %eax
     call trap_dispatch
