@@ -11,6 +11,7 @@
 #include "ssi/container/container.h"
 #include "ssi/migrate/handoff.h"
 #include "ssi/migrate/migrate.h"
+#include "tests/sim/ports/machine.h"
 #include "tests/sim/ports/sim.h"
 #include "tests/sim/users.h"
 #include "tests/sim/world.h"
@@ -290,4 +291,70 @@ void scenario_moves_cut(void)
     world_cut(victim, false);
     world_until(world_together, 90, "the nodes do not come together");
     finish();
+}
+
+// One of the family's nodes dies: children and parents that were there are reported, wherever the
+// others are, and no wait is left hanging.
+void scenario_family_death(void)
+{
+    unsigned nodes = option_between("nodes", 3, 4);
+    begin(nodes, option_between("limit", 1000, 3000));
+    user->forks = option_between("children", 1, 6);
+    unsigned moves = option_between("moves", 0, 12);
+    for (unsigned i = 0; i < moves && !user->gone; i++) {
+        world_run_ms((unsigned)(sim_random() % 10));
+        struct user *u = &users[sim_random() % user_count];
+        unsigned from = u->pid ? user_where(u) : WORLD_MAX;
+        if (from == WORLD_MAX)
+            continue;
+        move_begin(u, from, another(from));
+        if (i + 1 < moves || sim_chance(500))
+            world_until(moved, 60, "a move does not come to an end");
+    }
+    sim_run_for(sim_random() % (5 * NS_PER_MS));
+    for (unsigned i = 0; i < user_count; i++)
+        if (users[i].pid)
+            (void)user_where(&users[i]);
+    world_kill(option_between("victim", 0, nodes - 1));
+    world_until(world_together, 60, "the living do not agree on an epoch");
+    finish();
+    if (world_lives(0))
+        check_file(another(WORLD_MAX));
+}
+
+static bool all_is_there(unsigned i)
+{
+    bool home;
+    world_enter(i);
+    const struct process *p = process_find(user->pid);
+    const struct segment *s = p ? space_find(p->space, USER_DATA) : NULL;
+    return s && container_pages_only_here(s->object, &home) > 0 && home;
+}
+
+static unsigned drained_to;
+
+static bool drained(void)
+{
+    return all_is_there(drained_to) && world_frames_used(0) <= frames_before[0] + 1;
+}
+
+// Some time after a move nothing of the memory depends on the node that was left: its death
+// changes nothing.
+void scenario_moves_drained(void)
+{
+    unsigned nodes = option_between("nodes", 3, 4);
+    machine_step_ns_max = 2 * NS_PER_MS;
+    world_open(nodes, "");
+    for (unsigned i = 0; i < nodes; i++)
+        frames_before[i] = world_frames_used(i);
+    user = user_start(0, option_between("pages", 1, 12), option_between("limit", 1000, 4000));
+    world_run_ms((unsigned)(sim_random() % 1000));
+    drained_to = another(0);
+    move_begin(user, 0, drained_to);
+    world_until(moved, 60, "the move does not come to an end");
+    EXPECT(mover.result == 0 && !user->gone);
+    world_until(drained, 10, "the pages do not follow");
+    world_kill(0);
+    finish();
+    EXPECT(user->gone && user->done == user->limit && !user_reported_dead(user));
 }

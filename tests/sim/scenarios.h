@@ -10,4 +10,6 @@ void scenario_share_death(void);
 void scenario_moves(void); // moves.c
 void scenario_moves_fault(void);
 void scenario_moves_cut(void);
+void scenario_moves_drained(void);
 void scenario_family(void);
+void scenario_family_death(void);

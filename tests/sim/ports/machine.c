@@ -11,9 +11,10 @@
 #include "tests/sim/ports/ports.h"
 #include "tests/sim/ports/sim.h"
 
-#define INSTRUCTION_NS_MAX 20000u // a step stands for a stretch of a program
-#define SPIN_NS            NS_PER_MS
-#define FLAGS_USER         0x202u
+#define SPIN_NS    NS_PER_MS
+#define FLAGS_USER 0x202u
+
+uint32_t machine_step_ns_max = 20000;
 
 bool (*arch_on_page_fault)(const struct arch_fault *f, struct arch_regs *r);
 void (*arch_on_exception)(unsigned vector, struct arch_regs *r);
@@ -193,7 +194,7 @@ void arch_user_enter(struct arch_regs *from)
         ASSERT((regs.cs & 3) == 3);
         machine_programs[program]->step(&regs);
         arch_on_user_return(&regs);
-        sim_thread_spend(1 + sim_random() % INSTRUCTION_NS_MAX);
+        sim_thread_spend(1 + sim_random() % machine_step_ns_max);
         arch_on_user_return(&regs); // an interrupt found it there
     }
 }

@@ -21,6 +21,8 @@ struct machine_program {
     void (*step)(struct arch_regs *r);
 };
 
+extern uint32_t machine_step_ns_max; // a step stands for a stretch of a program
+
 // eip says which program runs: that of number eip >> 12 from MACHINE_TEXT on.
 #define MACHINE_TEXT 0x08048000u
 extern const struct machine_program *const machine_programs[];
