@@ -10,11 +10,18 @@
 #define ROUNDS_MAX     1000 // pages may be taken away between fault and copy, but not for ever
 
 typedef struct space *(*current_fn)(void);
+typedef void (*lost_fn)(void);
 NODE_VAR(current_fn, current_space);
+NODE_VAR(lost_fn, current_lost);
 
 void user_set_current(struct space *(*current)(void))
 {
     node(current_space) = current;
+}
+
+void user_set_lost(void (*lost)(void))
+{
+    node(current_lost) = lost;
 }
 
 static struct space *current(void)
@@ -62,6 +69,10 @@ int user_fault_in(uint32_t user, size_t n, bool write)
         int error = space_fault(s, at, write ? PROT_W : PROT_R);
         if (error == -EACCES)
             error = -EFAULT;
+        if (error == -EHOSTDOWN && at == first && node(current_lost)) {
+            node(current_lost)();
+            error = -EINTR;
+        }
         if (error < 0)
             return at == first ? error : 0;
     }

@@ -9,6 +9,9 @@ struct space;
 
 // Who is current is known above: set once at init. NULL from it: no user memory, all is -EFAULT.
 void user_set_current(struct space *(*current)(void));
+// Called when a page of the current space went down with a node: who is current must end, however
+// the copy goes on (it ends with -EINTR). Set once at init.
+void user_set_lost(void (*lost)(void));
 
 size_t user_copy_in(void *to, uint32_t user, size_t n);          // bytes copied
 size_t user_copy_out(uint32_t user, const void *from, size_t n); // bytes copied

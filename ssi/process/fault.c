@@ -86,6 +86,13 @@ static void out_of_memory(struct task *t)
         (void)wait_for_ns(OOM_WAIT_NS, 0);
 }
 
+static void current_lost(void)
+{
+    struct task *t = task_current();
+    if (t)
+        lost(t);
+}
+
 static bool on_page_fault(const struct arch_fault *f, struct arch_regs *r)
 {
     struct task *t = task_current();
@@ -199,5 +206,6 @@ static void fault_init(void)
     arch_on_page_fault = on_page_fault;
     arch_on_exception = on_exception;
     user_set_current(current_space);
+    user_set_lost(current_lost);
 }
 INIT_STEP(INIT_PROCESS, fault_init);

@@ -166,7 +166,8 @@ static void on_epoch(const struct epoch_change *c)
             if (!is_gone(c, l->node))
                 continue;
             if (pid_birth_node(l->pid) == cluster_self() && !process_find(l->pid)) {
-                cluster_event("process %d lost with node %u", l->pid, l->node);
+                // A parent may still see what a hand-off had imported there and is thrown away.
+                relatives_lost(l->pid, l->node);
                 pid_put(l->pid);
                 (void)init_child_ended(l->pid, SIGKILL);
             }

@@ -155,11 +155,17 @@ static void finish(void)
             user_note(&users[i]);
         fail("a process neither ends nor is reported dead");
     }
+    world_run_ms(1000); // the words of it travel
     for (const struct user *u = users; u < users + user_count; u++) {
         user_note(u);
-        bool dead = user_reported_dead(u);
-        EXPECT(!u->gone || !dead || (u->status & 0x7f) != 0);
-        EXPECT(dead || !u->gone || (u->status == USER_DONE << 8 && u->done == u->limit));
+        bool well = u->status == USER_DONE << 8 && u->done == u->limit;
+        bool dead = user_reported_dead(u) || (u->told && (u->status & 0x7f));
+        EXPECT(!u->gone || well || dead);
+        // Its end may be known only where it happened, or at its birth node: who is left may think
+        // that it was lost there.
+        bool hearsay = u->told || world_reborn((unsigned)u->pid / PID_PER_NODE) ||
+                       (u->seen < WORLD_MAX && world_reborn(u->seen));
+        EXPECT(!u->gone || !well || !dead || hearsay);
     }
 }
 

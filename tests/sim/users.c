@@ -22,9 +22,14 @@ bool init_child_ended(int32_t pid, int status)
 {
     note("process %d ended with %d", pid, status);
     for (unsigned i = 0; i < user_count; i++) {
-        if (users[i].pid != pid)
+        // When a child's node dies between its end and the word that it was waited for, its birth
+        // node reports it lost on top.
+        if (users[i].pid != pid || users[i].told)
             continue;
         // The birth node's PID 1 hears of every end elsewhere, too.
+        // And of its loss, if its node dies before the word of its end is out.
+        if (users[i].gone && status == 9)
+            continue;
         if (users[i].gone && users[i].status != status)
             fail("process %d ended twice, with %d and %d", pid, users[i].status, status);
         users[i].gone = true;
@@ -222,7 +227,9 @@ bool user_is_over(const struct user *u)
     // Who went down with the node of its birth is at most a hint elsewhere, which may be old.
     unsigned birth = (unsigned)u->pid / PID_PER_NODE;
     bool unknown = u->seen == birth && !u->left && world_reborn(birth);
-    return u->gone || user_reported_dead(u) || unknown;
+    // A zombie whose parent died is nobody's news.
+    bool unmissed = u->parent >= 0 && (u->done == u->limit || u->pid == 0);
+    return u->gone || user_reported_dead(u) || unknown || unmissed;
 }
 
 void user_note(const struct user *u)
