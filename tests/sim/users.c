@@ -32,6 +32,7 @@ bool init_child_ended(int32_t pid, int status)
             continue;
         if (users[i].gone && users[i].status != status)
             fail("process %d ended twice, with %d and %d", pid, users[i].status, status);
+        users[i].seen = users[i].gone ? users[i].seen : world_here();
         users[i].gone = true;
         users[i].status = status;
     }
