@@ -28,4 +28,4 @@ include tests/lint/lint.mk
 # Everything a change must pass, in less than 25 minutes; the last line counts.
 .PHONY: test
 test: all host-tools $(USER_BIN) $(UNIT_BIN) $(O)/host/switch
-	@tests/run $(O) lint unit explore sim lab cluster
+	@tests/run $(O) lint unit explore sim lab reproducible cluster
