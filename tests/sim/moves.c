@@ -8,6 +8,7 @@
 #include <string.h>
 #include "lib/errno.h"
 #include "mm/heap.h"
+#include "ssi/cluster/link_priv.h"
 #include "ssi/container/container.h"
 #include "ssi/migrate/handoff.h"
 #include "ssi/migrate/migrate.h"
@@ -15,6 +16,11 @@
 #include "tests/sim/ports/sim.h"
 #include "tests/sim/users.h"
 #include "tests/sim/world.h"
+
+enum {
+    HEAP_STAYS = 1536, // less than a ghost
+    HINT_STAYS = 128
+};
 
 struct mover {
     int32_t pid;
@@ -26,6 +32,7 @@ struct mover {
 static struct mover mover;
 static struct user *user;
 static uint32_t frames_before[WORLD_MAX];
+static size_t heap_before[WORLD_MAX];
 
 static void move(void *arg)
 {
@@ -58,8 +65,10 @@ static unsigned another(unsigned than)
 static void begin(unsigned nodes, uint32_t limit)
 {
     world_open(nodes, option("drain", sim_chance(700)) ? "" : "drain=off");
-    for (unsigned i = 0; i < nodes; i++)
+    for (unsigned i = 0; i < nodes; i++) {
         frames_before[i] = world_frames_used(i);
+        heap_before[i] = world_heap_used(i);
+    }
     user = user_start(0, option_between("pages", 1, 12), limit);
     user->node = 0;
 }
@@ -82,10 +91,27 @@ static bool frames_back(void *arg UNUSED)
     return true;
 }
 
+// Hints of where processes were may stay, and what the network happens to hold.
+static void heap_end(void)
+{
+    for (unsigned i = 0; i < world_count(); i++) {
+        if (!world_lives(i))
+            continue;
+        long more = (long)(world_heap_used(i) - heap_before[i]);
+        while (more > (long)LINK_FRAME_MAX)
+            more -= (long)LINK_FRAME_MAX; // a link has two connections for a while
+        if (more > HEAP_STAYS + HINT_STAYS * (long)user_count)
+            fail("node %u keeps %ld bytes of heap", i, more);
+    }
+}
+
 static void frames_end(void)
 {
-    if (sim_run(clock_now_ns() + 20 * NS_PER_S, frames_back, NULL))
+    if (sim_run(clock_now_ns() + 20 * NS_PER_S, frames_back, NULL)) {
+        world_run_ms(3000);
+        heap_end();
         return;
+    }
     for (unsigned i = 0; i < world_count(); i++) {
         static char text[4096];
         struct text t;
@@ -351,8 +377,10 @@ void scenario_moves_drained(void)
     unsigned nodes = option_between("nodes", 3, 4);
     machine_step_ns_max = 2 * NS_PER_MS;
     world_open(nodes, "");
-    for (unsigned i = 0; i < nodes; i++)
+    for (unsigned i = 0; i < nodes; i++) {
         frames_before[i] = world_frames_used(i);
+        heap_before[i] = world_heap_used(i);
+    }
     user = user_start(0, option_between("pages", 1, 12), option_between("limit", 1000, 4000));
     world_run_ms((unsigned)(sim_random() % 1000));
     drained_to = another(0);

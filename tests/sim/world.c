@@ -8,6 +8,7 @@
 #include "kernel/settings.h"
 #include "kernel/thread.h"
 #include "lib/log.h"
+#include "mm/heap.h"
 #include "ssi/cluster/cluster_priv.h"
 #include "ssi/container/container.h"
 #include "tests/sim/ports/machine.h"
@@ -287,6 +288,15 @@ bool world_together(void)
     if (was)
         sim_node_enter(was);
     return in == living;
+}
+
+size_t world_heap_used(unsigned i)
+{
+    struct sim_node *was = sim_node_current();
+    world_enter(i);
+    size_t used = heap_bytes_used();
+    sim_node_enter(was);
+    return used;
 }
 
 uint32_t world_frames_used(unsigned i)

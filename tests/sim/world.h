@@ -38,6 +38,8 @@ void world_run_ms(unsigned ms);
 void world_until(bool (*done)(void), unsigned seconds, const char *what);
 bool world_together(void); // the living are members of one epoch, and nobody else is
 
+// Bytes of the heap in use on node i.
+size_t world_heap_used(unsigned i);
 // Frames that pages of containers hold on node i.
 uint32_t world_frames_used(unsigned i);
 void world_story(void);                   // every node's counters, into the log
