@@ -5,6 +5,7 @@
 #include "kernel/klog.h"
 #include "kernel/settings.h"
 #include "kernel/thread.h"
+#include "kernel/trace.h"
 #include "lib/assert.h"
 #include "lib/fmt.h"
 #include "lib/node_var.h"
@@ -38,6 +39,16 @@ static void say_stack(void)
         const char *name = symbol_find(pcs[i], &offset);
         say("  %08lx %s+0x%lx", (unsigned long)pcs[i], name ? name : "?", (unsigned long)offset);
     }
+}
+
+static void say_trace_tail(void)
+{
+    static char tail[1600];
+    struct text t;
+    text_init(&t, tail, sizeof(tail));
+    trace_show_last(&t, 20);
+    for (char *line = tail, *end; (end = strchr(line, '\n')) != NULL; line = end + 1)
+        say("  %.*s", (int)(end - line), line);
 }
 
 static void say_log_tail(void)
@@ -78,6 +89,7 @@ void panic(const char *format, ...)
     say("node %s, cpu %u, thread %s, %u us after boot", id ? id : "?", arch_cpu_id(),
         t ? t->name : "none", (unsigned)(arch_clock_ns() / 1000));
     say_stack();
+    say_trace_tail();
     say_log_tail();
     arch_exit(PANIC_STATUS);
 }

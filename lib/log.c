@@ -3,6 +3,8 @@
 #include "lib/fmt.h"
 
 void (*log_sink)(enum log_level level, const char *line);
+void (*trace_sink)(const char *what, const char *from, const char *to, uint32_t about,
+                   uint32_t which);
 
 void log_line(enum log_level level, const char *room, const char *format, ...)
 {

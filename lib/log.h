@@ -21,3 +21,16 @@ void log_line(enum log_level level, const char *room, const char *format, ...) P
 #define log_warn(room, ...)  log_line(LOG_WARN, room, __VA_ARGS__)
 #define log_info(room, ...)  log_line(LOG_INFO, room, __VA_ARGS__)
 #define log_debug(room, ...) log_line(LOG_DEBUG, room, __VA_ARGS__)
+
+// The trace: state changes of protocols. The sink is NULL while nobody keeps them. All strings are
+// literals; `about` and `which` are numbers that tell what changed: a pid and an attempt, a
+// container and a page.
+extern void (*trace_sink)(const char *what, const char *from, const char *to, uint32_t about,
+                          uint32_t which);
+
+static inline void trace_state(const char *what, const char *from, const char *to, uint32_t about,
+                               uint32_t which)
+{
+    if (trace_sink && from != to)
+        trace_sink(what, from, to, about, which);
+}

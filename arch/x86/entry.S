@@ -26,7 +26,7 @@ common:                                     // vector and error code are on the 
     mov %eax, %gs
     cmpl $0, user_access_guarded
     je 1f
-    clac                                    // a program may have set AC, which opens its pages to us
+    clac                                    // a program may have set AC: it would open its pages
 1:  mov %esp, %eax
     xor %ebp, %ebp
     push %eax

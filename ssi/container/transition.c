@@ -7,6 +7,7 @@
 #include "lib/assert.h"
 #include "lib/errno.h"
 #include "lib/node_var.h"
+#include "lib/log.h"
 #include "lib/string.h"
 #include "mm/heap.h"
 #include "ssi/cluster/cluster.h"
@@ -186,6 +187,8 @@ static void home_step(struct container *c, uint32_t index, struct coh_home *h,
         env.lost = *lost;
     bool busy = coh_home_is_busy(h);
     coh_home_step(h, &env, in, &out);
+    trace_state("home", coh_home_state_name(out.was), coh_home_state_name(out.is), c->id.number,
+                index);
     refused(&out);
     l->busy += coh_home_is_busy(h);
     l->busy -= busy;
@@ -358,6 +361,7 @@ static void holder_step(struct container *c, uint32_t index, const struct coh_ms
     env.asked_elsewhere = (p & PAGE_FORMER) && cluster_is_member(c->link->former);
     env.accept = k->frame != FRAME_NONE && record_make(c, index);
     coh_holder_step(&h, &env, in, &out);
+    trace_state("page", coh_held_name(out.was), coh_held_name(out.is), c->id.number, index);
     refused(&out);
     count(c, in, &out);
     effects(c, index, &h, &out, k, in->kind == COH_MOVED && !(in->flags & COH_PUSH));

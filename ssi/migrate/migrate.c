@@ -78,6 +78,8 @@ void departure_event(struct departure *d, struct handoff_event *in)
         cluster_count_add("migrate: no such event at the source", 1);
         return;
     }
+    trace_state("source", handoff_state_word(out.was), handoff_state_word(out.is), (uint32_t)d->pid,
+                d->step.attempt);
     bool drop = out.is != out.was && fault_enter(true, (enum handoff_state)out.is);
     // Sends before effects that free what they are made of; both in one stretch of the lock.
     if (drop)
@@ -100,6 +102,8 @@ static void arrival_step(struct arrival *a, struct handoff_event *in, const stru
         arrival_over(a);
         return;
     }
+    trace_state("target", handoff_state_word(out.was), handoff_state_word(out.is), (uint32_t)a->pid,
+                a->step.attempt);
     bool drop = out.is != out.was && fault_enter(false, (enum handoff_state)out.is);
     if (drop)
         timer_set(&a->repair, clock_now_ns() + FAULT_REPAIR_NS);

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
-// /proc/cluster/lock: the longest stretch of kernel code of this node, and who it was. It may not
-// pass 64 pages' work or 100 000 instructions (PROTOCOLS 1).
+// What the floors below have to tell of this node. /proc/cluster/lock: the longest stretch of
+// kernel code, and who it was; it may not pass 64 pages' work or 100 000 instructions (PROTOCOLS
+// 1). /proc/cluster/trace: the newest state changes of protocols.
 #include "kernel/init.h"
+#include "kernel/trace.h"
 #include "ssi/cluster/cluster.h"
 #include "ssi/linux/dispatch.h"
 #include "ssi/process/procfs.h"
@@ -20,8 +22,9 @@ static void lock_show(struct text *t)
         text_add(t, "until it slept\n");
 }
 
-static void lock_start(void)
+static void reports_start(void)
 {
     procfs_cluster_file("lock", lock_show, NULL);
+    procfs_cluster_file("trace", trace_show, NULL);
 }
-INIT_STEP(INIT_PROCESS, lock_start);
+INIT_STEP(INIT_PROCESS, reports_start);
