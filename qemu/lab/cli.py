@@ -329,7 +329,8 @@ def add_up(p):
                    help='number of nodes (2)')
     p.add_argument('--smp', type=int, default=1, metavar='K', help='CPUs of each node (1)')
     p.add_argument('--mem', default='128', metavar='M', help='memory of each node, MiB (128)')
-    p.add_argument('--nic', default='e1000', metavar='MODEL', help='network card: e1000 (default), virtio-net-pci, rtl8139')
+    p.add_argument('--nic', default='e1000', metavar='MODEL',
+                   help='network card: e1000 (default), virtio-net-pci, rtl8139')
     p.add_argument('--cpu', default='qemu32', metavar='MODEL', help='CPU model (qemu32)')
     p.add_argument('--boot', choices=['kernel', 'iso', 'pxe'], default='kernel',
                    help='how the nodes boot; iso and pxe come with issue 3')
