@@ -57,6 +57,15 @@ $(O)/weft.iso: $(O)/weft.elf $(O)/weft.img boot/make-iso boot/grub/early.cfg boo
 	@boot/make-iso $@ $(O)/weft.iso.elf $(O)/weft.img
 	@rm -f $(O)/weft.iso.elf
 
+# A directory to boot from by PXE. make pxe SETTINGS='session=7 nodes=3'
+.PHONY: pxe
+pxe: $(O)/weft.elf $(O)/weft.img
+	@$(CROSS)objcopy --strip-debug $(O)/weft.elf $(O)/weft.pxe.elf
+	@echo '  PXE     $(O)/pxe'
+	@boot/make-pxe $(O)/pxe $(O)/weft.pxe.elf $(O)/weft.img '$(SETTINGS)'
+	@rm -f $(O)/weft.pxe.elf
+	@echo 'serve it: dnsmasq --no-daemon --conf-file=$(O)/pxe/dnsmasq.conf --interface=eth1'
+
 # One file that boots straight into a program: kernel and boot archive in one ELF, for -kernel, GRUB
 # and iPXE. make image APP=FILE [ARGS='WORDS'] [POLICY=FILE] [SETTINGS='WORDS'] [NAME=NAME]
 NAME  ?= $(basename $(notdir $(APP)))
