@@ -48,6 +48,8 @@ help:
 	@echo 'make test        everything a change must pass; ends with N passed, N failed'
 	@echo 'make check       format and lints'
 	@echo 'make iso         build/weft.iso, boots by GRUB from CD or disk'
+	@echo 'make pxe         build/pxe/, a directory to serve by DHCP and TFTP or HTTP'
+	@echo 'make image       APP=FILE [ARGS=..] [POLICY=FILE]: one file that boots into a program'
 	@echo 'make unit        unit tests, native, under sanitizers'
 	@echo 'make explore     all orders of messages over coherence and hand-off'
 	@echo 'make sim         whole clusters in one process, by seed (SEEDS=n FIRST=s)'

@@ -56,3 +56,31 @@ $(O)/weft.iso: $(O)/weft.elf $(O)/weft.img boot/make-iso boot/grub/early.cfg boo
 	@echo '  ISO     $@'
 	@boot/make-iso $@ $(O)/weft.iso.elf $(O)/weft.img
 	@rm -f $(O)/weft.iso.elf
+
+# A directory to boot from by PXE. make pxe SETTINGS='session=7 nodes=3'
+.PHONY: pxe
+pxe: $(O)/weft.elf $(O)/weft.img
+	@$(CROSS)objcopy --strip-debug $(O)/weft.elf $(O)/weft.pxe.elf
+	@echo '  PXE     $(O)/pxe'
+	@boot/make-pxe $(O)/pxe $(O)/weft.pxe.elf $(O)/weft.img '$(SETTINGS)'
+	@rm -f $(O)/weft.pxe.elf
+	@echo 'serve it: dnsmasq --no-daemon --conf-file=$(O)/pxe/dnsmasq.conf --interface=eth1'
+
+# One file that boots straight into a program: kernel and boot archive in one ELF, for -kernel, GRUB
+# and iPXE. make image APP=FILE [ARGS='WORDS'] [POLICY=FILE] [SETTINGS='WORDS'] [NAME=NAME]
+NAME  ?= $(basename $(notdir $(APP)))
+IMAGE := $(O)/image/$(NAME)
+
+.PHONY: image
+image: $(O)/weft.elf $(O)/weft.img $(O)/host/mkarchive $(O)/host/weftc
+	@[ -n '$(APP)' ] || { echo "usage: make image APP=FILE [ARGS='WORDS'] [POLICY=FILE]" >&2; exit 1; }
+	@[ '$(NAME)' != weft ] || { echo 'make image: build/weft.elf is the kernel; give NAME=' >&2; exit 1; }
+	@mkdir -p $(O)/image
+	@echo '  IMAGE   $(O)/$(NAME).elf'
+	@boot/make-image $(O) $(IMAGE) '$(APP)' '$(POLICY)' '$(SETTINGS)' $(ARGS)
+	@$(CROSS)gcc -c $(IMAGE).S -o $(IMAGE).o
+	@$(KERNEL_LINK) $(KERNEL_O) $(O)/kernel/symbols.o $(IMAGE).o $(KERNEL_LIBS) -o $(IMAGE).elf
+	@$(CROSS)nm -n $(IMAGE).elf | $(O)/host/symtab | cmp - $(O)/kernel/symbols.S || \
+	    { echo 'make image: the archive has moved the kernel' >&2; exit 1; }
+	@$(CROSS)objcopy --strip-debug $(IMAGE).elf $(O)/$(NAME).elf
+	@rm -f $(IMAGE).elf $(IMAGE).o $(IMAGE).S $(IMAGE).wpb

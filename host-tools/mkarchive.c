@@ -15,10 +15,12 @@
 
 #define KEY_BYTES_MIN      16
 #define SETTINGS_BYTES_MAX 4096
+#define APP_BYTES_MAX      4096
 
 static const char usage[] =
     "usage: mkarchive -o OUT [--base ARCHIVE] [--root DIR]... [--file HOSTPATH:PATH]...\n"
     "                 [--policy FILE.wpb|none] [--key FILE] [--settings \"WORDS\"]...\n"
+    "                 [--app WORD]...\n"
     "       mkarchive --list ARCHIVE\n"
     "Builds a boot archive for Weft.\n"
     "  -o OUT                the archive to write\n"
@@ -28,6 +30,7 @@ static const char usage[] =
     "  --policy FILE.wpb     policy blob from weftc; none takes the base's out\n"
     "  --key FILE            cluster key: at least 16 secret bytes; its SHA-256 is the key\n"
     "  --settings \"WORDS\"    words as on the kernel command line; added behind the base's\n"
+    "  --app WORD            runs in place of the shells: first its path, then each argument\n"
     "  --list ARCHIVE        check an archive and say what is in it\n"
     "A later file of the same path takes the place of an earlier one. Owners are 0:0, permissions\n"
     "those of the files, times SOURCE_DATE_EPOCH or 0.\n";
@@ -37,6 +40,7 @@ struct plan {
     struct bytes policy;
     struct bytes key;
     struct bytes settings;
+    struct bytes app;
 };
 
 static struct bytes copy_of(const void *at, size_t size)
@@ -83,6 +87,7 @@ static void take_base(struct plan *p, const char *path)
     take_part(&a, ARCHIVE_POLICY, &p->policy);
     take_part(&a, ARCHIVE_KEY, &p->key);
     take_part(&a, ARCHIVE_SETTINGS, &p->settings);
+    take_part(&a, ARCHIVE_PROGRAM, &p->app);
     free(b.at);
 }
 
@@ -153,6 +158,18 @@ static void take_settings(struct plan *p, const char *words)
     free(all);
 }
 
+static void take_app(struct plan *p, const char *word)
+{
+    size_t size = strlen(word) + 1;
+    if (p->app.size == 0 && word[0] != '/')
+        host_fail("--app %s: the program's path begins with /", word);
+    if (p->app.size + size > APP_BYTES_MAX)
+        host_fail("--app: more than %d bytes", APP_BYTES_MAX);
+    p->app.at = host_grow(p->app.at, p->app.size + size);
+    memcpy(p->app.at + p->app.size, word, size);
+    p->app.size += size;
+}
+
 struct builder {
     struct archive_header header;
     struct archive_row rows[ARCHIVE_PARTS_MAX];
@@ -190,6 +207,7 @@ static struct bytes build(struct plan *p, uint32_t mtime)
     add_part(&b, ARCHIVE_POLICY, p->policy);
     add_part(&b, ARCHIVE_KEY, p->key);
     add_part(&b, ARCHIVE_SETTINGS, p->settings);
+    add_part(&b, ARCHIVE_PROGRAM, p->app);
     b.header.bytes = (uint32_t)b.out.size;
     b.header.crc32c = archive_header_crc(&b.header, b.rows);
     memcpy(b.out.at, &b.header, sizeof(b.header));
@@ -232,6 +250,7 @@ enum option_code {
     OPT_POLICY,
     OPT_KEY,
     OPT_SETTINGS,
+    OPT_APP,
     OPT_LIST,
     OPT_HELP,
 };
@@ -243,6 +262,7 @@ static const struct option options[] = {
     {"policy", required_argument, NULL, OPT_POLICY},
     {"key", required_argument, NULL, OPT_KEY},
     {"settings", required_argument, NULL, OPT_SETTINGS},
+    {"app", required_argument, NULL, OPT_APP},
     {"list", required_argument, NULL, OPT_LIST},
     {"help", no_argument, NULL, OPT_HELP},
     {0},
@@ -268,6 +288,9 @@ static void take_option(struct plan *p, int option, const char *argument)
         break;
     case OPT_SETTINGS:
         take_settings(p, argument);
+        break;
+    case OPT_APP:
+        take_app(p, argument);
         break;
     case OPT_LIST:
         list(argument);

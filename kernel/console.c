@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Console, exec port, and the log's way out: every line goes to the ring (for /dev/kmsg and
-// panics), those up to LOG_INFO also to the console.
+// panics), those up to LOG_INFO also to the console (errors only, when it is a program's).
 #include "kernel/console.h"
 #include "arch/x86/uart.h"
 #include "kernel/console_priv.h"
@@ -16,6 +16,7 @@
 NODE_VAR(char, ring[RING_BYTES]);
 NODE_VAR(uint64_t, ring_end); // bytes ever written
 NODE_VAR(bool, exec_port);
+NODE_VAR(bool, quiet); // only errors go to the console
 
 void (*console_on_input)(const uint8_t *bytes, size_t n);
 void (*port2_on_input)(const uint8_t *bytes, size_t n);
@@ -46,7 +47,7 @@ static void log_to_node(enum log_level level, const char *line)
                       (unsigned)(us % 1000000), line);
     size_t length = MIN((size_t)n, sizeof(stamped) - 1);
     ring_add(stamped, length);
-    if (level <= LOG_INFO) {
+    if (level <= (node(quiet) ? LOG_ERROR : LOG_INFO)) {
         console_write(stamped, length - 1);
         console_write("\r\n", 2);
     }
@@ -68,6 +69,11 @@ void console_start(void)
     (void)uart_init(UART_COM1);
     node(exec_port) = uart_init(UART_COM2);
     log_sink = log_to_node;
+}
+
+void console_set_quiet(void)
+{
+    node(quiet) = true;
 }
 
 void console_listen(void)

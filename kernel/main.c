@@ -39,6 +39,14 @@ static void archive_find(const struct bootinfo *info)
         log_error("boot", "no boot archive: give build/weft.img as a module");
 }
 
+// The console is then its standard input and output.
+static bool has_program(void)
+{
+    const void *part;
+    size_t bytes;
+    return node(archive_found) && archive_part(&node(archive), ARCHIVE_PROGRAM, &part, &bytes);
+}
+
 static void settings_read(const struct bootinfo *info)
 {
     const void *part;
@@ -62,9 +70,11 @@ void kernel_main(const struct bootinfo *info)
     mm_start(info);
     arch_start_clock();
     console_start();
+    archive_find(info);
+    if (has_program())
+        console_set_quiet();
     log_info("boot", "Weft, loaded by %s; %u MiB of RAM, %u MiB free", info->loader,
              frame_total_count() >> 8, frame_free_count() >> 8);
-    archive_find(info);
     settings_read(info);
     thread_scheduler_init();
     console_listen();

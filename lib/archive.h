@@ -22,6 +22,9 @@
 #define ARCHIVE_POLICY   ARCHIVE_KIND('P', 'L', 'C', 'Y') // policy blob (sched/policy/blob.h)
 #define ARCHIVE_KEY      ARCHIVE_KIND('C', 'K', 'E', 'Y') // cluster key, 32 bytes
 #define ARCHIVE_SETTINGS ARCHIVE_KIND('S', 'E', 'T', 'T') // words as on the command line, no NUL
+#define ARCHIVE_PROGRAM                                                                            \
+    ARCHIVE_KIND('A', 'P', 'P', 'L') // argv to run in place of the shell:
+                                     // a path, arguments; each NUL-ended
 
 struct archive_header {
     uint8_t magic[8];

@@ -33,6 +33,8 @@ struct multiboot_range {
 
 void arch_boot(uint32_t magic, uint32_t multiboot_at) NORETURN;
 
+extern char boot_archive_start[], boot_archive_end[]; // boot/kernel.ld
+
 static struct bootinfo info;
 static char command_line[2048];
 
@@ -73,6 +75,16 @@ static void modules_read(const struct multiboot *m)
             info.module[info.module_count++] = (struct boot_range){list[i].start, list[i].end};
 }
 
+// The archive that `make image` links behind the kernel is the first module: it is kept like one,
+// and an archive that a loader brings takes its place.
+static void linked_archive_add(void)
+{
+    uint32_t start = (uint32_t)boot_archive_start - KERNEL_BASE;
+    uint32_t end = (uint32_t)boot_archive_end - KERNEL_BASE;
+    if (start < end)
+        info.module[info.module_count++] = (struct boot_range){start, end};
+}
+
 static uint64_t ram_end(void)
 {
     uint64_t end = 0;
@@ -86,6 +98,7 @@ void arch_boot(uint32_t magic, uint32_t multiboot_at)
     cpu_detect();
     descriptors_init();
     cpu_init();
+    linked_archive_add();
     if (magic == LOADER_MAGIC) {
         const struct multiboot *m = at(multiboot_at);
         memory_map_read(m);

@@ -18,6 +18,7 @@ import tty
 
 from . import wire
 from .cluster import BUILD, NODES_MAX, ROOT
+from .loader import PXE_NODES_MAX
 
 COMMAND_BYTES_MAX = 65536
 RUNTIME_FILES = ('console', 'qemu')
@@ -82,7 +83,8 @@ def relay(s):
 def clean(directory):
     """What an earlier cluster left here."""
     for name in os.listdir(directory):
-        known = name in ('weft.img', 'policy.wpb', 'switch.log', 'daemon.log', 'pid', 'run')
+        known = name in ('weft.img', 'policy.wpb', 'switch.log', 'loader.log', 'daemon.log', 'pid',
+                         'run')
         if known or (name.startswith('node') and name.split('.')[-1] in RUNTIME_FILES):
             os.unlink(os.path.join(directory, name))
 
@@ -117,8 +119,8 @@ def start_daemon(directory):
 # -- verbs
 
 def verb_up(a):
-    if a.boot != 'kernel':
-        raise Refused(f'--boot {a.boot} comes with issue 3; today nodes boot with --boot kernel')
+    if a.boot == 'pxe' and a.nodes > PXE_NODES_MAX:
+        raise Refused(f'--boot pxe: at most {PXE_NODES_MAX} nodes, not {a.nodes}')
     for pair in a.add:
         if ':' not in pair:
             raise Refused(f'--add {pair}: is not HOSTPATH:PATH')
@@ -130,7 +132,7 @@ def verb_up(a):
     options = {
         'nodes': a.nodes, 'smp': a.smp, 'mem': a.mem, 'nic': a.nic, 'cpu': a.cpu,
         'policy': a.policy, 'add': a.add, 'append': a.append, 'append_node': a.append_node,
-        'key': a.key, 'link_mbit': a.link_mbit, 'host_if': a.host_if,
+        'key': a.key, 'boot': a.boot, 'link_mbit': a.link_mbit, 'host_if': a.host_if,
         'pcap': a.pcap and os.path.abspath(a.pcap), 'timeout': a.timeout,
     }
     for name in ('policy', 'key'):
@@ -333,7 +335,7 @@ def add_up(p):
                    help='network card: e1000 (default), virtio-net-pci, rtl8139')
     p.add_argument('--cpu', default='qemu32', metavar='MODEL', help='CPU model (qemu32)')
     p.add_argument('--boot', choices=['kernel', 'iso', 'pxe'], default='kernel',
-                   help='how the nodes boot; iso and pxe come with issue 3')
+                   help='how the nodes boot: -kernel, GRUB from a CD, iPXE (kernel)')
     p.add_argument('--policy', metavar='FILE.xml|FILE.wpb|none', help='scheduling policy')
     p.add_argument('--add', action='append', default=[], metavar='HOSTPATH:PATH',
                    help='a file or folder of this machine in the root file system')

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import time
 
+from .loader import LOADERS, mac_of
 from .node import LabFault, Node, NodeDown
 from .switch import Switch
 
@@ -39,10 +40,10 @@ def run_tool(command):
                        or f'{command[0]} failed with status {done.returncode}')
 
 
-def make_archive(options, logs):
+def make_archive(options, logs, settings):
     """The boot archive of this cluster: the common one, or one of its own."""
     base = os.path.join(BUILD, 'weft.img')
-    extra = []
+    extra = ['--settings', settings] if settings else []
     for pair in options['add']:
         extra += ['--file', pair]
     policy = options['policy']
@@ -69,14 +70,22 @@ class Cluster:
         self.logs, self.run, self.options, self.note = logs, run, options, note
         self.nodes = []
         self.switch = Switch(run, note)
+        self.loader = None
         self.session = random.SystemRandom().randrange(1, 1 << 31)
+
+    def common_settings(self):
+        o = self.options
+        words = [f'nodes={o["nodes"]} session={self.session} witness=10.77.0.2']
+        words += ['policy=none'] if o['policy'] == 'none' else []
+        return ' '.join(words + o['append'])
+
+    def node_settings(self, i):
+        words = [f'node={i} ip=10.77.0.{10 + i}/24']
+        words += [w for n, w in self.options['append_node'] if n == i]
+        return ' '.join(words)
 
     def qemu_command(self, i):
         o = self.options
-        words = [f'node={i} nodes={o["nodes"]} session={self.session} ip=10.77.0.{10 + i}/24',
-                 'witness=10.77.0.2']
-        words += ['policy=none'] if o['policy'] == 'none' else []
-        words += o['append'] + [w for n, w in o['append_node'] if n == i] + ['eoc=1']
         serial = [part for what in ('com1', 'com2') for part in (
             '-chardev', f'socket,id={what},path={self.run}/{what}{i},server=off',
             '-serial', f'chardev:{what}')]
@@ -85,29 +94,32 @@ class Cluster:
                 '-qmp', f'unix:{self.run}/qmp{i},server=off',
                 '-netdev', 'stream,id=n0,server=off,addr.type=unix,addr.path='
                 + self.switch.port(i),
-                '-device', f'{o["nic"]},netdev=n0,mac=52:54:00:77:00:{0x10 + i:02x}',
+                '-device', f'{o["nic"]},netdev=n0,mac={mac_of(i)}',
                 '-device', 'isa-debug-exit,iobase=0xf4,iosize=4',
-                '-kernel', f'{self.run}/weft.elf', '-initrd', f'{self.run}/weft.img',
-                '-append', ' '.join(words)]
+                *self.loader.node_options(i, self.common_settings(), self.node_settings(i))]
 
     async def start_node(self):
         i = len(self.nodes)
         await self.switch.add_port(i)
         node = Node(i, self.run, self.logs, self.note)
         self.nodes.append(node)
-        await node.start(self.qemu_command(i))
+        await node.start(await asyncio.to_thread(self.qemu_command, i))
         return node
 
     async def up(self, progress):
         """Returns when all are members and all shells answer; UpFailed otherwise."""
         o = self.options
         until = time.monotonic() + o['timeout']
-        archive = await asyncio.to_thread(make_archive, o, self.logs)
+        # Loaders other than -kernel have little room for words: the archive takes what is common.
+        common = self.common_settings() if o['boot'] != 'kernel' else None
+        archive = await asyncio.to_thread(make_archive, o, self.logs, common)
         # QEMU takes commas in names for separators: short links without any.
         os.symlink(os.path.abspath(archive), f'{self.run}/weft.img')
         shutil.copy(os.path.join(BUILD, 'weft.elf'), f'{self.run}/weft.elf')
+        self.loader = LOADERS[o['boot']](self.run)
         await self.switch.start(host_tool('switch'), f'{self.logs}/switch.log', o['host_if'],
                                 o['pcap'])
+        await self.loader.start(self.switch, QEMU, f'{self.logs}/loader.log')
         if o['link_mbit']:
             await self.switch.command(['rate', str(o['link_mbit'])])
         for _ in range(o['nodes']):
@@ -165,4 +177,6 @@ class Cluster:
 
     async def close(self):
         await asyncio.gather(*(node.close() for node in self.nodes), return_exceptions=True)
+        if self.loader:
+            await self.loader.close()
         await self.switch.close()

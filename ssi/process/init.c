@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // PID 1 is the cluster's: each node serves it with a kernel thread that keeps a shell on the
-// node's console, and takes in whoever has lost its parent.
+// node's console, and takes in whoever has lost its parent. When the boot archive names a program
+// (`make image`) node 0 runs that instead and ends with it; the other nodes lend themselves to it.
+#include "kernel/bootparts.h"
 #include "kernel/console.h"
 #include "kernel/init.h"
 #include "lib/errno.h"
@@ -16,17 +18,21 @@
 #define SHELL      "/bin/sh"
 #define RETRY_NS   NS_PER_S
 
-// argv, then the environment.
-static const char shell_strings[] = "-sh\0"
-                                    "PATH=/bin:/sbin:/usr/bin:/usr/sbin\0"
-                                    "HOME=/root\0"
-                                    "TERM=vt100\0"
-                                    "USER=root\0"
-                                    "LOGNAME=root\0"
-                                    "SHELL=/bin/sh\0"
-                                    "PS1=\\[\\e]weft;$?\\a\\]\\w \\$ ";
-#define SHELL_ARGC 1u
-#define SHELL_ENVC 7u
+static const char shell_argv[] = "-sh";
+static const char environment[] = "PATH=/bin:/sbin:/usr/bin:/usr/sbin\0"
+                                  "HOME=/root\0"
+                                  "TERM=vt100\0"
+                                  "USER=root\0"
+                                  "LOGNAME=root\0"
+                                  "SHELL=/bin/sh\0"
+                                  "PS1=\\[\\e]weft;$?\\a\\]\\w \\$ ";
+#define ENVC       7u
+#define NO_PROGRAM (127 << 8) // status when what was to run does not
+
+// What runs on the console: the shell, or the program of the boot archive.
+NODE_VAR(const char *, program);
+NODE_VAR(struct exec_args, program_args);
+NODE_VAR(bool, program_is_shell);
 
 NODE_VAR(int32_t, shell_pid);
 NODE_VAR(int, shell_status);
@@ -88,7 +94,6 @@ static int set_directories(struct process *p)
 static int fill_process(struct process *p)
 {
     p->sid = p->pgrp = p->pid;
-    str_copy(p->name, "sh", sizeof(p->name));
     p->fs = heap_zalloc(sizeof(*p->fs));
     p->actions = heap_zalloc(sizeof(*p->actions));
     p->files = fd_table_new();
@@ -103,16 +108,10 @@ static int fill_process(struct process *p)
 // First code of the shell's thread, in its own process.
 static void shell_main(struct task *t)
 {
-    const struct exec_args args = {
-        .strings = (char *)(uintptr_t)shell_strings,
-        .bytes = sizeof(shell_strings),
-        .argc = SHELL_ARGC,
-        .envc = SHELL_ENVC,
-    };
-    int e = process_exec(t->process, SHELL, t->process->fs->cwd, &args);
+    int e = process_exec(t->process, node(program), t->process->fs->cwd, &node(program_args));
     if (e < 0) {
-        log_error("process", "%s does not run: %s", SHELL, errno_text(e));
-        task_exit(127 << 8);
+        log_error("process", "%s does not run: %s", node(program), errno_text(e));
+        task_exit(NO_PROGRAM);
     }
 }
 
@@ -128,25 +127,82 @@ static int start_shell(void)
         return e < 0 ? e : -ENOMEM;
     }
     t->first = shell_main;
-    p->cannot_move = "it is the shell of its node's console";
+    if (node(program_is_shell))
+        p->cannot_move = "it is the shell of its node's console";
     node(shell_pid) = p->pid;
     node(shell_ended) = false;
     task_start(t);
     return 0;
 }
 
+// As a shell shows it.
+static int shown_status(int status)
+{
+    return status & 0x7f ? 128 + (status & 0x7f) : status >> 8 & 0xff;
+}
+
 static void tell_end(int status)
 {
     char text[32];
-    int shown = status & 0x7f ? 128 + (status & 0x7f) : status >> 8 & 0xff;
-    int n = fmt_print(text, sizeof(text), "\033]weft;exit=%d\a\r\n", shown);
+    int n = fmt_print(text, sizeof(text), "\033]weft;exit=%d\a\r\n", shown_status(status));
     console_write(text, (size_t)n);
+}
+
+// The end of the boot archive's program is the end of its node.
+static void see_end(int status)
+{
+    if (!node(program_is_shell))
+        arch_exit((uint8_t)shown_status(status));
+    tell_end(status);
+    if (status == NO_PROGRAM) // a shell that cannot run: not in a tight loop
+        (void)wait_for_ns(RETRY_NS, 0);
+}
+
+// The program's argv in the boot archive, each string NUL-ended; false when there is none.
+static bool find_app(const char **argv, size_t *bytes)
+{
+    const void *part;
+    if (!boot_archive() || !archive_part(boot_archive(), ARCHIVE_PROGRAM, &part, bytes))
+        return false;
+    *argv = part;
+    if (*bytes <= ARG_BYTES_MAX - sizeof(environment) && (*argv)[0] == '/' &&
+        (*argv)[*bytes - 1] == '\0')
+        return true;
+    log_error("process", "the boot archive's program is no list of words");
+    return false;
+}
+
+static bool set_program(const char *path, const char *argv, size_t bytes)
+{
+    struct exec_args *args = &node(program_args);
+    args->strings = heap_alloc(bytes + sizeof(environment));
+    if (!args->strings)
+        return false;
+    memcpy(args->strings, argv, bytes);
+    memcpy(args->strings + bytes, environment, sizeof(environment));
+    args->bytes = bytes + sizeof(environment);
+    args->envc = ENVC;
+    for (size_t i = 0; i < bytes; i++)
+        args->argc += argv[i] == '\0';
+    node(program) = path;
+    return true;
+}
+
+static bool choose_program(void)
+{
+    const char *argv;
+    size_t bytes;
+    node(program_is_shell) = !find_app(&argv, &bytes);
+    return node(program_is_shell) ? set_program(SHELL, shell_argv, sizeof(shell_argv))
+                                  : set_program(argv, argv, bytes);
 }
 
 static void init_thread(void *arg)
 {
     (void)arg;
     cluster_wait_joined();
+    if (!node(program_is_shell) && cluster_self() != 0)
+        return; // node 0 runs it; this node lends itself
     for (;;) {
         int e = start_shell();
         if (e < 0) {
@@ -158,16 +214,14 @@ static void init_thread(void *arg)
             if (wait_sleep(&node(shell_wait), WAIT_FOREVER, 0) < 0)
                 break;
         }
-        tell_end(node(shell_status));
-        if (node(shell_status) == 127 << 8) // a shell that cannot run: not in a tight loop
-            (void)wait_for_ns(RETRY_NS, 0);
+        see_end(node(shell_status));
     }
 }
 
 static void init_start(void)
 {
     wait_init(&node(shell_wait));
-    if (!thread_create("pid1", THREAD_NORMAL, init_thread, NULL))
+    if (!choose_program() || !thread_create("pid1", THREAD_NORMAL, init_thread, NULL))
         log_error("process", "no memory for PID 1: no shell on this console");
 }
 INIT_STEP(INIT_SHELL, init_start);
