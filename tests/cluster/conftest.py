@@ -81,3 +81,28 @@ def program(tmp_path_factory):
                             '-lm'], check=True)
         return str(made)
     return build
+
+
+@pytest.fixture(scope='session')
+def musl_program(tmp_path_factory):
+    """A static i386 ELF of tests/cluster/programs/musl.c made with Debian's musl."""
+    debs = os.path.join(weft.BUILD, 'debs')
+    musl = os.path.join(debs, 'musl-dev', 'usr')
+    if not os.path.exists(musl):
+        subprocess.run([os.path.join(weft.ROOT, 'boot', 'fetch-deb'), '-d', debs, 'musl-dev'],
+                       check=True)
+    lib = os.path.join(musl, 'lib', 'i386-linux-musl')
+    made = str(tmp_path_factory.mktemp('musl') / 'musl')
+    gcc = os.environ.get('CROSS_COMPILE', 'i686-linux-gnu-') + 'gcc'
+
+    def of_gcc(name):
+        return subprocess.run([gcc, f'-print-file-name={name}'], check=True, capture_output=True,
+                              text=True).stdout.strip()
+    subprocess.run([gcc, '-std=gnu11', '-O2', '-static', '-no-pie', '-fno-pic', '-nostdinc',
+                    '-isystem', os.path.join(musl, 'include', 'i386-linux-musl'),
+                    '-isystem', of_gcc('include'), '-nostdlib', f'{lib}/crt1.o', f'{lib}/crti.o',
+                    os.path.join(weft.ROOT, 'tests', 'cluster', 'programs', 'musl.c'),
+                    '-Wl,--start-group', f'{lib}/libc.a', of_gcc('libgcc.a'),
+                    of_gcc('libgcc_eh.a'), '-Wl,--end-group', f'{lib}/crtn.o', '-o', made],
+                   check=True)
+    return made

@@ -33,6 +33,14 @@ def test_unseen_static_program_as_on_linux(program):
         assert (r.status, r.out) == (139, out + err), 'both outputs, in order'
 
 
+def test_static_musl_program_as_on_linux(musl_program):
+    with weft.cluster(1, add=[musl_program + ':/opt/musl']) as c:
+        status, out, err = on_linux(musl_program, 'a', 'b')
+        r = c.exec(0, '/opt/musl a b 2>/tmp/err')
+        assert (r.status, r.out) == (status, out)
+        assert c.exec(0, 'cat /tmp/err').out == err
+
+
 def test_put_and_run(pair, program, tmp_path):
     pair.do('put', '1', program('ordinary') + ':/tmp/put')
     assert pair.exec(1, '/tmp/put').status == 17
