@@ -203,7 +203,8 @@ def test_wrong_options_are_refused(fake_env, tmp_path):
     c = weft.Cluster(str(tmp_path / 'c'), fake_env)
     for words, told in ((['--boot', 'floppy'], b'invalid choice'),
                         (['--boot', 'pxe', '-n', '17'], b'at most 16'),
-                        (['--add', '/nowhere:/x'], b'no such'), (['--policy', '/nowhere.xml'], b'no such'), (['-n', '0'], b'nodes')):
+                        (['--add', '/nowhere:/x'], b'no such'),
+                        (['--policy', '/nowhere.xml'], b'no such'), (['-n', '0'], b'nodes')):
         r = c.call('up', *words)
         assert r.status != 0 and told in r.err, words
     assert not processes_of(c.directory)
