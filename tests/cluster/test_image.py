@@ -2,6 +2,7 @@
 """`make image`: one file that boots straight into a program."""
 
 import os
+import shutil
 import subprocess
 
 import pytest
@@ -85,3 +86,14 @@ def test_two_images_are_a_cluster_for_the_program(image, tmp_path):
         for n in nodes:
             n.kill()
             n.wait()
+
+
+def test_ipxe_boots_an_image(image, tmp_path):
+    shutil.copy(image('image-die', 'die'), tmp_path / 'image.elf')
+    (tmp_path / 'boot.ipxe').write_text('#!ipxe\nkernel image.elf eoc=1\nboot || shell\n')
+    words = [w for w in command('') if w not in ('-kernel', '')]
+    done = subprocess.run([*words, '-boot', 'n', '-device', 'e1000,netdev=n0', '-netdev',
+                           f'user,id=n0,restrict=on,tftp={tmp_path},bootfile=boot.ipxe'],
+                          stdin=subprocess.DEVNULL, capture_output=True, timeout=LIMIT_SECONDS,
+                          check=False)
+    assert (done.returncode, done.stdout) == ((2 * (128 + 15) + 1) & 0xff, b'')
