@@ -204,8 +204,10 @@ void sched_asked(const struct rpc_in *in)
 {
     struct ask_wire w;
     int status = -EPROTO;
-    if (in->n == sizeof(w)) {
+    bool whole = in->n == sizeof(w);
+    if (whole)
         memcpy(&w, in->bytes, sizeof(w));
+    if (whole && w.process_weight >= 0 && w.process_weight <= 100) {
         uint64_t now = cluster_clock_ns();
         weight_t here = (weight_t)(100 * thread_ready_count() / arch_cpu_count());
         bool room = here + reserved_weight(now) + w.process_weight < w.source_value;

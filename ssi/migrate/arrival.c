@@ -144,7 +144,7 @@ bool arrival_piece(struct arrival *a, const struct move_wire *w, const void *pie
     if (w->ghost_at != g->n || n > g->capacity - g->n || w->ghost_bytes < g->n + n) {
         cluster_count_add("migrate: piece of a ghost out of place", 1);
         // A ghost that cannot be whole is refused when it is checked; the last piece tells.
-        return w->ghost_at + n >= w->ghost_bytes;
+        return (uint64_t)w->ghost_at + n >= w->ghost_bytes;
     }
     memcpy(g->bytes + g->n, piece, n);
     g->n += n;

@@ -107,9 +107,9 @@ static void history_show(struct text *t)
     uint32_t n = records_gather(all, max);
     for (uint32_t i = 0; i < n; i++) {
         const struct move_record *r = &all[i];
-        text_add(t, "%d %u %u %s %u %u %u %u %.*s\n", r->pid, r->from, r->to, r->outcome,
-                 r->freeze_us, r->ghost_bytes, r->fetched, r->drained, DECIDED_BY_BYTES - 1,
-                 r->decided_by);
+        text_add(t, "%d %u %u %.*s %u %u %u %u %.*s\n", r->pid, r->from, r->to,
+                 (int)sizeof(r->outcome) - 1, r->outcome, r->freeze_us, r->ghost_bytes, r->fetched,
+                 r->drained, DECIDED_BY_BYTES - 1, r->decided_by);
     }
     heap_free(all);
 }
