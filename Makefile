@@ -46,6 +46,7 @@ help:
 	@echo 'make             kernel and boot archive: build/weft.elf, build/weft.img'
 	@echo 'make run         a cluster in QEMU spreads processes by the policy (NODES=2)'
 	@echo 'make test        everything a change must pass; ends with N passed, N failed'
+	@echo 'make test-all    the same with what takes hours'
 	@echo 'make check       format and lints'
 	@echo 'make iso         build/weft.iso, boots by GRUB from CD or disk'
 	@echo 'make pxe         build/pxe/, a directory to serve by DHCP and TFTP or HTTP'

@@ -29,3 +29,8 @@ include tests/lint/lint.mk
 .PHONY: test
 test: all host-tools $(USER_BIN) $(UNIT_BIN) $(O)/host/switch
 	@tests/run $(O) lint unit explore sim lab reproducible cluster
+
+# The same and what is too long for every change: tests marked heavy, more seeds.
+.PHONY: test-all
+test-all: all host-tools $(USER_BIN) $(UNIT_BIN) $(O)/host/switch
+	@WEFT_ALL=1 tests/run $(O) lint unit explore sim lab reproducible cluster

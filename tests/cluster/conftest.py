@@ -13,6 +13,18 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import weft  # noqa: E402  its folder comes first
 
 
+def pytest_configure(config):
+    config.addinivalue_line('markers', 'heavy: part of make test-all only (WEFT_ALL=1)')
+
+
+def pytest_collection_modifyitems(config, items):
+    if os.environ.get('WEFT_ALL'):
+        return
+    heavy = [i for i in items if i.get_closest_marker('heavy')]
+    config.hook.pytest_deselected(items=heavy)
+    items[:] = [i for i in items if i not in heavy]
+
+
 def need_kernel():
     for name in ('weft.elf', 'weft.img', 'host/switch'):
         if not os.path.exists(os.path.join(weft.BUILD, name)):
