@@ -4,7 +4,8 @@
 #include "kernel/thread_priv.h"
 #include "lib/node_var.h"
 
-NODE_VAR(struct list, timers) = LIST_INIT(timers); // ordered by deadline
+NODE_VAR(struct list, timers) = LIST_INIT(timers); // the root of the heap, or nothing
+NODE_VAR(uint64_t, timers_set);                    // ever
 NODE_VAR(uint64_t, armed_ns) = UINT64_MAX;         // what the hardware was last told
 
 uint64_t clock_now_ns(void)
@@ -16,6 +17,60 @@ void timer_init(struct timer *t, void (*fn)(void *), void *arg)
 {
     *t = (struct timer){.fn = fn, .arg = arg};
     list_init(&t->link);
+    list_init(&t->below);
+}
+
+// ---- the heap
+// ------------------------------------------------------------------------------------
+static struct timer *first(const struct list *l)
+{
+    return list_empty(l) ? NULL : list_entry(l->next, struct timer, link);
+}
+
+static bool fires_before(const struct timer *a, const struct timer *b)
+{
+    return a->at_ns != b->at_ns ? a->at_ns < b->at_ns : a->order < b->order;
+}
+
+// Two roots without siblings become one.
+static struct timer *merge(struct timer *a, struct timer *b)
+{
+    if (a == NULL || b == NULL)
+        return a ? a : b;
+    if (fires_before(b, a)) {
+        struct timer *later = a;
+        a = b;
+        b = later;
+    }
+    list_push(&a->below, &b->link);
+    return a;
+}
+
+static struct timer *pop(struct list *l)
+{
+    struct timer *t = first(l);
+    if (t)
+        list_remove(&t->link);
+    return t;
+}
+
+// Siblings become one: by pairs from the left, then all pairs from the right.
+static struct timer *merge_all(struct list *siblings)
+{
+    struct list pairs = LIST_INIT(pairs);
+    struct timer *t, *all = NULL;
+    while ((t = pop(siblings)) != NULL)
+        list_push(&pairs, &merge(t, pop(siblings))->link);
+    while ((t = pop(&pairs)) != NULL)
+        all = merge(all, t);
+    return all;
+}
+
+static void root_merge(struct timer *t)
+{
+    t = merge(pop(&node(timers)), t);
+    if (t)
+        list_push(&node(timers), &t->link);
 }
 
 static void hardware_arm(uint64_t at_ns)
@@ -30,26 +85,26 @@ static void hardware_arm(uint64_t at_ns)
 void timer_rearm(void)
 {
     uint64_t at = thread_slice_end_ns();
-    if (!list_empty(&node(timers)))
-        at = MIN(at, list_entry(node(timers).next, struct timer, link)->at_ns);
-    hardware_arm(at);
+    const struct timer *t = first(&node(timers));
+    hardware_arm(t ? MIN(at, t->at_ns) : at);
 }
 
 void timer_set(struct timer *t, uint64_t at_ns)
 {
-    list_remove(&t->link);
+    timer_cancel(t);
     t->at_ns = at_ns;
-    struct list *at = node(timers).prev;
-    while (at != &node(timers) && list_entry(at, struct timer, link)->at_ns > at_ns)
-        at = at->prev;
-    list_push(at, &t->link);
-    if (node(timers).next == &t->link)
+    t->order = node(timers_set)++;
+    root_merge(t);
+    if (first(&node(timers)) == t)
         timer_rearm();
 }
 
 void timer_cancel(struct timer *t)
 {
+    if (!timer_is_set(t))
+        return;
     list_remove(&t->link);
+    root_merge(merge_all(&t->below));
 }
 
 bool timer_is_set(const struct timer *t)
@@ -59,13 +114,11 @@ bool timer_is_set(const struct timer *t)
 
 void timer_interrupt(void)
 {
+    struct timer *t;
     node(armed_ns) = UINT64_MAX;
     uint64_t now = clock_now_ns();
-    while (!list_empty(&node(timers))) {
-        struct timer *t = list_entry(node(timers).next, struct timer, link);
-        if (t->at_ns > now)
-            break;
-        list_remove(&t->link);
+    while ((t = first(&node(timers))) != NULL && t->at_ns <= now) {
+        timer_cancel(t);
         t->fn(t->arg);
     }
     thread_slice_check(now);

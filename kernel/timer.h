@@ -8,9 +8,11 @@
 #define NS_PER_MS 1000000ull
 #define NS_PER_S  1000000000ull
 
-struct timer {
-    struct list link; // ordered by deadline
+struct timer { // a node of a pairing heap: setting costs O(1), firing and cancelling O(log n)
+    struct list link;  // among its siblings; the root's: of the heap's head
+    struct list below; // timers that come no earlier
     uint64_t at_ns;
+    uint64_t order; // of two for the same instant the one that was set first fires first
     void (*fn)(void *);
     void *arg;
 };
