@@ -47,6 +47,7 @@ help:
 	@echo 'make run         a cluster in QEMU spreads processes by the policy (NODES=2)'
 	@echo 'make test        everything a change must pass; ends with N passed, N failed'
 	@echo 'make test-all    the same with what takes hours'
+	@echo 'make bench-linux what operations of the kernel cost beside Linux (BENCH_FLAGS=--help)'
 	@echo 'make check       format and lints'
 	@echo 'make iso         build/weft.iso, boots by GRUB from CD or disk'
 	@echo 'make pxe         build/pxe/, a directory to serve by DHCP and TFTP or HTTP'

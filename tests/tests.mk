@@ -24,6 +24,7 @@ unit: $(UNIT_BIN) host-tools $(O)/weft.img
 include tests/lint/lint.mk
 -include tests/explore/explore.mk
 -include tests/sim/sim.mk
+include tests/bench/bench.mk
 
 # Everything a change must pass, in less than 25 minutes; the last line counts.
 .PHONY: test

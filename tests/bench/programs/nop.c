@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: MIT
+// What micro executes: a program that does nothing.
+int main(void)
+{
+    return 0;
+}
