@@ -17,10 +17,11 @@ $(UNIT_BIN): $(O)/unit/%: tests/unit/%.c $(wildcard tests/unit/*.h) tests/unit/e
 	    $(shell sed -n 's,^// libs: ,,p' $<)
 
 .PHONY: unit
-unit: $(UNIT_BIN) host-tools $(O)/weft.img
+unit: $(UNIT_BIN) host-tools $(O)/weft.img fuzz-replay
 	@for t in $(UNIT_BIN); do echo "== $$t"; $$t || exit 1; done
 	WEFT_BUILD=$(abspath $(O)) /usr/bin/python3 -m pytest -q -p no:cacheprovider tests/unit
 
+include tests/fuzz/fuzz.mk
 include tests/lint/lint.mk
 -include tests/explore/explore.mk
 -include tests/sim/sim.mk
@@ -29,9 +30,9 @@ include tests/bench/bench.mk
 # Everything a change must pass, in less than 25 minutes; the last line counts.
 .PHONY: test
 test: all host-tools $(USER_BIN) $(UNIT_BIN) $(O)/host/switch
-	@tests/run $(O) lint unit explore sim lab reproducible cluster
+	@tests/run $(O) lint unit fuzz explore sim lab reproducible cluster
 
 # The same and what is too long for every change: tests marked heavy, more seeds.
 .PHONY: test-all
 test-all: all host-tools $(USER_BIN) $(UNIT_BIN) $(O)/host/switch
-	@WEFT_ALL=1 tests/run $(O) lint unit explore sim lab reproducible cluster
+	@WEFT_ALL=1 tests/run $(O) lint unit fuzz explore sim lab reproducible cluster
