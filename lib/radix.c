@@ -4,8 +4,9 @@
 #include "lib/string.h"
 
 #define BITS       4
-#define SLOTS      (1u << BITS)
+#define SLOTS      RADIX_SLOTS
 #define HEIGHT_MAX (32 / BITS)
+STATIC_ASSERT(SLOTS == 1u << BITS, "a node's slots");
 
 struct radix_node {
     void *slot[SLOTS];
@@ -90,11 +91,11 @@ static void prune(struct radix *r, uint32_t index)
     }
 }
 
-bool radix_set(struct radix *r, uint32_t index, void *value)
+// The leaf that holds `index`, made when it is absent; NULL when out of memory.
+static struct radix_node *leaf_make(struct radix *r, uint32_t index)
 {
-    ASSERT(value != NULL);
     if (!grow(r, index))
-        return false;
+        return NULL;
     struct radix_node *n = r->root;
     for (unsigned level = r->height - 1; level > 0; level--) {
         void **slot = &n->slot[slot_of(index, level)];
@@ -102,12 +103,21 @@ bool radix_set(struct radix *r, uint32_t index, void *value)
             *slot = node_new(r);
             if (*slot == NULL) {
                 prune(r, index);
-                return false;
+                return NULL;
             }
             n->used++;
         }
         n = *slot;
     }
+    return n;
+}
+
+bool radix_set(struct radix *r, uint32_t index, void *value)
+{
+    ASSERT(value != NULL);
+    struct radix_node *n = leaf_make(r, index);
+    if (n == NULL)
+        return false;
     void **slot = &n->slot[slot_of(index, 0)];
     if (*slot == NULL)
         n->used++;
@@ -133,26 +143,88 @@ void *radix_remove(struct radix *r, uint32_t index)
     return value;
 }
 
-static void *next_in(struct radix_node *n, unsigned level, uint32_t from, uint32_t *index)
+// First used slot of `n`, which stands at `level`, from where `*at` is in it; SLOTS: none. `*at`
+// moves there.
+static unsigned slot_from(const struct radix_node *n, unsigned level, uint32_t *at)
 {
-    for (unsigned s = slot_of(from, level); s < SLOTS; s++) {
-        uint32_t base = (from >> (level * BITS)) << (level * BITS);
-        if (n->slot[s]) {
-            void *found = level ? next_in(n->slot[s], level - 1, from, index) : n->slot[s];
-            if (level == 0)
-                *index = (from & ~(SLOTS - 1)) | s;
-            if (found)
-                return found;
+    unsigned s = slot_of(*at, level);
+    if (n->slot[s])
+        return s;
+    while (++s < SLOTS && n->slot[s] == NULL) {
+    }
+    if (s < SLOTS)
+        *at = ((*at >> ((level + 1) * BITS)) * SLOTS + s) << (level * BITS);
+    return s;
+}
+
+// The first leaf whose values may be at `*index` or above: down from the root, and where a subtree
+// has nothing any more, down again to what comes after it.
+static struct radix_node *leaf_from(const struct radix *r, uint32_t *index)
+{
+    uint32_t at = *index & ~(SLOTS - 1);
+    while (r->height > 0 && covers(r->height, at)) {
+        struct radix_node *n = r->root;
+        unsigned level = r->height - 1, s = 0;
+        for (; level > 0 && (s = slot_from(n, level, &at)) < SLOTS; level--)
+            n = n->slot[s];
+        if (level == 0) {
+            *index = at;
+            return n;
         }
-        if (s + 1 < SLOTS)
-            from = base + (1u << (level * BITS));
+        if (level == r->height - 1)
+            break;
+        at = ((at >> ((level + 1) * BITS)) + 1) << ((level + 1) * BITS);
     }
     return NULL;
 }
 
+void *const *radix_leaf(const struct radix *r, uint32_t *index)
+{
+    struct radix_node *n = leaf_from(r, index);
+    return n ? n->slot : NULL;
+}
+
 void *radix_next(const struct radix *r, uint32_t *index)
 {
-    if (r->height == 0 || !covers(r->height, *index))
-        return NULL;
-    return next_in(r->root, r->height - 1, *index, index);
+    for (uint32_t at = *index;;) {
+        struct radix_node *n = leaf_from(r, &at);
+        if (n == NULL)
+            return NULL;
+        for (unsigned s = at > *index ? 0 : slot_of(*index, 0); s < SLOTS; s++) {
+            if (n->slot[s]) {
+                *index = at + s;
+                return n->slot[s];
+            }
+        }
+        at += SLOTS;
+        if (at == 0)
+            return NULL;
+    }
+}
+
+bool radix_put_leaf(struct radix *r, uint32_t index, void *const values[RADIX_SLOTS])
+{
+    ASSERT(slot_of(index, 0) == 0);
+    struct radix_node *n = leaf_make(r, index);
+    if (n == NULL)
+        return false;
+    ASSERT(n->used == 0);
+    for (unsigned s = 0; s < SLOTS; s++) {
+        n->slot[s] = values[s];
+        n->used += values[s] != NULL;
+    }
+    ASSERT(n->used > 0);
+    return true;
+}
+
+bool radix_take_leaf(struct radix *r, uint32_t *index, void *values[RADIX_SLOTS])
+{
+    *index = 0;
+    struct radix_node *n = leaf_from(r, index);
+    if (n == NULL)
+        return false;
+    memcpy(values, n->slot, sizeof(n->slot));
+    n->used = 0;
+    prune(r, *index);
+    return true;
 }

@@ -5,6 +5,8 @@
 
 #include "lib/types.h"
 
+#define RADIX_SLOTS 16u // of a node
+
 struct radix_memory {
     void *(*alloc)(size_t bytes); // zeroed not needed; NULL when out of memory
     void (*free)(void *memory);
@@ -29,6 +31,15 @@ void *radix_remove(struct radix *r, uint32_t index);
 
 // First value at `*index` or above, with its index stored; NULL when there is none.
 void *radix_next(const struct radix *r, uint32_t *index);
+
+// Leaf by leaf, for who goes over many values: a leaf is the RADIX_SLOTS values at a multiple of
+// RADIX_SLOTS, NULL where nothing is.
+// The first leaf with an index at `*index` or above, whose first index is stored; NULL: none.
+void *const *radix_leaf(const struct radix *r, uint32_t *index);
+// Stores a leaf where none is; false when out of memory, and then nothing changed.
+bool radix_put_leaf(struct radix *r, uint32_t index, void *const values[RADIX_SLOTS]) MUST_CHECK;
+// Takes the first leaf of all out of the tree; false when there is none.
+bool radix_take_leaf(struct radix *r, uint32_t *index, void *values[RADIX_SLOTS]);
 
 // All values in order of index; the body may remove the current one.
 #define radix_for_each(r, index, value)                                                            \

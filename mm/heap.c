@@ -27,7 +27,11 @@ STATIC_ASSERT(sizeof(struct slab) <= SLAB_HEAD, "blocks begin at SLAB_HEAD");
 
 static const uint16_t class_bytes[] = {16,  32,  48,  64,  96,  128,  192,  256,
                                        320, 448, 576, 672, 800, 1008, 1344, 2016};
-#define CLASSES ARRAY_SIZE(class_bytes)
+#define CLASSES  ARRAY_SIZE(class_bytes)
+#define CLASS_OF 16u // bytes per entry of class_of_size
+
+// The class of each size, in steps of CLASS_OF; the same on every node once it is made.
+NODE_VAR(uint8_t, class_of_size[2016 / CLASS_OF + 1]);
 
 struct size_class {
     struct list partial; // slabs with room
@@ -41,8 +45,12 @@ NODE_VAR(uint32_t, fail_countdown);
 
 static void classes_init(void)
 {
-    for (unsigned c = 0; c < CLASSES; c++)
+    unsigned step = 0;
+    for (unsigned c = 0; c < CLASSES; c++) {
         list_init(&node(classes)[c].partial);
+        for (; step * CLASS_OF <= class_bytes[c]; step++)
+            node(class_of_size)[step] = (uint8_t)c;
+    }
     node(ready) = true;
 }
 
@@ -50,10 +58,8 @@ static void classes_init(void)
 // multiples of 64.
 static int class_of(size_t bytes)
 {
-    for (unsigned c = 0; c < CLASSES; c++)
-        if (bytes <= class_bytes[c])
-            return (int)c;
-    return -1;
+    size_t step = (bytes + CLASS_OF - 1) / CLASS_OF;
+    return step < ARRAY_SIZE(node(class_of_size)) ? node(class_of_size)[step] : -1;
 }
 
 static struct slab *slab_new(unsigned class)

@@ -10,6 +10,8 @@
 #include "mm/heap.h"
 #include "ssi/cluster/cluster.h"
 
+#define SHARE_WINDOW 256u // pages protected and shared between two release points
+
 // Linkers of rooms that are not in this image (unit tests) are NULL: their kind is refused.
 #define IO_LINKER(number, name, ops) extern const struct io_linker ops __attribute__((weak));
 #include "ssi/container/linkers.def"
@@ -73,22 +75,33 @@ uint32_t container_pages_present(const struct container *c)
 
 // ---- end ----------------------------------------------------------------------------------------
 
+// No segment shows them any more.
+static void leaf_free(void *const leaf[RADIX_SLOTS])
+{
+    for (unsigned i = 0; i < RADIX_SLOTS; i++) {
+        page_t p = (page_t)leaf[i];
+        if (page_frame(p) != FRAME_NONE && !(p & PAGE_BORROWED))
+            frame_put(page_frame(p));
+    }
+}
+
 static bool free_piece(struct container *c)
 {
-    uint32_t index = 0;
+    uint32_t index;
     if (c->ended) {
         if (!transition_directory_trim(c->ended, PIECE_PAGES))
             return false;
         heap_free(c->ended);
         c->ended = NULL;
     }
-    for (unsigned n = 0; n < PIECE_PAGES; n++, index++) {
-        if (radix_next(&c->pages, &index) == NULL) {
+    for (unsigned n = 0; n < PIECE_PAGES; n += RADIX_SLOTS) {
+        void *leaf[RADIX_SLOTS];
+        if (!radix_take_leaf(&c->pages, &index, leaf)) {
             list_remove(&c->all_link);
             heap_free(c);
             return true;
         }
-        page_drop(c, index);
+        leaf_free(leaf);
     }
     return false;
 }
@@ -135,44 +148,69 @@ void container_put(struct container *c)
 
 // ---- clone --------------------------------------------------------------------------------------
 
-static void protect_attached(struct container *c)
+static void protect_window(struct container *c, uint32_t first, uint32_t end)
 {
     struct segment *s;
-    list_for_each (s, &c->segments, object_link)
-        arch_space_write_protect(&s->space->arch, s->start, (s->end - s->start) >> PAGE_SHIFT);
+    list_for_each (s, &c->segments, object_link) {
+        uint32_t from = MAX(first, s->index), to = MIN(end, segment_index_end(s));
+        if (from < to)
+            arch_space_write_protect(&s->space->arch, s->start + ((from - s->index) << PAGE_SHIFT),
+                                     to - from);
+    }
 }
 
-// Shares one page with the clone. What the provider lends is taken from it again when touched,
-// unless a home must hear of it.
-static bool share_page(struct container *c, struct container *child, uint32_t index, page_t p)
+// What the provider lends is taken from it again when touched, unless a home must hear of it.
+static bool page_is_shared(const struct container *c, page_t p)
 {
-    if (page_frame(p) == FRAME_NONE || ((p & PAGE_BORROWED) && c->link == NULL))
+    return page_frame(p) != FRAME_NONE && (!(p & PAGE_BORROWED) || c->link);
+}
+
+// Shares a leaf of the tree of pages with the clone.
+static bool share_leaf(struct container *c, struct container *child, uint32_t index,
+                       void *const leaf[RADIX_SLOTS])
+{
+    void *shared[RADIX_SLOTS];
+    unsigned n = 0;
+    for (unsigned i = 0; i < RADIX_SLOTS; i++) {
+        page_t p = (page_t)leaf[i];
+        bool is = page_is_shared(c, p);
+        if (is && c->link)
+            p = page_with(p, page_held(p), COH_RIGHT_NONE);
+        // The record is a number in a pointer's clothes; the tree never follows it.
+        shared[i] = is ? (void *)p : NULL; // NOLINT(performance-no-int-to-ptr)
+        n += is;
+    }
+    if (n == 0)
         return true;
-    if (!page_set(child, index, page_with(p, page_held(p), COH_RIGHT_NONE)))
+    if (!radix_put_leaf(&child->pages, index, shared))
         return false;
-    if (!(p & PAGE_BORROWED))
-        frame_get(page_frame(p));
+    child->present += n;
+    for (unsigned i = 0; i < RADIX_SLOTS; i++) {
+        page_t p = (page_t)shared[i];
+        if (p && !(p & PAGE_BORROWED))
+            frame_get(page_frame(p));
+    }
     return true;
 }
 
 bool pages_share(struct container *c, struct container *child)
 {
     child->extent = c->extent;
-    protect_attached(c);
-    // Other threads may run between two pieces: what they write to a page that is shared already
-    // is copied first, and one that is not yet is protected again. While a linked container is
-    // frozen nothing may come between.
-    uint32_t index = 0, n = 0;
-    for (void *value; (value = radix_next(&c->pages, &index)) != NULL; index++) {
-        if (n >= PIECE_PAGES)
-            page_protect(c, index);
-        if (!share_page(c, child, index, (page_t)value))
-            return false;
-        if (++n % PIECE_PAGES == 0 && child->link == NULL) {
-            kernel_pause();
-            if (c->link)
-                return false; // now it is its home's business
-        }
+    // Other threads may run between two windows: what they write to a page that is shared already
+    // is copied first, and one that is not yet is protected when its turn comes. While a linked
+    // container is frozen nothing may come between.
+    uint32_t at = 0;
+    while (radix_leaf(&c->pages, &at)) {
+        uint32_t end = ALIGN_DOWN(at, SHARE_WINDOW) + SHARE_WINDOW;
+        protect_window(c, at, end);
+        for (void *const *leaf; (leaf = radix_leaf(&c->pages, &at)) && at < end; at += RADIX_SLOTS)
+            if (!share_leaf(c, child, at, leaf))
+                return false;
+        if (child->link)
+            continue;
+        kernel_pause();
+        if (c->link)
+            return false; // now it is its home's business
     }
     return true;
 }

@@ -145,6 +145,11 @@ static inline page_t page_get(const struct container *c, uint32_t index)
     return (page_t)radix_get(&c->pages, index);
 }
 
+static inline uint32_t segment_index_end(const struct segment *s)
+{
+    return s->index + ((s->end - s->start) >> PAGE_SHIFT);
+}
+
 bool page_set(struct container *c, uint32_t index, page_t p) MUST_CHECK;
 void page_replace(struct container *c, uint32_t index, page_t p); // the record exists
 // Takes the record out, its mappings away, and lets the frame go.

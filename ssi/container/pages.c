@@ -257,11 +257,6 @@ static int segment_fault(struct segment *s, uint32_t index, unsigned access,
     return 0;
 }
 
-static uint32_t segment_index_end(const struct segment *s)
-{
-    return s->index + ((s->end - s->start) >> PAGE_SHIFT);
-}
-
 static void segment_attach(struct segment *s)
 {
     struct container *c = s->object;

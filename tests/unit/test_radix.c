@@ -24,6 +24,8 @@ static void give(void *p)
 
 static const struct radix_memory memory = {take, give};
 
+static char values_of_leaves[8][RADIX_SLOTS];
+
 static void sparse_first(void **state)
 {
     (void)state;
@@ -77,9 +79,64 @@ static void as_a_table(void **state)
     assert_int_equal(live, 0);
 }
 
+static void leaf_by_leaf(void **state)
+{
+    (void)state;
+    static const uint32_t bases[] = {0, 48, 0x4000, 0x12340, UINT32_MAX & ~15u};
+    struct radix from, to;
+    radix_init(&from, &memory);
+    radix_init(&to, &memory);
+    for (size_t b = 0; b < ARRAY_SIZE(bases); b++)
+        for (uint32_t i = b; i < RADIX_SLOTS; i += 3)
+            assert_true(radix_set(&from, bases[b] + i, &values_of_leaves[b][i]));
+    uint32_t at = 0;
+    size_t seen = 0;
+    for (void *const *leaf; (leaf = radix_leaf(&from, &at)) != NULL; at += RADIX_SLOTS) {
+        assert_int_equal(at, bases[seen++]);
+        assert_true(radix_put_leaf(&to, at, leaf));
+        if (at > UINT32_MAX - RADIX_SLOTS)
+            break;
+    }
+    assert_int_equal(seen, ARRAY_SIZE(bases));
+    void *value, *values[RADIX_SLOTS];
+    radix_for_each (&from, at, value) {
+        assert_ptr_equal(radix_get(&to, at), value);
+        if (at == UINT32_MAX)
+            break;
+    }
+    for (size_t b = 0; b < ARRAY_SIZE(bases); b++) {
+        assert_true(radix_take_leaf(&to, &at, values));
+        assert_int_equal(at, bases[b]);
+        assert_ptr_equal(values[b], &values_of_leaves[b][b]);
+        assert_true(radix_take_leaf(&from, &at, values));
+    }
+    assert_false(radix_take_leaf(&from, &at, values));
+    assert_null(from.root);
+    assert_int_equal(live, 0);
+}
+
+static void a_leaf_without_memory(void **state)
+{
+    (void)state;
+    void *values[RADIX_SLOTS] = {[3] = &live};
+    struct radix r;
+    radix_init(&r, &memory);
+    for (int n = 1; n <= 6; n++) {
+        fail_in = n;
+        if (radix_put_leaf(&r, 0x12340, values))
+            break;
+        assert_int_equal(live, 0);
+        assert_int_not_equal(n, 6);
+    }
+    fail_in = 0;
+    assert_ptr_equal(radix_remove(&r, 0x12343), &live);
+    assert_int_equal(live, 0);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(sparse_first),
-                                       cmocka_unit_test(as_a_table)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(sparse_first), cmocka_unit_test(as_a_table),
+                                       cmocka_unit_test(leaf_by_leaf),
+                                       cmocka_unit_test(a_leaf_without_memory)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
