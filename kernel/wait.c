@@ -21,11 +21,17 @@ void wait_watch_remove(struct wait_watch *w)
     list_remove(&w->link);
 }
 
-static void tell_watches(struct wait_queue *q)
+void wait_tell(struct wait_queue *q)
 {
     struct wait_watch *w, *next;
     list_for_each_safe (w, next, &q->watches, link)
         w->fn(w);
+}
+
+void wait_end(struct wait_queue *q)
+{
+    while (list_pop(&q->watches) != NULL)
+        continue;
 }
 
 static void wake(struct thread *t, int result)
@@ -74,7 +80,7 @@ void wait_wake_one(struct wait_queue *q)
     struct thread *t = first_waiter(q);
     if (t)
         wake(t, 0);
-    tell_watches(q);
+    wait_tell(q);
 }
 
 void wait_wake_all_with(struct wait_queue *q, int result)
@@ -82,7 +88,7 @@ void wait_wake_all_with(struct wait_queue *q, int result)
     struct thread *t;
     while ((t = first_waiter(q)) != NULL)
         wake(t, result);
-    tell_watches(q);
+    wait_tell(q);
 }
 
 void wait_wake_all(struct wait_queue *q)

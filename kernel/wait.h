@@ -39,4 +39,9 @@ bool wait_empty(const struct wait_queue *q);
 int wait_for_ns(uint64_t ns, unsigned flags);
 
 void wait_watch_add(struct wait_queue *q, struct wait_watch *w, void (*fn)(struct wait_watch *));
+// Tells the watches only: nothing for a sleeper, but news for who wants every change (epoll's
+// edges).
+void wait_tell(struct wait_queue *q);
+// The queue goes away, nobody sleeps in it: its watches are in no queue any more.
+void wait_end(struct wait_queue *q);
 void wait_watch_remove(struct wait_watch *w); // fine when it is not in a queue any more

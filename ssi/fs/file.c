@@ -19,6 +19,8 @@ enum {
     WHENCE_HOLE
 };
 
+void (*file_on_watched_end)(struct file *f);
+
 struct file *file_new(const struct file_ops *ops, uint32_t flags, void *data)
 {
     struct file *f = heap_zalloc(sizeof(*f));
@@ -30,6 +32,7 @@ struct file *file_new(const struct file_ops *ops, uint32_t flags, void *data)
     f->home = cluster_self();
     f->data = data;
     list_init(&f->link);
+    list_init(&f->watchers);
     return f;
 }
 
@@ -44,6 +47,8 @@ void file_put(struct file *f)
     ASSERT(f->users > 0);
     if (--f->users > 0)
         return;
+    if (!list_empty(&f->watchers))
+        file_on_watched_end(f);
     locks_release(f, f->place.inode);
     if (f->ops->release)
         f->ops->release(f);
@@ -58,6 +63,13 @@ void file_hold_inode(struct file *f, struct inode *i)
     inode_get(i);
     f->keeps = i;
     f->place = place_of(0, i->number);
+}
+
+unsigned file_poll(struct file *f)
+{
+    unsigned now = f->ops->poll ? f->ops->poll(f) : POLL_IN | POLL_OUT;
+    now |= now & POLL_IN ? POLL_RDNORM : 0;
+    return now | (now & POLL_OUT ? POLL_WRNORM : 0);
 }
 
 bool file_is_tree(const struct file *f)

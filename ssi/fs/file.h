@@ -16,6 +16,8 @@ enum {
     POLL_ERR = 8,
     POLL_HUP = 16,
     POLL_NVAL = 32,
+    POLL_RDNORM = 0x40,
+    POLL_WRNORM = 0x100,
     POLL_RDHUP = 0x2000
 };
 
@@ -47,6 +49,7 @@ struct file_ops {
     int (*map)(struct file *f, uint64_t offset, bool shared, struct container **c,
                uint32_t *index);     // mmap: a container and the page where it begins
     void (*release)(struct file *f); // last user gone
+    const char *bound; // why other nodes cannot use it, in words; NULL: they forward to its home
 };
 
 struct file {
@@ -60,11 +63,19 @@ struct file {
     void *data;            // the ops' own
     struct list link;      // of exported handles
     struct inode *keeps;   // inode of the tree held open by an end of a FIFO, or NULL
+    struct list watchers;  // epoll items that watch it: they end with it
 };
+
+// ssi/stream: the last user of a watched file is gone, its ops are not released yet.
+extern void (*file_on_watched_end)(struct file *f);
 
 struct file *file_new(const struct file_ops *ops, uint32_t flags, void *data); // one user
 void file_get(struct file *f);
 void file_put(struct file *f);
+
+// What holds now, POLL_RDNORM and POLL_WRNORM beside IN and OUT. Files without `poll` are always
+// ready. May sleep (a file whose home is elsewhere); the watch on poll_queue comes first then.
+unsigned file_poll(struct file *f);
 
 // Attributes: of the name it was opened by when it has one, else the ops'. May sleep.
 int file_stat(struct file *f, struct fs_stat *st);

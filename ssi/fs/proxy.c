@@ -603,6 +603,9 @@ int file_export(struct file *f, node_id_t target, struct file_ref *ref, const ch
         ref->handle = 0;
         return 0;
     }
+    *why = f->ops->bound;
+    if (f->ops->bound)
+        return -EBUSY;
     *why = "no memory to keep an open file for another node";
     int e = handle_add_user(f, target);
     if (e < 0)

@@ -92,6 +92,9 @@ void ghost_import_undo(struct ghost_job *job); // the target discards what it im
 
 void ghost_free(struct ghost *g);
 
+// Why an open file of `t` cannot go where its process goes, in words; NULL: all can.
+const char *ghost_files_stay(struct fd_table *t);
+
 // ---- for the sections
 // -----------------------------------------------------------------------------
 int ghost_put(struct ghost *g, const void *bytes, size_t n); // 0, -ENOMEM, -E2BIG

@@ -56,7 +56,7 @@ static unsigned poller_look(struct poller *p, int32_t fd, unsigned events)
         d->file = f;
         wait_watch_add(q, &d->watch, on_wake);
     }
-    unsigned now = f->ops->poll ? f->ops->poll(f) : POLL_IN | POLL_OUT;
+    unsigned now = file_poll(f);
     if (q == NULL)
         file_put(f);
     return now & (events | POLL_ERR | POLL_HUP);
@@ -166,12 +166,10 @@ long sys_poll(struct call *c)
     return poll_call(c, ms < 0 ? NO_TIMEOUT : (uint64_t)ms * NS_PER_MS);
 }
 
-// A signal mask for the time of the call; the dispatcher puts the old one back.
-static int mask_for_call(struct call *c, uint32_t user, uint32_t bytes)
+int linux_mask_for_call(uint32_t user, uint32_t bytes)
 {
     struct task *t = task_current();
     sigset64 mask;
-    (void)c;
     if (user == 0 || t->blocked_saved_valid) // entered again: it is set already
         return 0;
     if (bytes != sizeof(mask))
@@ -192,7 +190,7 @@ static long ppoll_call(struct call *c, bool wide)
     uint64_t ns = NO_TIMEOUT;
     int e = c->args[2] ? linux_timespec_in(c->args[2], wide, &ns) : 0;
     if (e == 0)
-        e = mask_for_call(c, c->args[3], c->args[4]);
+        e = linux_mask_for_call(c->args[3], c->args[4]);
     return e < 0 ? e : poll_call(c, ns);
 }
 
@@ -306,7 +304,7 @@ static long pselect_call(struct call *c, bool wide)
     if (e == 0 && c->args[5])
         e = user_read(mask, c->args[5], sizeof(mask));
     if (e == 0)
-        e = mask_for_call(c, mask[0], mask[1]);
+        e = linux_mask_for_call(mask[0], mask[1]);
     return e < 0 ? e : select_call(c, c->args[0], &c->args[1], ns);
 }
 

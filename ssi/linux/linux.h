@@ -44,6 +44,10 @@ int linux_path_in(uint32_t user, char **path);
 int linux_timespec_in(uint32_t user, bool wide, uint64_t *ns);
 int linux_timespec_out(uint32_t user, bool wide, uint64_t ns);
 
+// A signal mask for the time of the call (ppoll and its like), at `user` (0: none); the dispatcher
+// puts the old one back. 0, -EINVAL, -EFAULT. May sleep.
+int linux_mask_for_call(uint32_t user, uint32_t bytes);
+
 // A relative timeout as this call's absolute deadline (cluster time), worked out on the first
 // entry only and kept in c->deadline_ns. UINT64_MAX: for ever.
 uint64_t linux_deadline(struct call *c, uint64_t relative_ns);

@@ -233,7 +233,7 @@ const char *migrate_reason(struct process *p)
         return "it shares its current directory with another process";
     if (p->actions && p->actions->users > 1)
         return "it shares its signal handlers with another process";
-    return NULL;
+    return p->files ? ghost_files_stay(p->files) : NULL;
 }
 
 // 0 when a hand-off may begin, 1 when there is nothing to do.

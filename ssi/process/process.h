@@ -176,6 +176,7 @@ struct process {
     unsigned task_count;                 // tasks that have not ended
     struct list children;                // struct child
     struct wait_queue stop_wait;         // its tasks sleep here while it is stopped
+    struct wait_queue signal_wait;       // woken when a signal becomes pending: signalfd
     struct wait_queue task_wait;         // exec and the last exit wait here for the other tasks
     struct vfork_wait *vfork;            // of a vfork child that still has its parent's memory
     struct task *sole;                   // exec: every other task ends

@@ -346,6 +346,8 @@ static int show_descriptor(struct process *p, int fd, struct text *t)
     int e = path ? 0 : -ENOMEM;
     if (path && file_path(&who, f, path, PATH_MAX_BYTES) > 0)
         text_add(t, "%s", path);
+    else if (path && f->ops->name[0] == '[')
+        text_add(t, "anon_inode:%s", f->ops->name);
     else if (path)
         text_add(t, "%s:[%u]", f->ops->name, (unsigned)f->place.inode);
     heap_free(path);

@@ -103,6 +103,7 @@ static int enqueue(struct process *p, struct signal_set *s, const struct signal_
         p->signals_queued++;
     }
     s->pending |= SIGBIT(info->signal);
+    wait_wake_all(&p->signal_wait);
     return 0;
 }
 

@@ -163,6 +163,7 @@ struct process *process_new_as(int32_t pid, uint32_t incarnation)
     wait_init(&p->child_wait);
     wait_init(&p->stop_wait);
     wait_init(&p->task_wait);
+    wait_init(&p->signal_wait);
     timer_init(&p->alarm, signal_alarm, p);
     p->start_ns = p->arrived_ns = cluster_clock_ns();
     insert_by_pid(p);
@@ -245,6 +246,7 @@ void process_free(struct process *p)
     list_remove(&p->hash_link);
     census_changed();
     process_release_resources(p);
+    wait_end(&p->signal_wait);
     struct child *c, *next;
     list_for_each_safe (c, next, &p->children, link) {
         list_remove(&c->link);

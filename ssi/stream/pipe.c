@@ -19,6 +19,7 @@ struct pipe {
     uint32_t tail, bytes;             // oldest byte, modulo PIPE_BYTES; how many there are
     uint64_t number;                  // what fstat calls its inode
     struct wait_queue readable, writable;
+    struct wait_queue both; // only watched: for an end that reads and writes
     uint8_t *pages[PIPE_PAGES];
 };
 
@@ -33,6 +34,7 @@ static struct pipe *pipe_make(void)
     p->number = ++node(pipe_numbers);
     wait_init(&p->readable);
     wait_init(&p->writable);
+    wait_init(&p->both);
     return p;
 }
 
@@ -89,8 +91,10 @@ static int pipe_read(struct file *f, struct xfer *x, const uint64_t *at)
     // Writers are woken once a small write fits, not for each few bytes.
     bool tight = PIPE_BYTES - p->bytes < PIPE_ATOMIC;
     pipe_drain(p, x);
-    if (tight && PIPE_BYTES - p->bytes >= PIPE_ATOMIC)
+    if (tight && PIPE_BYTES - p->bytes >= PIPE_ATOMIC) {
         wait_wake_all(&p->writable);
+        wait_tell(&p->both);
+    }
     return 0;
 }
 
@@ -195,6 +199,9 @@ static int pipe_write(struct file *f, struct xfer *x, const uint64_t *at)
     }
     if (empty)
         wait_wake_all(&p->readable);
+    else
+        wait_tell(&p->readable);
+    wait_tell(&p->both);
     return e;
 }
 
@@ -218,7 +225,7 @@ static unsigned pipe_poll(struct file *f)
 static struct wait_queue *pipe_poll_queue(struct file *f)
 {
     struct pipe *p = f->data;
-    return end_reads(f) ? &p->readable : &p->writable;
+    return !end_writes(f) ? &p->readable : end_reads(f) ? &p->both : &p->writable;
 }
 
 static int pipe_stat(struct file *f, struct fs_stat *st)
@@ -277,6 +284,7 @@ static void pipe_release(struct file *f)
         p->bytes = 0; // a FIFO begins empty when it is opened again
     wait_wake_all(&p->readable);
     wait_wake_all(&p->writable);
+    wait_tell(&p->both);
     pipe_put(p);
 }
 
@@ -304,6 +312,7 @@ static struct file *pipe_end(struct pipe *p, uint32_t flags)
     f->offset = end_reads(f) ? p->write_opens : p->read_opens;
     wait_wake_all(&p->readable);
     wait_wake_all(&p->writable);
+    wait_tell(&p->both);
     return f;
 }
 

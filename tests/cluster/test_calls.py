@@ -8,7 +8,7 @@ import pytest
 import weft
 
 pytestmark = pytest.mark.usefixtures('kernel')
-PROGRAMS = ['families', 'signals', 'memory', 'threads', 'facts']
+PROGRAMS = ['families', 'signals', 'memory', 'threads', 'facts', 'events']
 
 
 @pytest.fixture(scope='module')

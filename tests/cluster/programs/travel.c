@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MIT
+// travel events ROUNDS: state of many kinds, used before and after each move that it makes itself
+// (/proc/self/node, to node 1 and back); without that file it stays. What it prints is the same.
+// travel share: waits with something that it shares.
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void move_to(int node)
+{
+    int f = open("/proc/self/node", O_WRONLY);
+    char text[8];
+    if (f < 0)
+        return;
+    int n = snprintf(text, sizeof(text), "%d\n", node);
+    if (write(f, text, n) != n)
+        printf("move to %d: %s\n", node, strerrorname_np(errno));
+    close(f);
+}
+
+static void watch(int ep, int fd, uint32_t events, int number)
+{
+    struct epoll_event e = {.events = events, .data.u32 = number};
+    if (epoll_ctl(ep, EPOLL_CTL_ADD, fd, &e))
+        printf("watch %d: %s\n", number, strerrorname_np(errno));
+}
+
+// The set of what is ready, waited for until all of `wanted` was seen.
+static void await(const char *what, int ep, unsigned wanted)
+{
+    unsigned seen = 0;
+    while ((seen & wanted) != wanted) {
+        struct epoll_event e[8];
+        int n = epoll_wait(ep, e, 8, 5000);
+        for (int k = 0; k < n; k++)
+            seen |= 1u << e[k].data.u32;
+        if (n <= 0)
+            break;
+    }
+    printf("%s: %x\n", what, seen);
+    fflush(stdout);
+}
+
+static void events(int rounds)
+{
+    int ep = epoll_create1(0), inner = epoll_create1(0), p[2];
+    int counter = eventfd(0, EFD_NONBLOCK), timer = timerfd_create(CLOCK_MONOTONIC, 0);
+    sigset_t mask;
+    sigemptyset(&mask);
+    sigaddset(&mask, SIGUSR1);
+    sigprocmask(SIG_BLOCK, &mask, NULL);
+    int signals = signalfd(-1, &mask, 0);
+    if (pipe(p))
+        exit(1);
+    watch(ep, p[0], EPOLLIN | EPOLLET, 0);
+    watch(ep, counter, EPOLLIN, 1);
+    watch(ep, timer, EPOLLIN, 2);
+    watch(ep, signals, EPOLLIN, 3);
+    watch(ep, inner, EPOLLIN, 4);
+    watch(inner, counter, EPOLLIN | EPOLLONESHOT, 5);
+    for (int k = 0; k < rounds; k++) {
+        uint64_t v = k + 1;
+        char c[16];
+        struct signalfd_siginfo s;
+        struct itimerspec soon = {.it_value.tv_nsec = 20000000};
+        if (k % 2)
+            move_to(1 - k / 2 % 2);
+        timerfd_settime(timer, 0, &soon, NULL);
+        if (write(p[1], "hello", 5) != 5 || write(counter, &v, 8) != 8)
+            printf("write: %m\n");
+        kill(getpid(), SIGUSR1);
+        if (k % 2 == 0)
+            move_to(1 - k / 2 % 2);
+        await("ready", ep, k ? 0xf : 0x1f);
+        printf("pipe %zd, counter %zd", read(p[0], c, sizeof(c)), read(counter, &v, 8));
+        printf(" %llu, timer %zd", (unsigned long long)v, read(timer, &v, 8));
+        printf(" %llu, signals %zd", (unsigned long long)v, read(signals, &s, sizeof(s)));
+        printf(" %u\n", s.ssi_signo);
+        struct epoll_event e[8];
+        int n = epoll_wait(ep, e, 8, 0); // the pipe's edge may be told once more after a move
+        printf("rest %d\n", n == 0 || (n == 1 && e[0].data.u32 == 0));
+    }
+    int child = fork();
+    if (child == 0) {
+        usleep(100000);
+        _exit(write(p[1], "x", 1) != 1);
+    }
+    await("from the child", ep, 1);
+    waitpid(child, NULL, 0);
+    printf("%zd\n", read(p[0], &(char[4]){0}, 4));
+}
+
+// An epoll that parent and child both have.
+static void share(void)
+{
+    (void)!epoll_create1(0);
+    if (fork() == 0) {
+        while (getppid() != 1)
+            usleep(50000);
+        _exit(0);
+    }
+    pause();
+}
+
+int main(int argc, char **argv)
+{
+    int rounds = argc > 2 ? atoi(argv[2]) : 4;
+    if (argc > 1 && !strcmp(argv[1], "events"))
+        events(rounds);
+    else if (argc > 1 && !strcmp(argv[1], "share"))
+        share();
+    return 0;
+}
