@@ -11,12 +11,12 @@ pytestmark = pytest.mark.usefixtures('kernel')
 
 @pytest.fixture(scope='module')
 def travel(pair, program):
-    pair.do('put', '0', program('travel') + ':/opt/travel')
+    pair.do('put', '0', program('travel') + ':/tmp/travel')
 
     def run(words):
         linux = subprocess.run([program('travel'), *words.split()], stdin=subprocess.DEVNULL,
                                capture_output=True, text=True, timeout=60, check=True)
-        assert pair.sh(0, f'/opt/travel {words} </dev/null') == linux.stdout
+        assert pair.sh(0, f'/tmp/travel {words} </dev/null') == linux.stdout
     return run
 
 
@@ -27,7 +27,7 @@ def test_epoll_and_its_files_move(pair, travel):
 
 
 def test_a_shared_epoll_stays_with_a_reason(pair, travel):
-    pid = pair.start(0, '/opt/travel share')
+    pid = pair.start(0, '/tmp/travel share')
     pair.sh(0, f'until grep -q epoll /proc/{pid}/cantmove; do sleep 0.1; done')
     assert pair.sh(0, f'cat /proc/{pid}/cantmove') == 'an epoll is shared with another process\n'
     assert pair.exec(0, f'echo 1 >/proc/{pid}/node').status != 0
