@@ -68,18 +68,37 @@ void tcp_ack_established(struct tcp_conn *c, const struct tcp_segment *s)
     c->want_writable = false;
 }
 
-static void acked_new(struct tcp_conn *c, uint32_t ack)
+// RFC 8985, 7.4.2: the probe's own bytes are acknowledged; was it the one that mattered?
+static void probe_end(struct tcp_conn *c, uint32_t ack)
 {
+    if (!c->probe_open || !seq_le(c->probe_end, ack))
+        return;
+    c->probe_open = false;
+    if (!c->probe_needless && !c->recovering)
+        tcp_congestion_tail_lost(c);
+}
+
+static void acked_new(struct tcp_conn *c, const struct tcp_segment *s)
+{
+    uint32_t ack = s->ack;
+    bool timed = c->timing && seq_le(c->timing_seq, ack);
     uint32_t bytes = ack - c->snd_una;
     uint32_t data = seq_lt(c->snd_data, ack) ? MIN(ack - c->snd_data, c->send.length) : 0;
     timing_end(c, ack);
+    if (!timed && !c->timing && c->backoff == 0)
+        tcp_stamp_sample(c, s);
+    bool late = tcp_congestion_undo(c, s);
     ring_consume(&c->send, data, false);
     c->snd_data += data;
     c->snd_una = ack;
     c->snd_nxt = seq_max(c->snd_nxt, ack);
+    tcp_ranges_cut(&c->sacked, ack);
+    c->high_rxt = seq_max(c->high_rxt, ack);
     c->backoff = 0; // the path works; rto_ns itself keeps to measured round trips (Karn)
     c->tail_probed = false;
-    tcp_congestion_acked(c, bytes, ack);
+    probe_end(c, ack);
+    if (!late)
+        tcp_congestion_acked(c, bytes, ack);
     tcp_send_timer_restart(c);
     if (c->want_writable && ring_space(&c->send) >= c->send.size / 4) {
         c->want_writable = false;
@@ -109,13 +128,15 @@ void tcp_ack(struct tcp_conn *c, const struct tcp_segment *s)
     // RFC 5681, 2: what makes a duplicate ACK.
     bool duplicate = s->ack == c->snd_una && c->snd_una != c->snd_max && s->n == 0 &&
                      !(s->flags & (TCP_SYN | TCP_FIN)) && s->window == c->snd_wnd && s->window;
-    bool opened = window_update(c, s);
+    bool opened = window_update(c, s), news = tcp_sack_received(c, s);
     if (c->snd_wnd == 0)
         c->stalled_ns = clock_now_ns(); // closed, but alive: not a reason to give up
     if (seq_lt(c->snd_una, s->ack))
-        acked_new(c, s->ack);
-    else if (duplicate)
+        acked_new(c, s);
+    else if (duplicate && !c->sack)
         tcp_congestion_dup_ack(c);
+    if (c->sacked.count)
+        tcp_congestion_sacked(c, news);
     if (opened) {
         c->backoff = 0;
         tcp_send_timer_restart(c);

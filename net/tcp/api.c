@@ -79,7 +79,7 @@ long tcp_receive(struct tcp_conn *c, void *bytes, size_t n)
         return -EAGAIN;
     }
     ring_read(&c->receive, 0, bytes, taken);
-    ring_consume(&c->receive, (uint32_t)taken, c->gap_count > 0);
+    ring_consume(&c->receive, (uint32_t)taken, c->gaps.count > 0);
     if (tcp_state_receives(c->state) && tcp_window_worth_telling(c))
         tcp_ack_send(c);
     return (long)taken;
@@ -146,6 +146,17 @@ void tcp_abort(struct tcp_conn *c)
         tcp_reset_send(c);
     tcp_dead(c, 0);
     tcp_release(c);
+}
+
+void tcp_set_keepalive(struct tcp_conn *c, struct tcp_keepalive k)
+{
+    c->keep = k;
+    tcp_keep_timer_restart(c);
+}
+
+struct tcp_keepalive tcp_keepalive(const struct tcp_conn *c)
+{
+    return c->keep;
 }
 
 int tcp_error(const struct tcp_conn *c)

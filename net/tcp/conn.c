@@ -66,6 +66,7 @@ struct tcp_conn *tcp_conn_new(struct net_address local, struct net_address peer,
     c->flags = flags;
     c->mss = MIN(tcp_mss_for(peer.ip), TCP_MSS_DEFAULT);
     c->iss = tcp_isn(local, peer);
+    c->stamp_offset = tcp_stamp_start(local, peer);
     c->snd_una = c->snd_nxt = c->snd_max = c->iss;
     c->snd_data = c->iss + 1;
     c->recover = c->iss;
@@ -127,7 +128,7 @@ void tcp_dead(struct tcp_conn *c, int error)
     tcp_timers_stop(c);
     list_remove(&c->table_link);
     ring_free(&c->send);
-    c->gap_count = 0;
+    c->gaps.count = c->sacked.count = 0;
     c->accept_due = false;
     if (error) {
         c->error = error;
@@ -152,15 +153,15 @@ const char *tcp_conn_check(const struct tcp_conn *c)
         return "3: nothing was sent that is not queued";
     if (c->state > TCP_SYN_RECEIVED && seq_lt(c->rcv_adv, c->rcv_nxt))
         return "4: the window's edge is not behind RCV.NXT";
-    for (unsigned i = 0; i < c->gap_count; i++) {
-        uint32_t before = i ? c->gaps[i - 1].end : c->rcv_nxt;
-        if (!seq_lt(before, c->gaps[i].start) || !seq_lt(c->gaps[i].start, c->gaps[i].end))
-            return "5: gaps are in order and apart";
-    }
+    if (!tcp_ranges_sound(&c->gaps, c->rcv_nxt))
+        return "5: gaps are in order and apart";
     if (c->state > TCP_SYN_RECEIVED && c->cwnd < c->mss)
         return "6: the congestion window holds a segment";
     if (c->snd_una != c->snd_max && !timer_is_set(&c->send_timer))
         return "7: a timer waits for what is in flight";
+    if (!tcp_ranges_sound(&c->sacked, c->snd_una) ||
+        (c->sacked.count && seq_lt(c->snd_max, c->sacked.at[c->sacked.count - 1].end)))
+        return "8: the scoreboard is in order, and within what is in flight";
     return NULL;
 }
 
@@ -175,6 +176,6 @@ void tcp_conn_show(const struct tcp_conn *c, struct text *t)
              c->snd_nxt - c->snd_una, c->snd_max - c->snd_una, c->send.length, c->snd_wnd, c->cwnd,
              c->ssthresh);
     text_add(t, " rcv %u unread %u window %u gaps %u rto_us %u backoff %u error %d\n",
-             c->rcv_nxt - c->irs, c->receive.length, c->rcv_adv - c->rcv_nxt, c->gap_count,
+             c->rcv_nxt - c->irs, c->receive.length, c->rcv_adv - c->rcv_nxt, c->gaps.count,
              (unsigned)(c->rto_ns / 1000), c->backoff, c->error);
 }

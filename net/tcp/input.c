@@ -15,8 +15,21 @@ void tcp_init(void)
 // What a SYN says of its sender.
 void tcp_syn_received(struct tcp_conn *c, const struct tcp_segment *s)
 {
-    uint16_t offered = s->mss ? MAX(s->mss, TCP_MSS_MIN) : TCP_MSS_DEFAULT;
+    const struct tcp_options *o = &s->options;
+    uint16_t offered = o->mss ? MAX(o->mss, TCP_MSS_MIN) : TCP_MSS_DEFAULT;
     c->mss = MIN(tcp_mss_for(c->peer.ip), offered);
+    c->sack = o->sack_ok;
+    c->stamping = o->stamped;
+    if (c->stamping) { // RFC 6691: what options take, the sender of data leaves out
+        c->mss = (uint16_t)(c->mss - TCP_STAMP_BYTES);
+        c->stamp_recent = o->stamp;
+        c->stamp_recent_ns = clock_now_ns();
+    }
+    c->snd_scale = o->scaled ? o->scale : 0;
+    c->rcv_scale = o->scaled ? TCP_SCALE : 0;
+    if (!o->scaled)
+        c->receive.size = MIN(c->receive.size, TCP_WINDOW_PLAIN);
+    c->heard_ns = clock_now_ns();
     c->irs = s->seq;
     c->rcv_nxt = c->rcv_adv = c->rcv_acked = s->seq + 1;
     c->snd_wnd = c->snd_wnd_max = s->window;
@@ -32,6 +45,7 @@ static void established(struct tcp_conn *c, const struct tcp_segment *s)
         c->accept_due = true;
     else
         tcp_post(c, TCP_CONNECTED);
+    tcp_keep_timer_restart(c);
     if (c->fin_queued) // closed while the handshake was under way
         tcp_state_set(c, TCP_FIN_WAIT_1);
 }
@@ -68,8 +82,8 @@ static void syn_sent_arrives(struct tcp_conn *c, const struct tcp_segment *s)
     struct tcp_segment rest = *s; // controls or text behind the SYN
     rest.seq++;
     rest.flags &= (uint8_t)~TCP_SYN;
-    rest.n = MIN(rest.n, tcp_window(c));
-    c->rcv_adv = c->rcv_nxt + tcp_window(c);
+    rest.n = MIN(rest.n, TCP_WINDOW_PLAIN); // what our SYN offered
+    c->rcv_adv = c->rcv_nxt + TCP_WINDOW_PLAIN;
     tcp_text(c, &rest);
 }
 
@@ -89,6 +103,8 @@ static void unacceptable(struct tcp_conn *c, const struct tcp_segment *s)
     if (s->flags & TCP_RST)
         return;
     net_counter_add(COUNT_tcp_unacceptable);
+    if (s->n && seq_le(s->seq + s->n, c->rcv_nxt))
+        tcp_sack_twice(c, s->seq, s->seq + s->n);
     if (c->state == TCP_TIME_WAIT && (s->flags & TCP_FIN))
         tcp_end_timer_start(c, 2 * TCP_MSL_NS);
     if (c->state == TCP_SYN_RECEIVED && (s->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN &&
@@ -108,6 +124,12 @@ static bool sequence_check(struct tcp_conn *c, struct tcp_segment *s)
         s->flags &= (uint8_t)~TCP_SYN; // simultaneous open: its SYN we have, its ACK is news
         s->seq++;
     }
+    if (tcp_stamp_too_old(c, s) || tcp_stamp_missing(c, s)) { // PAWS comes first (RFC 7323, 5.3)
+        net_counter_add(COUNT_tcp_stamp_old);
+        if (s->options.stamped)
+            unacceptable(c, s);
+        return false;
+    }
     if (!acceptable(c, s)) {
         bool closed_window = c->rcv_adv == c->rcv_nxt && s->seq == c->rcv_nxt;
         if (!closed_window || (s->flags & (TCP_RST | TCP_SYN | TCP_ACK)) != TCP_ACK) {
@@ -118,10 +140,14 @@ static bool sequence_check(struct tcp_conn *c, struct tcp_segment *s)
         s->flags &= (uint8_t)~TCP_FIN;
         c->ack_now = true;
     }
+    c->heard_ns = clock_now_ns();
+    c->keep_sent = 0;
+    tcp_stamp_take(c, s, s->seq);
     if (s->flags & TCP_SYN)
         return true;
     if (seq_lt(s->seq, c->rcv_nxt)) {
         uint32_t old = MIN(c->rcv_nxt - s->seq, s->n);
+        tcp_sack_twice(c, s->seq, s->seq + old);
         s->data += old;
         s->n -= old;
         s->seq = c->rcv_nxt;
@@ -222,12 +248,17 @@ static void synchronised_arrives(struct tcp_conn *c, struct tcp_segment *s)
     tcp_text(c, s);
 }
 
-// RFC 9293, 3.10.7.4, TIME-WAIT and RFC 1122, 4.2.2.13: a new SYN above the old connection's
-// numbers may open the next incarnation at once.
+static bool stamp_newer(const struct tcp_conn *c, const struct tcp_segment *s)
+{
+    return c->stamping && s->options.stamped && seq_lt(c->stamp_recent, s->options.stamp);
+}
+
+// RFC 9293, 3.10.7.4, TIME-WAIT, RFC 6191 and RFC 1122, 4.2.2.13: a new SYN above the old
+// connection's numbers, or a newer timestamp, may open the next incarnation at once.
 static bool reopens(const struct tcp_conn *c, const struct tcp_segment *s)
 {
     return c->state == TCP_TIME_WAIT && (s->flags & (TCP_SYN | TCP_RST | TCP_ACK)) == TCP_SYN &&
-           seq_lt(c->rcv_nxt, s->seq) && tcp_listener_find(s->to.port);
+           (seq_lt(c->rcv_nxt, s->seq) || stamp_newer(c, s)) && tcp_listener_find(s->to.port);
 }
 
 void tcp_input(const struct ip_packet *p)
@@ -248,6 +279,8 @@ void tcp_input(const struct ip_packet *p)
         c = NULL;
     }
     if (c) {
+        if (!(s.flags & TCP_SYN)) // RFC 7323, 2.2: that of a SYN is never scaled
+            s.window <<= c->snd_scale;
         tcp_hold(c);
         if (c->state == TCP_SYN_SENT)
             syn_sent_arrives(c, &s);

@@ -63,14 +63,23 @@ uint64_t tcp_siphash(uint64_t k0, uint64_t k1, const void *bytes, size_t n)
     return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
 
-uint32_t tcp_isn(struct net_address local, struct net_address peer)
+static uint64_t pair_hash(struct net_address local, struct net_address peer, uint32_t what)
 {
     if (!node(isn_key).made) {
         random_bytes(&node(isn_key).k0, sizeof(uint64_t));
         random_bytes(&node(isn_key).k1, sizeof(uint64_t));
         node(isn_key).made = true;
     }
-    const uint32_t pair[3] = {local.ip, peer.ip, (uint32_t)local.port << 16 | peer.port};
-    uint64_t hash = tcp_siphash(node(isn_key).k0, node(isn_key).k1, pair, sizeof(pair));
-    return (uint32_t)(clock_now_ns() / 4000) + (uint32_t)hash;
+    const uint32_t pair[4] = {local.ip, peer.ip, (uint32_t)local.port << 16 | peer.port, what};
+    return tcp_siphash(node(isn_key).k0, node(isn_key).k1, pair, sizeof(pair));
+}
+
+uint32_t tcp_isn(struct net_address local, struct net_address peer)
+{
+    return (uint32_t)(clock_now_ns() / 4000) + (uint32_t)pair_hash(local, peer, 0);
+}
+
+uint32_t tcp_stamp_start(struct net_address local, struct net_address peer)
+{
+    return (uint32_t)pair_hash(local, peer, 1);
 }

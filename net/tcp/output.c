@@ -27,7 +27,7 @@ static void sent(struct tcp_conn *c, uint32_t seq, uint32_t end)
 }
 
 // Sends what is queued from `seq`, at most n bytes; the FIN with the last one. Returns the
-// sequence number behind it.
+// sequence number behind it, `seq` itself when the way to the wire is full.
 static uint32_t send_from(struct tcp_conn *c, uint32_t seq, uint32_t n)
 {
     uint32_t end = tcp_fin_seq(c);
@@ -37,7 +37,8 @@ static uint32_t send_from(struct tcp_conn *c, uint32_t seq, uint32_t n)
         flags |= TCP_PSH;
     if (last && c->fin_queued)
         flags |= TCP_FIN;
-    tcp_segment_send(c, seq, n, flags);
+    if (!tcp_segment_send(c, seq, n, flags))
+        return seq;
     uint32_t behind = seq + n + (flags & TCP_FIN ? 1 : 0);
     sent(c, seq, behind);
     return behind;
@@ -53,19 +54,61 @@ static bool worth_sending(const struct tcp_conn *c, uint32_t n, uint32_t queued)
     return n > 0 && n >= c->snd_wnd_max / 2;
 }
 
-static bool send_next(struct tcp_conn *c)
+// At SND.NXT, at most `room` bytes: new text, or after a timeout old text once more.
+static bool send_next(struct tcp_conn *c, uint32_t room)
 {
+    c->snd_nxt = tcp_sack_skip(c, c->snd_nxt);
     uint32_t end = tcp_fin_seq(c), flight = c->snd_nxt - c->snd_una;
     if (seq_lt(end, c->snd_nxt))
         return false; // the FIN is out
-    uint32_t window = MIN(c->snd_wnd, tcp_congestion_window(c));
-    uint32_t queued = end - c->snd_nxt, usable = window > flight ? window - flight : 0;
+    uint32_t queued = end - c->snd_nxt;
+    uint32_t usable = MIN(room, c->snd_wnd > flight ? c->snd_wnd - flight : 0);
     uint32_t n = MIN(MIN(queued, usable), (uint32_t)c->mss);
+    n = MIN(n, tcp_sack_hole_bytes(c, c->snd_nxt));
     bool fin = c->fin_queued && n == queued; // goes even into a closed window
     if (!fin && (n == 0 || !worth_sending(c, n, queued)))
         return false;
-    c->snd_nxt = send_from(c, c->snd_nxt, n);
-    return true;
+    uint32_t behind = send_from(c, c->snd_nxt, n);
+    bool went = behind != c->snd_nxt;
+    c->snd_nxt = behind;
+    return went;
+}
+
+static bool send_again(struct tcp_conn *c, struct tcp_range r)
+{
+    uint32_t end = tcp_fin_seq(c), n = MIN(r.end - r.start, (uint32_t)c->mss);
+    if (seq_lt(end, r.start + n)) // the last number is the FIN's, which goes along
+        n = end - r.start;
+    uint32_t behind = send_from(c, r.start, n);
+    c->high_rxt = seq_max(c->high_rxt, behind);
+    return behind != r.start;
+}
+
+// NextSeg of RFC 6675, 4.
+static bool send_recovering(struct tcp_conn *c, uint32_t room)
+{
+    struct tcp_range r;
+    if (tcp_sack_next(c, true, &r)) // (1)
+        return send_again(c, r);
+    if (send_next(c, room)) // (2)
+        return true;
+    if (tcp_sack_next(c, false, &r)) // (3)
+        return send_again(c, r);
+    uint32_t last = c->sacked.count ? c->sacked.at[c->sacked.count - 1].end : c->snd_una;
+    last = seq_max(last, c->high_rxt);
+    if (c->rescued || !seq_lt(last, c->snd_max) || c->send.length == 0) // (4)
+        return false;
+    c->rescued = true;
+    uint32_t n = MIN(c->snd_max - last, (uint32_t)c->mss);
+    return send_again(c, (struct tcp_range){c->snd_max - n, c->snd_max});
+}
+
+static bool send_one(struct tcp_conn *c)
+{
+    uint32_t room = tcp_congestion_room(c);
+    if (!c->sack || !c->recovering)
+        return send_next(c, room);
+    return room >= c->mss && send_recovering(c, room);
 }
 
 void tcp_output(struct tcp_conn *c)
@@ -79,7 +122,7 @@ void tcp_output(struct tcp_conn *c)
         tcp_congestion_start(c);
         c->cwnd = MIN(c->cwnd, before);
     }
-    while (send_next(c))
+    while (send_one(c))
         continue;
     tcp_send_timer_update(c);
 }
@@ -89,8 +132,11 @@ void tcp_retransmit_first(struct tcp_conn *c)
     uint32_t end = tcp_fin_seq(c);
     uint32_t queued = seq_lt(c->snd_una, end) ? end - c->snd_una : 0;
     uint32_t n = MIN(MIN(queued, c->snd_max - c->snd_una), (uint32_t)c->mss);
+    n = MIN(n, tcp_sack_hole_bytes(c, c->snd_una));
     if (n || c->fin_queued)
-        (void)send_from(c, c->snd_una, n);
+        c->high_rxt = seq_max(c->high_rxt, send_from(c, c->snd_una, n));
+    c->again_una = c->snd_una;
+    c->again_mark = c->snd_max;
 }
 
 void tcp_send_forced(struct tcp_conn *c)
@@ -107,26 +153,41 @@ void tcp_send_forced(struct tcp_conn *c)
         c->snd_nxt = seq_max(c->snd_nxt, behind);
 }
 
+// RFC 8985, 7.3: new text if there is any and the peer has room, else the last segment again.
 void tcp_probe_tail(struct tcp_conn *c)
 {
+    uint32_t before = c->snd_nxt;
+    net_counter_add(COUNT_tcp_tail_probes);
+    if (send_next(c, c->mss) && before != c->snd_nxt)
+        return;
     uint32_t end = tcp_fin_seq(c), top = seq_lt(end, c->snd_max) ? end : c->snd_max;
     uint32_t n = seq_lt(c->snd_una, top) ? MIN(top - c->snd_una, (uint32_t)c->mss) : 0;
-    net_counter_add(COUNT_tcp_tail_probes);
-    if (n || c->fin_queued)
-        (void)send_from(c, top - n, n);
+    if (n == 0 && !c->fin_queued)
+        return;
+    (void)send_from(c, top - n, n);
+    c->probe_open = c->sack;
+    c->probe_needless = false;
+    c->probe_end = c->snd_max;
 }
 
 void tcp_ack_send(struct tcp_conn *c)
 {
-    tcp_segment_send(c, c->snd_max, 0, TCP_ACK);
+    (void)tcp_segment_send(c, c->snd_max, 0, TCP_ACK);
 }
 
 void tcp_syn_send(struct tcp_conn *c)
 {
-    tcp_segment_send(c, c->iss, 0, c->state == TCP_SYN_SENT ? TCP_SYN : TCP_SYN | TCP_ACK);
+    (void)tcp_segment_send(c, c->iss, 0, c->state == TCP_SYN_SENT ? TCP_SYN : TCP_SYN | TCP_ACK);
     sent(c, c->iss, c->iss + 1);
     c->snd_nxt = c->iss + 1;
     tcp_send_timer_restart(c);
+}
+
+// RFC 9293, 3.8.4: one number below what the peer expects, so that it answers with an ACK.
+void tcp_keep_probe(struct tcp_conn *c)
+{
+    net_counter_add(COUNT_tcp_keep_probes);
+    (void)tcp_segment_send(c, c->snd_una - 1, 0, TCP_ACK);
 }
 
 void tcp_challenge(struct tcp_conn *c)
@@ -148,6 +209,9 @@ void tcp_respond(struct tcp_conn *c)
 {
     if (c->state <= TCP_SYN_SENT)
         return;
+    if (c->ack_now && (c->gaps.count || c->twice_known))
+        tcp_ack_send(c); // ahead of text of ours: it has room for all blocks, and counts as a
+                         // duplicate ACK (RFC 5681, 2)
     tcp_output(c);
     if (c->ack_now)
         tcp_ack_send(c);

@@ -2,28 +2,8 @@
 // Segments and the wire: parsed once here, built once here.
 #include "net/tcp/tcp_priv.h"
 
+#include "lib/errno.h"
 #include "net/wire.h"
-
-#define OPTION_MSS_BYTES 4u
-
-// Options: false when one runs over the header's end (RFC 9293, 3.2).
-static bool options_parse(const uint8_t *p, size_t n, struct tcp_segment *s)
-{
-    while (n > 0 && p[0] != TCP_OPTION_END) {
-        if (p[0] == TCP_OPTION_NOP) {
-            p++;
-            n--;
-            continue;
-        }
-        if (n < 2 || p[1] < 2 || p[1] > n)
-            return false;
-        if (p[0] == TCP_OPTION_MSS && p[1] == OPTION_MSS_BYTES)
-            s->mss = (uint16_t)(p[2] << 8 | p[3]);
-        n -= p[1];
-        p += p[1];
-    }
-    return true;
-}
 
 bool tcp_segment_parse(const struct ip_packet *p, struct tcp_segment *s)
 {
@@ -46,7 +26,7 @@ bool tcp_segment_parse(const struct ip_packet *p, struct tcp_segment *s)
                               .window = be16_get(h->window),
                               .data = p->bytes + header,
                               .n = (uint32_t)(p->n - header)};
-    if (!options_parse(p->bytes + sizeof(*h), header - sizeof(*h), s)) {
+    if (!tcp_options_parse(p->bytes + sizeof(*h), header - sizeof(*h), &s->options)) {
         net_counter_add(COUNT_tcp_short);
         return false;
     }
@@ -59,8 +39,8 @@ uint16_t tcp_mss_for(uint32_t peer_ip)
 }
 
 // Finishes and sends: `b` holds options and data, `h` says the rest.
-static void header_send(struct buf *b, size_t options, const struct tcp_wire *fields,
-                        struct net_address from, struct net_address to)
+static int header_send(struct buf *b, size_t options, const struct tcp_wire *fields,
+                       struct net_address from, struct net_address to)
 {
     struct tcp_wire *h = buf_push(b, sizeof(*h));
     *h = *fields;
@@ -71,41 +51,74 @@ static void header_send(struct buf *b, size_t options, const struct tcp_wire *fi
     uint64_t sum = wire_sum_pseudo(from.ip, to.ip, IP_TCP, b->n);
     h->checksum = be16(wire_sum_end(wire_sum(sum, b->at, b->n)));
     net_counter_add(COUNT_tcp_out);
-    (void)ip_send(b, from.ip, to.ip, IP_TCP); // lost here or on the wire: repaired the same way
+    return ip_send(b, from.ip, to.ip, IP_TCP);
 }
 
-void tcp_segment_send(struct tcp_conn *c, uint32_t seq, uint32_t n, uint8_t flags)
+// A SYN offers all we know; a SYN+ACK only what was offered (RFC 7323, 1.3; 2018, 2).
+static void options_of_syn(const struct tcp_conn *c, struct tcp_options *o)
+{
+    bool first = c->state == TCP_SYN_SENT;
+    o->mss = tcp_mss_for(c->peer.ip);
+    o->scaled = first || c->rcv_scale;
+    o->scale = TCP_SCALE;
+    o->sack_ok = first || c->sack;
+    o->stamped = first || c->stamping;
+}
+
+static struct tcp_options options_of(struct tcp_conn *c, uint32_t n, uint8_t flags)
+{
+    struct tcp_options o = {.stamped = c->stamping};
+    if (flags & TCP_SYN) {
+        options_of_syn(c, &o);
+    } else if (flags & TCP_ACK) { // blocks go where data leaves room: bare ACKs always have it
+        size_t taken = c->stamping ? TCP_STAMP_BYTES : 0;
+        size_t room = n < c->mss ? c->mss - n : 0;
+        unsigned most = c->stamping ? TCP_SACKS_STAMPS : TCP_SACKS_MAX;
+        if (room >= TCP_OPTIONS_MAX - taken)
+            tcp_sack_tell(c, &o, most);
+    }
+    if (o.stamped) {
+        o.stamp = tcp_stamp_now(c);
+        o.echo = flags & TCP_ACK ? c->stamp_recent : 0;
+    }
+    return o;
+}
+
+// The window as the header names it; what it tells the peer counts as told.
+static uint16_t window_tell(struct tcp_conn *c, uint8_t flags)
+{
+    unsigned scale = flags & TCP_SYN ? 0 : c->rcv_scale;
+    uint32_t named = MIN(tcp_window(c) >> scale, TCP_WINDOW_PLAIN);
+    c->rcv_adv = seq_max(c->rcv_adv, c->rcv_nxt + (named << scale)); // never back (9293, 3.8.6)
+    c->rcv_acked = c->rcv_nxt;
+    c->ack_now = c->ack_later = false;
+    timer_cancel(&c->ack_timer);
+    return (uint16_t)named;
+}
+
+bool tcp_segment_send(struct tcp_conn *c, uint32_t seq, uint32_t n, uint8_t flags)
 {
     struct buf *b = buf_alloc(c->flags & TCP_LINK);
     if (!b)
-        return; // as if the wire had lost it
-    size_t options = 0;
-    if (flags & TCP_SYN) {
-        uint16_t mss = tcp_mss_for(c->peer.ip);
-        const uint8_t option[OPTION_MSS_BYTES] = {TCP_OPTION_MSS, OPTION_MSS_BYTES,
-                                                  (uint8_t)(mss >> 8), (uint8_t)mss};
-        memcpy(buf_put(b, sizeof(option)), option, sizeof(option));
-        options = sizeof(option);
-    }
+        return false;
+    struct tcp_options o = options_of(c, n, flags);
+    size_t options = tcp_options_bytes(&o);
+    (void)tcp_options_write(&o, buf_put(b, options));
     if (n)
         ring_read(&c->send, seq - c->snd_data, buf_put(b, n), n);
-    uint32_t window = flags & TCP_RST ? 0 : tcp_window(c);
-    const struct tcp_wire h = {.seq = be32(seq),
-                               .ack = be32(flags & TCP_ACK ? c->rcv_nxt : 0),
-                               .flags = flags,
-                               .window = be16(window)};
-    if (flags & TCP_ACK) {
-        c->rcv_adv = c->rcv_nxt + window;
-        c->rcv_acked = c->rcv_nxt;
-        c->ack_now = c->ack_later = false;
-        timer_cancel(&c->ack_timer);
-    }
-    header_send(b, options, &h, c->local, c->peer);
+    struct tcp_wire h = {.seq = be32(seq), .flags = flags};
+    if (flags & TCP_ACK)
+        h.ack = be32(c->rcv_nxt);
+    if (flags & TCP_SYN && !(flags & TCP_ACK))
+        h.window = be16(TCP_WINDOW_PLAIN);
+    else if (!(flags & TCP_RST))
+        h.window = be16(window_tell(c, flags));
+    return header_send(b, options, &h, c->local, c->peer) != -ENOBUFS;
 }
 
 void tcp_reset_send(struct tcp_conn *c)
 {
-    tcp_segment_send(c, c->snd_nxt, 0, TCP_RST | TCP_ACK);
+    (void)tcp_segment_send(c, c->snd_nxt, 0, TCP_RST | TCP_ACK);
 }
 
 void tcp_reset_reply(const struct tcp_segment *s)
@@ -118,5 +131,5 @@ void tcp_reset_reply(const struct tcp_segment *s)
     struct tcp_wire h = {.flags = TCP_RST | TCP_ACK, .ack = be32(s->seq + tcp_segment_length(s))};
     if (s->flags & TCP_ACK)
         h = (struct tcp_wire){.flags = TCP_RST, .seq = be32(s->ack)};
-    header_send(b, 0, &h, s->to, s->from);
+    (void)header_send(b, 0, &h, s->to, s->from);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// TCP (RFC 9293, 6298, 5681, 6528) for the kernel and, through sockets, for programs. No call
-// here sleeps: they take what fits and events say when to come again.
+// TCP (RFC 9293; see tcp/FILES for the others) for the kernel and, through sockets, for programs.
+// No call here sleeps: they take what fits and events say when to come again.
 #pragma once
 
 #include "net/net.h"
@@ -41,6 +41,14 @@ long tcp_receive(struct tcp_conn *c, void *bytes, size_t n);
 size_t tcp_readable_bytes(const struct tcp_conn *c);
 size_t tcp_writable_bytes(const struct tcp_conn *c);
 size_t tcp_unsent_bytes(const struct tcp_conn *c); // queued and never yet sent
+
+// Keep-alive (RFC 9293, 3.8.4): after `idle_s` without a sign of the peer up to `probes` probes,
+// `interval_s` apart; then the connection fails with -ETIMEDOUT. idle_s 0: off, as it begins.
+struct tcp_keepalive {
+    uint32_t idle_s, interval_s, probes;
+};
+void tcp_set_keepalive(struct tcp_conn *c, struct tcp_keepalive k);
+struct tcp_keepalive tcp_keepalive(const struct tcp_conn *c);
 
 void tcp_shutdown_send(struct tcp_conn *c); // FIN after what is queued
 // Lets go: FIN after what is queued, then the stack frees it; no more events.

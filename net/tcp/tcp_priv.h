@@ -7,6 +7,8 @@
 #include "lib/list.h"
 #include "net/counters.h"
 #include "net/ip.h"
+#include "net/tcp/options.h"
+#include "net/tcp/ranges.h"
 #include "net/tcp/ring.h"
 #include "net/tcp/seq.h"
 #include "net/tcp/tcp.h"
@@ -21,10 +23,12 @@ enum tcp_state {
 };
 #define TCP_STATES (TCP_TIME_WAIT + 1)
 
-#define TCP_BUFFER_BYTES 65535u // each way: what a window without scaling can name
-#define TCP_MSS_DEFAULT  536u   // RFC 9293, 3.7.1: when the peer names none
-#define TCP_MSS_MIN      64u    // a peer that names less is held to this
-#define TCP_GAPS_MAX     32u    // stretches kept out of order
+#define TCP_WINDOW_PLAIN 65535u                          // what a window without scaling can name
+#define TCP_SCALE        2u                              // ours (RFC 7323, 2)
+#define TCP_BUFFER_BYTES (TCP_WINDOW_PLAIN << TCP_SCALE) // each way, at most
+#define TCP_MSS_DEFAULT  536u // RFC 9293, 3.7.1: when the peer names none
+#define TCP_MSS_MIN      64u  // a peer that names less is held to this
+#define TCP_RECENT       4u   // places of segments out of order that ACKs name first
 
 #define TCP_MSL_NS              (30 * NS_PER_S)
 #define TCP_FIN_WAIT_NS         (60 * NS_PER_S)   // FIN_WAIT_2 whose user has closed
@@ -42,19 +46,15 @@ struct tcp_segment { // a segment as the wire gave it, parsed once
     struct net_address from, to;
     uint32_t seq, ack;
     uint8_t flags;
-    uint16_t window;
-    uint16_t mss; // 0: no option
+    uint32_t window; // bytes: scaled once its connection is known
+    struct tcp_options options;
     const uint8_t *data;
     uint32_t n;
 };
 
-struct tcp_gap { // bytes behind a hole in what was received: [start, end)
-    uint32_t start, end;
-};
-
 enum tcp_timer_kind {     // what the send timer waits for
     TCP_TIMER_RETRANSMIT, // RFC 6298
-    TCP_TIMER_PROBE_TAIL, // tail-loss probe, links only
+    TCP_TIMER_PROBE_TAIL, // RFC 8985, 7
     TCP_TIMER_PERSIST,    // RFC 9293, 3.8.6.1: window closed, or too small to be worth a segment
 };
 
@@ -79,7 +79,9 @@ struct tcp_conn {
     uint32_t snd_data; // sequence number of the first byte in `send`
     uint32_t snd_wnd, snd_wl1, snd_wl2;
     uint32_t snd_wnd_max; // largest window the peer ever offered
-    uint16_t mss;         // largest segment we send
+    uint16_t mss;         // largest segment we send: data, beside the options of each segment
+    uint8_t snd_scale;    // of the windows we are told
+    bool sack;            // both ends agreed on SACK (RFC 2018)
     bool fin_queued;      // our FIN comes behind what is in `send`
     bool want_writable;   // a tcp_send took less than given
     struct ring send;
@@ -93,14 +95,28 @@ struct tcp_conn {
     uint32_t fin_seq;
     bool ack_now, ack_later;
     struct ring receive;
-    struct tcp_gap gaps[TCP_GAPS_MAX]; // in order, apart from each other
-    unsigned gap_count;
+    uint8_t rcv_scale;                // of the windows we tell
+    struct tcp_ranges gaps;           // what lies behind a hole
+    uint32_t sack_recent[TCP_RECENT]; // where the last segments out of order began
+    bool twice_known;                 // RFC 2883: tell this duplicate with the next ACK
+    struct tcp_range twice;
 
-    // Congestion control (RFC 5681, 6582).
+    // Timestamps (RFC 7323).
+    bool stamping;         // both ends agreed
+    uint32_t stamp_offset; // of our clock
+    uint32_t stamp_recent; // TS.Recent
+    uint64_t stamp_recent_ns;
+
+    // Congestion control (RFC 5681, 6582, 6675).
     uint32_t cwnd, ssthresh;
     uint32_t recover;
     bool recovering;
     unsigned dup_acks;
+    struct tcp_ranges sacked;       // the scoreboard: above SND.UNA, below what was sent
+    uint32_t high_rxt;              // HighRxt: one past what this recovery sent again
+    bool rescued;                   // it has sent its last resort (NextSeg, 4)
+    uint32_t again_una, again_mark; // SND.UNA and the highest sent when the first hole went again
+    uint32_t undo_cwnd, undo_ssthresh, undo_stamp; // before the first timeout in a row (RFC 3522)
 
     // Round trip and retransmission (RFC 6298).
     uint64_t srtt_ns, rttvar_ns, rto_ns;
@@ -111,11 +127,18 @@ struct tcp_conn {
     uint64_t stalled_ns; // when the first of them was armed: the start of giving up
     uint64_t sent_ns;    // last time data went out
     bool tail_probed;    // since the last new ACK
+    bool probe_open;     // the probe sent old bytes, and their ACK is not there (RFC 8985, 7.4)
+    bool probe_needless; // the peer had them already
+    uint32_t probe_end;
+    uint64_t heard_ns; // last acceptable segment of the peer
 
     enum tcp_timer_kind send_timer_kind;
     struct timer send_timer;
     struct timer ack_timer;
     struct timer end_timer; // TIME_WAIT, abandoned FIN_WAIT_2
+    struct timer keep_timer;
+    struct tcp_keepalive keep; // idle_s 0: off
+    unsigned keep_sent;        // probes since the peer was heard
 
     uint64_t challenge_ns; // start of the second being counted
     unsigned challenges;
@@ -175,12 +198,36 @@ static inline uint32_t tcp_segment_length(const struct tcp_segment *s)
 {
     return s->n + (s->flags & TCP_FIN ? 1 : 0) + (s->flags & TCP_SYN ? 1 : 0);
 }
-// Sends one segment with `n` bytes of `c->send` that begin at sequence number seq.
-void tcp_segment_send(struct tcp_conn *c, uint32_t seq, uint32_t n, uint8_t flags);
+// Sends one segment with `n` bytes of `c->send` that begin at sequence number seq. False: the way
+// to the wire is full, nothing went.
+bool tcp_segment_send(struct tcp_conn *c, uint32_t seq, uint32_t n, uint8_t flags);
 void tcp_reset_reply(const struct tcp_segment *s); // 3.10.7.1: to whom we have nothing to say
 void tcp_reset_send(struct tcp_conn *c);           // <SEQ=SND.NXT><CTL=RST,ACK>
 uint16_t tcp_mss_for(uint32_t peer_ip);
-uint32_t tcp_isn(struct net_address local, struct net_address peer); // isn.c, RFC 6528
+// isn.c, RFC 6528
+uint32_t tcp_isn(struct net_address local, struct net_address peer);
+uint32_t tcp_stamp_start(struct net_address local, struct net_address peer); // RFC 7323, 5.4
+
+// ---- stamps.c: timestamps and PAWS
+// ----------------------------------------------------------------
+uint32_t tcp_stamp_now(const struct tcp_conn *c);
+bool tcp_stamp_too_old(const struct tcp_conn *c, const struct tcp_segment *s);
+bool tcp_stamp_missing(const struct tcp_conn *c, const struct tcp_segment *s);
+void tcp_stamp_take(struct tcp_conn *c, const struct tcp_segment *s, uint32_t seq);
+void tcp_stamp_sample(struct tcp_conn *c, const struct tcp_segment *s);
+
+// ---- sack.c: what we tell, and the scoreboard
+// -----------------------------------------------------
+void tcp_sack_note(struct tcp_conn *c, uint32_t seq);                  // text out of order arrived
+void tcp_sack_twice(struct tcp_conn *c, uint32_t start, uint32_t end); // text came again
+void tcp_sack_tell(struct tcp_conn *c, struct tcp_options *o, unsigned max);
+bool tcp_sack_received(struct tcp_conn *c, const struct tcp_segment *s); // true: news
+bool tcp_sack_first_lost(const struct tcp_conn *c);
+bool tcp_sack_lost_again(const struct tcp_conn *c);
+uint32_t tcp_sack_pipe(const struct tcp_conn *c);
+bool tcp_sack_next(const struct tcp_conn *c, bool lost, struct tcp_range *next);
+uint32_t tcp_sack_skip(const struct tcp_conn *c, uint32_t seq);
+uint32_t tcp_sack_hole_bytes(const struct tcp_conn *c, uint32_t seq);
 
 // ---- ack.c: what an acceptable ACK means
 // ----------------------------------------------------------
@@ -193,9 +240,12 @@ void tcp_rtt_sample(struct tcp_conn *c, uint64_t rtt_ns);
 // ---------------------------------------------------------------------------------
 void tcp_congestion_start(struct tcp_conn *c); // cwnd for a fresh or long idle connection
 void tcp_congestion_acked(struct tcp_conn *c, uint32_t bytes, uint32_t ack);
-void tcp_congestion_dup_ack(struct tcp_conn *c);
+void tcp_congestion_dup_ack(struct tcp_conn *c);           // of a peer without SACK
+void tcp_congestion_sacked(struct tcp_conn *c, bool news); // behind each ACK with the scoreboard
 void tcp_congestion_timeout(struct tcp_conn *c);
-uint32_t tcp_congestion_window(const struct tcp_conn *c);
+bool tcp_congestion_undo(struct tcp_conn *c, const struct tcp_segment *s);
+void tcp_congestion_tail_lost(struct tcp_conn *c);
+uint32_t tcp_congestion_room(const struct tcp_conn *c);
 
 // ---- text.c: what arrives in order and out of order
 // -----------------------------------------------
@@ -205,12 +255,13 @@ bool tcp_window_worth_telling(const struct tcp_conn *c);
 
 // ---- output.c
 // -------------------------------------------------------------------------------------
-void tcp_output(struct tcp_conn *c);            // all that may go now; arms the send timer
-void tcp_ack_send(struct tcp_conn *c);          // a bare ACK, at once
-void tcp_syn_send(struct tcp_conn *c);          // SYN or SYN+ACK, by state
-void tcp_retransmit_first(struct tcp_conn *c);  // the segment at SND.UNA
-void tcp_send_forced(struct tcp_conn *c);       // whatever the window: a probe, or a small segment
-void tcp_probe_tail(struct tcp_conn *c);        // the last segment in flight, again
+void tcp_output(struct tcp_conn *c);           // all that may go now; arms the send timer
+void tcp_ack_send(struct tcp_conn *c);         // a bare ACK, at once
+void tcp_syn_send(struct tcp_conn *c);         // SYN or SYN+ACK, by state
+void tcp_retransmit_first(struct tcp_conn *c); // the segment at SND.UNA
+void tcp_send_forced(struct tcp_conn *c);      // whatever the window: a probe, or a small segment
+void tcp_probe_tail(struct tcp_conn *c);       // the last segment in flight, again
+void tcp_keep_probe(struct tcp_conn *c);
 void tcp_respond(struct tcp_conn *c);           // after a segment: data, or the ACK that is due
 void tcp_challenge(struct tcp_conn *c);         // RFC 5961: an ACK, within the limit
 uint32_t tcp_fin_seq(const struct tcp_conn *c); // sequence number of our FIN
@@ -223,3 +274,4 @@ void tcp_send_timer_update(struct tcp_conn *c);  // sets what must be set, keeps
 void tcp_send_timer_restart(struct tcp_conn *c); // after output and after each new ACK
 void tcp_rto_reset(struct tcp_conn *c);          // from srtt, without back-off
 void tcp_end_timer_start(struct tcp_conn *c, uint64_t ns);
+void tcp_keep_timer_restart(struct tcp_conn *c); // settings changed, or the connection is new

@@ -21,36 +21,6 @@ bool tcp_window_worth_telling(const struct tcp_conn *c)
     return space >= told + MIN(2u * c->mss, c->receive.size / 2);
 }
 
-static void gap_remove(struct tcp_conn *c, unsigned i)
-{
-    c->gap_count--;
-    memmove(&c->gaps[i], &c->gaps[i + 1], (c->gap_count - i) * sizeof(c->gaps[0]));
-}
-
-// False: too many gaps already.
-static bool gap_add(struct tcp_conn *c, uint32_t start, uint32_t end)
-{
-    unsigned i = 0;
-    while (i < c->gap_count && seq_lt(c->gaps[i].end, start))
-        i++;
-    if (i == c->gap_count || seq_lt(end, c->gaps[i].start)) { // touches none
-        if (c->gap_count == TCP_GAPS_MAX)
-            return false;
-        memmove(&c->gaps[i + 1], &c->gaps[i], (c->gap_count - i) * sizeof(c->gaps[0]));
-        c->gaps[i] = (struct tcp_gap){start, end};
-        c->gap_count++;
-        return true;
-    }
-    if (seq_lt(start, c->gaps[i].start))
-        c->gaps[i].start = start;
-    c->gaps[i].end = seq_max(c->gaps[i].end, end);
-    while (i + 1 < c->gap_count && seq_le(c->gaps[i + 1].start, c->gaps[i].end)) {
-        c->gaps[i].end = seq_max(c->gaps[i].end, c->gaps[i + 1].end);
-        gap_remove(c, i + 1);
-    }
-    return true;
-}
-
 static void advance(struct tcp_conn *c, uint32_t to)
 {
     ring_extend(&c->receive, to - c->rcv_nxt);
@@ -59,12 +29,12 @@ static void advance(struct tcp_conn *c, uint32_t to)
 
 static void text_in_order(struct tcp_conn *c, uint32_t n)
 {
-    bool filled = c->gap_count > 0;
+    bool filled = c->gaps.count > 0;
     advance(c, c->rcv_nxt + n);
-    while (c->gap_count && seq_le(c->gaps[0].start, c->rcv_nxt)) {
-        if (seq_lt(c->rcv_nxt, c->gaps[0].end))
-            advance(c, c->gaps[0].end);
-        gap_remove(c, 0);
+    while (c->gaps.count && seq_le(c->gaps.at[0].start, c->rcv_nxt)) {
+        if (seq_lt(c->rcv_nxt, c->gaps.at[0].end))
+            advance(c, c->gaps.at[0].end);
+        tcp_ranges_remove(&c->gaps, 0);
     }
     tcp_post(c, TCP_READABLE);
     // RFC 5681, 4.2: at once when a gap was filled, and for every second full segment.
@@ -90,10 +60,13 @@ static uint32_t text_store(struct tcp_conn *c, const struct tcp_segment *s)
         return stored;
     }
     c->ack_now = true; // a duplicate ACK tells the peer of the hole
-    if (!gap_add(c, s->seq, s->seq + stored)) {
+    if (tcp_ranges_cover(&c->gaps, s->seq, s->seq + stored))
+        tcp_sack_twice(c, s->seq, s->seq + stored);
+    if (!tcp_ranges_add(&c->gaps, s->seq, s->seq + stored)) {
         net_counter_add(COUNT_tcp_gaps_full);
         return 0;
     }
+    tcp_sack_note(c, s->seq);
     net_counter_add(COUNT_tcp_out_of_order);
     return stored;
 }
@@ -130,7 +103,7 @@ void tcp_text(struct tcp_conn *c, const struct tcp_segment *segment)
         s.flags &= (uint8_t)~TCP_FIN;
     }
     uint32_t kept = s.n ? text_store(c, &s) : 0;
-    bool last = c->gap_count == 0 || seq_le(c->gaps[c->gap_count - 1].end, s.seq + s.n);
+    bool last = c->gaps.count == 0 || seq_le(c->gaps.at[c->gaps.count - 1].end, s.seq + s.n);
     if (s.flags & TCP_FIN && kept == s.n && !c->fin_known && last) { // or it contradicts itself
         c->fin_known = true;
         c->fin_seq = s.seq + s.n;

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
-// Three timers: sending (retransmit, tail probe, persist), the delayed ACK, and the end.
+// Four timers: sending (retransmit, tail probe, persist), the delayed ACK, keep-alive, and the end.
 #include "net/tcp/tcp_priv.h"
 
 #include "lib/errno.h"
 
 #define BACKOFF_MAX       16u
+#define GIVE_UP_TRIES     8u // at least, however long a round trip is
 #define TAIL_PROBE_MIN_NS (2 * NS_PER_MS)
+#define PEER_DELAY_NS     (200 * NS_PER_MS) // how long a peer may keep the ACK of one segment
 
 static uint64_t rto_now(const struct tcp_conn *c)
 {
@@ -19,11 +21,15 @@ static void send_timer_arm(struct tcp_conn *c, enum tcp_timer_kind kind, uint64_
     timer_set(&c->send_timer, clock_now_ns() + ns);
 }
 
+// RFC 8985, 7.2. Links have no delayed ACKs, and probe whether the peer sends SACK or not.
 static bool tail_probe_due(const struct tcp_conn *c, uint64_t *ns)
 {
+    bool link = c->flags & TCP_LINK;
     *ns = MAX(2 * c->srtt_ns, TAIL_PROBE_MIN_NS);
-    return c->flags & TCP_LINK && c->rtt_known && !c->tail_probed && !c->recovering &&
-           c->backoff == 0 && *ns < c->rto_ns && c->state > TCP_SYN_RECEIVED;
+    if (!link && c->snd_max - c->snd_una <= c->mss)
+        *ns += PEER_DELAY_NS;
+    return (link || c->sack) && c->sacked.count == 0 && c->rtt_known && !c->tail_probed &&
+           !c->recovering && c->backoff == 0 && *ns < c->rto_ns && c->state > TCP_SYN_RECEIVED;
 }
 
 void tcp_send_timer_update(struct tcp_conn *c)
@@ -57,12 +63,13 @@ static uint64_t give_up_ns(const struct tcp_conn *c)
     return c->flags & TCP_LINK ? TCP_LINK_GIVE_UP_SYN_NS : TCP_GIVE_UP_SYN_NS;
 }
 
-// True: it is over. Time counts from the first timeout in a row.
+// True: it is over (R2 of RFC 9293, 3.8.3). Time counts from the first timeout in a row.
 static bool gives_up(struct tcp_conn *c)
 {
     if (c->backoff == 0)
         c->stalled_ns = clock_now_ns();
-    if (clock_now_ns() - c->stalled_ns < give_up_ns(c))
+    bool few = c->backoff < GIVE_UP_TRIES && c->state > TCP_SYN_RECEIVED;
+    if (few || clock_now_ns() - c->stalled_ns < give_up_ns(c))
         return false;
     net_counter_add(COUNT_tcp_gave_up);
     tcp_dead(c, -ETIMEDOUT);
@@ -111,7 +118,8 @@ static void send_timer_fires(void *arg)
         break;
     case TCP_TIMER_PROBE_TAIL:
         c->tail_probed = true;
-        tcp_probe_tail(c);
+        if (c->sacked.count == 0) // else something was heard of: that is no lost tail
+            tcp_probe_tail(c);
         tcp_send_timer_update(c);
         break;
     case TCP_TIMER_PERSIST:
@@ -119,6 +127,34 @@ static void send_timer_fires(void *arg)
         break;
     }
     tcp_release(c);
+}
+
+// Idle means: nothing of ours is under way, nothing of the peer's came (RFC 9293, 3.8.4).
+static void keep_timer_fires(void *arg)
+{
+    struct tcp_conn *c = arg;
+    uint64_t idle_ns = c->keep.idle_s * NS_PER_S, silent_ns = clock_now_ns() - c->heard_ns;
+    tcp_hold(c);
+    if (c->snd_una != c->snd_max || (c->keep_sent == 0 && silent_ns < idle_ns)) {
+        uint64_t since = c->snd_una != c->snd_max ? clock_now_ns() : c->heard_ns;
+        timer_set(&c->keep_timer, since + idle_ns);
+    } else if (c->keep_sent >= c->keep.probes) {
+        net_counter_add(COUNT_tcp_gave_up);
+        tcp_dead(c, -ETIMEDOUT);
+    } else {
+        c->keep_sent++;
+        tcp_keep_probe(c);
+        timer_set(&c->keep_timer, clock_now_ns() + MAX(c->keep.interval_s, 1u) * NS_PER_S);
+    }
+    tcp_release(c);
+}
+
+void tcp_keep_timer_restart(struct tcp_conn *c)
+{
+    c->keep_sent = 0;
+    timer_cancel(&c->keep_timer);
+    if (c->keep.idle_s && c->state > TCP_SYN_RECEIVED && c->state != TCP_TIME_WAIT)
+        timer_set(&c->keep_timer, c->heard_ns + c->keep.idle_s * NS_PER_S);
 }
 
 static void ack_timer_fires(void *arg)
@@ -144,6 +180,7 @@ void tcp_timers_init(struct tcp_conn *c)
     timer_init(&c->send_timer, send_timer_fires, c);
     timer_init(&c->ack_timer, ack_timer_fires, c);
     timer_init(&c->end_timer, end_timer_fires, c);
+    timer_init(&c->keep_timer, keep_timer_fires, c);
 }
 
 void tcp_timers_stop(struct tcp_conn *c)
@@ -151,4 +188,5 @@ void tcp_timers_stop(struct tcp_conn *c)
     timer_cancel(&c->send_timer);
     timer_cancel(&c->ack_timer);
     timer_cancel(&c->end_timer);
+    timer_cancel(&c->keep_timer);
 }

@@ -25,7 +25,8 @@ static bool catch_frame(struct sim_wire *w, unsigned from, const uint8_t *frame,
     struct tcp_segment s;
     assert_true(tcp_segment_parse(&p, &s)); // with a right checksum
     assert_true(queue_in - queue_out < QUEUE);
-    queue[queue_in++ % QUEUE] = (struct seen){s.seq, s.ack, s.n, s.flags, s.window, s.mss};
+    queue[queue_in++ % QUEUE] =
+        (struct seen){s.seq, s.ack, s.n, s.flags, (uint16_t)s.window, s.options.mss, s.options};
     return true;
 }
 
@@ -48,11 +49,12 @@ static void inject_ip(uint8_t protocol, const void *bytes, size_t n)
     sim_wire_inject(&net.wire, frame, sizeof(*eth) + sizeof(*ip) + n);
 }
 
-void send_segment(uint32_t seq, uint32_t ack, uint8_t flags, uint32_t n, uint16_t window)
+void send_options(uint32_t seq, uint32_t ack, uint8_t flags, uint32_t n, uint16_t window,
+                  const struct tcp_options *o)
 {
     uint8_t bytes[1600] = {0};
     struct tcp_wire *h = (void *)bytes;
-    size_t options = flags & TCP_SYN ? 4 : 0;
+    size_t options = tcp_options_write(o, bytes + sizeof(*h));
     *h = (struct tcp_wire){.from = be16(peer.port),
                            .to = be16(ours.port),
                            .seq = be32(seq),
@@ -60,8 +62,6 @@ void send_segment(uint32_t seq, uint32_t ack, uint8_t flags, uint32_t n, uint16_
                            .offset = (uint8_t)((20 + options) / 4 << 4),
                            .flags = flags,
                            .window = be16(window)};
-    if (options)
-        memcpy(bytes + 20, (uint8_t[]){2, 4, 1000 >> 8, 1000 & 255}, 4); // MSS 1000
     for (uint32_t i = 0; i < n; i++)
         bytes[20 + options + i] = (uint8_t)(seq + i);
     size_t total = 20 + options + n;
@@ -70,6 +70,12 @@ void send_segment(uint32_t seq, uint32_t ack, uint8_t flags, uint32_t n, uint16_
     inject_ip(IP_TCP, bytes, total);
     if (conn && conn->state != TCP_CLOSED && tcp_conn_check(conn))
         fail_msg("invariant %s", tcp_conn_check(conn));
+}
+
+void send_segment(uint32_t seq, uint32_t ack, uint8_t flags, uint32_t n, uint16_t window)
+{
+    const struct tcp_options o = {.mss = flags & TCP_SYN ? 1000 : 0};
+    send_options(seq, ack, flags, n, window, &o);
 }
 
 #define SEND(seq, ack, flags, n)   send_segment(seq, ack, flags, n, WINDOW)

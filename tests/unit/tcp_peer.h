@@ -20,6 +20,7 @@ struct seen { // a segment of ours
     uint32_t seq, ack, n;
     uint8_t flags;
     uint16_t window, mss;
+    struct tcp_options options;
 };
 
 extern struct tcp_conn *conn; // the one under test
@@ -35,6 +36,8 @@ int peer_stop(void **state); // nothing unexpected was sent, nothing is left beh
 void peer_accepts(void *arg, struct tcp_conn *c);
 
 void send_segment(uint32_t seq, uint32_t ack, uint8_t flags, uint32_t n, uint16_t window);
+void send_options(uint32_t seq, uint32_t ack, uint8_t flags, uint32_t n, uint16_t window,
+                  const struct tcp_options *o);
 struct seen expect(uint32_t seq, uint32_t ack, uint8_t flags, uint32_t n, int line);
 void expect_none(int line);
 // Nothing may happen before that time; what happens then has happened when it returns.

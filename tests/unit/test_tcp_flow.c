@@ -46,7 +46,7 @@ static void test_out_of_order(void **state)
     EXPECT(OURS + 1, PEER + 1, ACK, 0);
     SEND(PEER + 151, OURS + 1, ACK, 200); // joins them
     EXPECT(OURS + 1, PEER + 1, ACK, 0);
-    assert_int_equal(conn->gap_count, 1);
+    assert_int_equal(conn->gaps.count, 1);
     SEND(PEER + 500, OURS + 1, FIN | ACK, 0); // and the FIN before the text
     EXPECT(OURS + 1, PEER + 1, ACK, 0);
     SEND(PEER + 1, OURS + 1, ACK, 120);
@@ -65,9 +65,9 @@ static void test_gaps_bounded(void **state)
 {
     (void)state;
     in_established();
-    for (uint32_t i = 0; i < 40; i++)
+    for (uint32_t i = 0; i < TCP_RANGES_MAX + 8; i++)
         SEND(PEER + 100 + 10 * i, OURS + 1, ACK, 5);
-    assert_int_equal(conn->gap_count, TCP_GAPS_MAX);
+    assert_int_equal(conn->gaps.count, TCP_RANGES_MAX);
     assert_int_equal(net_counter(COUNT_tcp_gaps_full), 8);
     queue_out = queue_in;
 }
@@ -76,14 +76,14 @@ static void test_unacceptable(void **state)
 {
     (void)state;
     in_established();
-    uint32_t window = TCP_BUFFER_BYTES;
+    uint32_t window = TCP_WINDOW_PLAIN;
     SEND(PEER - 99, OURS + 1, ACK, 100); // old
     EXPECT(OURS + 1, PEER + 1, ACK, 0);
     SEND(PEER + 1 + window, OURS + 1, ACK, 1); // beyond
     EXPECT(OURS + 1, PEER + 1, ACK, 0);
     SEND(PEER + window, OURS + 1, ACK, 2); // its first byte fits
     EXPECT(OURS + 1, PEER + 1, ACK, 0);
-    assert_true(conn->gaps[0].end == PEER + 1 + window);
+    assert_true(conn->gaps.at[0].end == PEER + 1 + window);
     SEND(PEER + 1, OURS + 1, 0, 10); // no ACK bit
     EXPECT_NONE();
     SEND(PEER + 1, OURS + 2, ACK, 10); // of what was never sent
@@ -120,12 +120,12 @@ static void test_window_closes(void **state)
     static uint8_t bytes[70000];
     in_established();
     uint32_t at = 1;
-    for (; at + 1000 < TCP_BUFFER_BYTES; at += 1000)
+    for (; at + 1000 < TCP_WINDOW_PLAIN; at += 1000)
         SEND(PEER + at, OURS + 1, ACK, 1000);
     SEND(PEER + at, OURS + 1, ACK, 1000); // cut to what fits
     queue_out = queue_in;
-    assert_int_equal(tcp_readable_bytes(conn), TCP_BUFFER_BYTES);
-    uint32_t edge = PEER + 1 + TCP_BUFFER_BYTES;
+    assert_int_equal(tcp_readable_bytes(conn), TCP_WINDOW_PLAIN);
+    uint32_t edge = PEER + 1 + TCP_WINDOW_PLAIN;
     sim_run_for(TCP_DELAYED_ACK_NS);
     assert_int_equal(queue[(queue_in - 1) % QUEUE].window, 0);
     queue_out = queue_in;
@@ -133,8 +133,8 @@ static void test_window_closes(void **state)
     assert_int_equal(EXPECT(OURS + 1, edge, ACK, 0).window, 0);
     assert_int_equal(tcp_receive(conn, bytes, 500), 500);
     EXPECT_NONE(); // silly windows are not told
-    assert_int_equal(tcp_receive(conn, bytes, 69000), TCP_BUFFER_BYTES - 500);
-    assert_int_equal(EXPECT(OURS + 1, edge, ACK, 0).window, TCP_BUFFER_BYTES);
+    assert_int_equal(tcp_receive(conn, bytes, 69000), TCP_WINDOW_PLAIN - 500);
+    assert_int_equal(EXPECT(OURS + 1, edge, ACK, 0).window, TCP_WINDOW_PLAIN);
 }
 
 // ---- ESTABLISHED: sending -----------------------------------------------------------------------
