@@ -8,6 +8,7 @@
 #include <string.h>
 #include "lib/errno.h"
 #include "mm/heap.h"
+#include "net/tcp/tcp_priv.h"
 #include "ssi/cluster/link_priv.h"
 #include "ssi/container/container.h"
 #include "ssi/migrate/handoff.h"
@@ -98,8 +99,8 @@ static void heap_end(void)
         if (!world_lives(i))
             continue;
         long more = (long)(world_heap_used(i) - heap_before[i]);
-        while (more > (long)LINK_FRAME_MAX)
-            more -= (long)LINK_FRAME_MAX; // a link has two connections for a while
+        while (more > (long)LINK_FRAME_MAX) // a link has two connections for a while
+            more -= (long)(LINK_FRAME_MAX + sizeof(struct tcp_conn));
         if (more > HEAP_STAYS + HINT_STAYS * (long)user_count)
             fail("node %u keeps %ld bytes of heap", i, more);
     }
