@@ -20,6 +20,7 @@ const char *option_text(const char *key, const char *otherwise);
 unsigned option_between(const char *key, unsigned least, unsigned most);
 
 // Ends the scenario's process: what went wrong, the last lines of the log, how to see it again.
+extern bool fail_forgives; // the run ends there, and well: what it saw was not promised
 void fail(const char *format, ...) PRINTF_LIKE(1, 2) NORETURN;
 // A line of the run's log; shown at the end when it fails, at once with -v.
 void note(const char *format, ...) PRINTF_LIKE(1, 2);

@@ -7,5 +7,6 @@ const struct scenario scenarios[] = {
     {"moves", scenario_moves, 100},           {"moves_fault", scenario_moves_fault, 300},
     {"moves_cut", scenario_moves_cut, 100},   {"moves_drained", scenario_moves_drained, 40},
     {"family", scenario_family, 100},         {"family_death", scenario_family_death, 100},
+    {"hostile", scenario_hostile, 40},        {"ghosts", scenario_ghosts, 3},
 };
 const unsigned scenario_count = ARRAY_SIZE(scenarios);

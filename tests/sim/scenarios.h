@@ -13,3 +13,5 @@ void scenario_moves_cut(void);
 void scenario_moves_drained(void);
 void scenario_family(void);
 void scenario_family_death(void);
+void scenario_hostile(void); // hostile.c
+void scenario_ghosts(void);

@@ -17,13 +17,16 @@ SIM_O := $(SIM_C:%.c=$(O)/sim/%.o)
 
 $(O)/sim/ssi/cluster/rpc_rows.o: SIM_EXTRA := -include tests/sim/absent.h
 
+# hostile.c stands in front of two functions of the kernel.
+SIM_WRAPS := -Wl,--wrap=rpc_receive,--wrap=ghost_import
+
 $(SIM_O): $(O)/sim/%.o: %.c
 	@mkdir -p $(@D)
 	@$(CC) $(filter-out -DWEFT_HOST_TEST,$(HOSTFLAGS)) -fno-omit-frame-pointer -DWEFT_SIM -MMD -MP $(SIM_EXTRA) -c $< -o $@
 
 $(O)/sim/sim: $(SIM_O)
 	@echo '  SIM     $@'
-	@$(CC) $(filter-out -DWEFT_HOST_TEST,$(HOSTFLAGS)) $^ -o $@
+	@$(CC) $(filter-out -DWEFT_HOST_TEST,$(HOSTFLAGS)) $^ $(SIM_WRAPS) -o $@
 
 -include $(SIM_O:.o=.d)
 
@@ -42,7 +45,7 @@ $(MUTANT_O): $(O)/sim/mutant/%.o: %.c
 
 $(O)/sim/mutants: $(MUTANT_O) $(filter-out $(MUTANT_C:%.c=$(O)/sim/%.o),$(SIM_O))
 	@echo '  SIM     $@'
-	@$(CC) $(filter-out -DWEFT_HOST_TEST,$(HOSTFLAGS)) $^ -o $@
+	@$(CC) $(filter-out -DWEFT_HOST_TEST,$(HOSTFLAGS)) $^ $(SIM_WRAPS) -o $@
 
 -include $(MUTANT_O:.o=.d)
 
