@@ -153,7 +153,7 @@ static unsigned slot_from(const struct radix_node *n, unsigned level, uint32_t *
     while (++s < SLOTS && n->slot[s] == NULL) {
     }
     if (s < SLOTS)
-        *at = ((*at >> ((level + 1) * BITS)) * SLOTS + s) << (level * BITS);
+        *at = (*at & -(SLOTS << (level * BITS))) | s << (level * BITS);
     return s;
 }
 
