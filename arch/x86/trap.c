@@ -6,7 +6,15 @@
 #include "lib/fmt.h"
 #include "lib/string.h"
 
+#define VECTOR_PROTECTION 13
 #define VECTOR_PAGE_FAULT 14
+
+enum { // of a page fault's error code (Intel SDM 3A, 4.7)
+    PF_PRESENT = 1,
+    PF_WRITE = 2,
+    PF_USER = 4,
+    PF_FETCH = 16,
+};
 
 bool (*arch_on_page_fault)(const struct arch_fault *f, struct arch_regs *r);
 void (*arch_on_exception)(unsigned vector, struct arch_regs *r);
@@ -60,14 +68,25 @@ static void kernel_trap(struct arch_regs *r)
         kernel_trap_fatal(r);
 }
 
+// An access that the CPU made for user code with the kernel's rights, to a page that is there:
+// under SMAP the stack of a far return (QEMU). No page cures it, so it is a protection fault.
+static bool kernel_access(const struct arch_regs *r)
+{
+    return (r->error & (PF_PRESENT | PF_USER)) == PF_PRESENT;
+}
+
 static void user_page_fault(struct arch_regs *r)
 {
+    if (kernel_access(r)) {
+        arch_on_exception(VECTOR_PROTECTION, r);
+        return;
+    }
     const struct arch_fault f = {
         .address = read_cr2(),
-        .present = r->error & 1,
-        .write = r->error & 2,
+        .present = r->error & PF_PRESENT,
+        .write = r->error & PF_WRITE,
         .user = true,
-        .exec = r->error & 16,
+        .exec = r->error & PF_FETCH,
     };
     if (!arch_on_page_fault(&f, r))
         arch_on_exception(VECTOR_PAGE_FAULT, r);

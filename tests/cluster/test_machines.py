@@ -9,11 +9,15 @@ pytestmark = pytest.mark.usefixtures('kernel')
 
 
 @pytest.mark.parametrize('options', [
-    {'cpu': 'pentium3'}, {'cpu': 'qemu32'}, {'cpu': 'max'}, {'mem': 32}, {'mem': 3072},
-    {'smp': 2}], ids=lambda o: '-'.join(f'{k}-{v}' for k, v in o.items()))
-def test_boots_and_runs_programs(options):
-    with weft.cluster(1, **options) as c:
+    {'cpu': 'pentium3'}, {'cpu': 'qemu32'}, {'cpu': 'coreduo'}, {'cpu': 'max'}, {'mem': 32},
+    {'mem': 3072}, {'smp': 2}], ids=lambda o: '-'.join(f'{k}-{v}' for k, v in o.items()))
+def test_boots_and_runs_programs(options, program):
+    """And whatever a program tries to get out of its place, it gets a signal."""
+    with weft.cluster(1, add=f'{program("isolation")}:/opt/isolation', **options) as c:
         assert c.sh(0, 'seq 1 100 | wc -l') == '100\n'
+        r = c.exec(0, '/opt/isolation')
+        assert r.status == 0 and r.text.endswith(' attempts, 0 bad\n'), r
+        assert c.sh(0, 'echo alive') == 'alive\n'
 
 
 def test_old_and_new_cpu_in_one_cluster_move_only_what_fits():
