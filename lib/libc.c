@@ -88,6 +88,12 @@ void *__memcpy_chk(void *to, const void *from, size_t n, size_t room)
     return memcpy(to, from, n);
 }
 
+void *__memset_chk(void *to, int c, size_t n, size_t room)
+{
+    ASSERT(n <= room);
+    return memset(to, c, n);
+}
+
 void __stack_chk_fail_local(void)
 {
     assert_failed("stack canary", "stack of the current thread", 0);

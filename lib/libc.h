@@ -5,4 +5,5 @@
 #include "lib/types.h"
 
 void *__memcpy_chk(void *to, const void *from, size_t n, size_t room);
+void *__memset_chk(void *to, int c, size_t n, size_t room);
 void __stack_chk_fail_local(void) NORETURN;

@@ -144,8 +144,11 @@ struct arch_features {
 };
 struct arch_features arch_cpu_features(void);
 
-// Seed material: RDRAND if there is, clock jitter, RTC; `credited_bits` says how much to trust it.
-void arch_entropy(uint8_t out[32], unsigned *credited_bits);
+// Where randomness comes from (kernel/random.h). The CPU's generator; false: there is none, or it
+// does not answer.
+bool arch_random_u32(uint32_t *value) MUST_CHECK;
+// The cycle counter after an access to a slow port: what differs between two calls is hard to know.
+uint32_t arch_jitter(void);
 
 void arch_power_off(void) NORETURN;
 void arch_exit(uint8_t status) NORETURN; // QEMU's isa-debug-exit, then power off, then halt

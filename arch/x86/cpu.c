@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What this CPU is and can: features, control registers, FPU state, entropy, the ways to stop.
+// What this CPU is and can: features, control registers, FPU state, the ways to stop.
 #include "arch/x86/x86.h"
 #include "lib/string.h"
 
@@ -108,38 +108,6 @@ unsigned arch_cpu_count(void)
 unsigned arch_cpu_id(void)
 {
     return this_cpu()->id;
-}
-
-static bool rdrand(uint32_t *value)
-{
-    uint8_t ok;
-    __asm__ volatile("rdrand %0\n\tsetc %1" : "=r"(*value), "=qm"(ok) : : "cc");
-    return ok;
-}
-
-void arch_entropy(uint8_t out[32], unsigned *credited_bits)
-{
-    memset(out, 0, 32);
-    *credited_bits = 0;
-    // Jitter between the counter and port I/O, folded in by rotation; half a bit each at most.
-    for (unsigned i = 0; i < 512; i++) {
-        (void)arch_in8(0x61);
-        uint32_t t = (uint32_t)rdtsc();
-        for (unsigned b = 0; b < 4; b++)
-            out[(i + b * 8) % 32] = (uint8_t)(out[(i + b * 8) % 32] * 33 + (t >> (b * 8)));
-    }
-    *credited_bits = 64;
-    for (unsigned i = 0; cpu_info.rdrand && i < 8; i++) {
-        uint32_t v;
-        if (!rdrand(&v))
-            break;
-        for (unsigned b = 0; b < 4; b++)
-            out[i * 4 + b] ^= (uint8_t)(v >> (b * 8));
-        *credited_bits += 24;
-    }
-    uint64_t seconds = arch_clock_real_s();
-    for (unsigned b = 0; b < 8; b++)
-        out[b] ^= (uint8_t)(seconds >> (b * 8));
 }
 
 static uint8_t cmos_read(uint8_t index)

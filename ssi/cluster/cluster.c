@@ -52,6 +52,9 @@ NODE_VAR(uint64_t, cluster_tick_ms);
 NODE_VAR(uint64_t, cluster_leave_ms);
 NODE_VAR(uint64_t, cluster_waited_ms);
 NODE_VAR(uint64_t, cluster_stranger_ms);
+NODE_VAR(uint64_t, cluster_foreign_ms);
+NODE_VAR(uint32_t, cluster_foreign_ip);
+NODE_VAR(uint8_t, cluster_nobodys_key[SEAL_KEY_BYTES]);
 
 const struct mb *cluster_membership(void)
 {
@@ -219,6 +222,12 @@ static void cluster_on_beacon(const struct link_beacon *b)
     cluster_note(&note);
 }
 
+// The network's context: only a mark; a line about it may wait for the thread.
+static void cluster_on_foreign(uint32_t ip)
+{
+    node(cluster_foreign_ip) = ip;
+}
+
 static void cluster_on_grant(uint32_t epoch, bool yes)
 {
     struct cluster_note note = {.is_grant = true, .epoch = epoch, .yes = yes};
@@ -240,22 +249,41 @@ static void cluster_meet_stranger(const struct link_beacon *b)
     cluster_event("node at %s is in another cluster of this session: they do not merge", ip);
 }
 
+static void cluster_say_foreign(void)
+{
+    uint32_t from = node(cluster_foreign_ip);
+    node(cluster_foreign_ip) = 0;
+    if (from == 0 || !cluster_due(&node(cluster_foreign_ms), cluster_now_ms(), STRANGER_MS))
+        return;
+    char ip[16];
+    net_format_ip(from, ip);
+    cluster_event("node at %s is of this session and has not our cluster key", ip);
+}
+
+// Somebody that a beacon has told of, or that tells it over its sealed connection.
+static void cluster_meet(const struct link_beacon *b)
+{
+    cluster_meet_stranger(b);
+    struct mb_event e = {
+        .kind = MB_EVENT_BEACON, .who = &b->who, .cluster = b->cluster, .epoch = b->epoch};
+    cluster_step(&e);
+}
+
 static void cluster_read_inbox(void)
 {
     for (unsigned i = 0; i < node(cluster_inbox_count); i++) {
         struct cluster_note note = node(cluster_inbox)[i];
         struct mb_event e = {.kind = MB_EVENT_GRANT, .epoch = note.epoch, .yes = note.yes};
-        if (!note.is_grant) {
-            cluster_meet_stranger(&note.beacon);
-            link_meet(note.beacon.who.key, note.beacon.who.ip, cluster_now_ms());
-            e = (struct mb_event){.kind = MB_EVENT_BEACON,
-                                  .who = &note.beacon.who,
-                                  .cluster = note.beacon.cluster,
-                                  .epoch = note.beacon.epoch};
+        if (note.is_grant) {
+            cluster_step(&e);
+            continue;
         }
-        cluster_step(&e);
+        link_meet(note.beacon.who.key, note.beacon.who.ip, cluster_now_ms());
+        if (link_seal_keys() == NULL)
+            cluster_meet(&note.beacon); // else it will say so over the link, or nothing is true
     }
     node(cluster_inbox_count) = 0;
+    cluster_say_foreign();
 }
 
 static const struct link_ops cluster_link_ops = {
@@ -263,6 +291,8 @@ static const struct link_ops cluster_link_ops = {
     .control = cluster_on_control,
     .beat = cluster_on_beat,
     .beacon = cluster_on_beacon,
+    .told = cluster_meet,
+    .foreign = cluster_on_foreign,
     .heard = cluster_on_heard,
     .work = cluster_work,
 };
@@ -323,8 +353,11 @@ static void cluster_turn(void)
     const struct mb_record *decided = &node(cluster_mb).decided;
     if (cluster_due(&node(cluster_beat_ms), now_ms, MB_HEARTBEAT_MS))
         link_beat_all(decided, now_ms);
-    if (cluster_due(&node(cluster_beacon_ms), now_ms, LINK_BEACON_MS))
+    if (cluster_due(&node(cluster_beacon_ms), now_ms, LINK_BEACON_MS)) {
+        uint64_t now_ns = clock_now_ns(); // when exactly is the network's doing
+        random_stir(&now_ns, sizeof(now_ns));
         link_beacon_send(decided);
+    }
 }
 
 static void cluster_thread(void *arg)
@@ -418,8 +451,36 @@ static uint32_t cluster_witness_setting(void)
     return ip;
 }
 
+// The boot archive's cluster key; NULL: none. A part of another size is damage: no key fits then.
+static const uint8_t *cluster_key(void)
+{
+    const void *key;
+    size_t bytes;
+    if (boot_archive() == NULL || !archive_part(boot_archive(), ARCHIVE_KEY, &key, &bytes))
+        return NULL;
+    if (bytes == SEAL_KEY_BYTES)
+        return key;
+    log_error("cluster", "the cluster key has %u bytes, not %u", (unsigned)bytes, SEAL_KEY_BYTES);
+    random_bytes(node(cluster_nobodys_key), SEAL_KEY_BYTES);
+    return node(cluster_nobodys_key);
+}
+
+// What tells this node from others that boot the same image at the same second.
+static void cluster_stir(const uint8_t *key)
+{
+    uint8_t mac[6] = {0};
+    uint32_t wish = setting_u32("node", NODE_NONE);
+    (void)net_mac(mac);
+    random_stir(mac, sizeof(mac));
+    random_stir(&wish, sizeof(wish));
+    if (key != NULL)
+        random_stir(key, SEAL_KEY_BYTES);
+}
+
 static void cluster_start(void)
 {
+    const uint8_t *key = cluster_key();
+    cluster_stir(key);
     struct mb_identity self = cluster_identity();
     uint8_t mac[6];
     bool alone = setting_is("found", "alone");
@@ -429,12 +490,15 @@ static void cluster_start(void)
     wait_init(&node(cluster_changed));
     rpc_init(cluster_work);
     node(cluster_networked) = net_mac(mac) && net_ip() != 0;
-    if (node(cluster_networked) && !link_start(&cluster_link_ops, &self, node(cluster_session))) {
+    if (node(cluster_networked) &&
+        !link_start(&cluster_link_ops, &self, node(cluster_session), key)) {
         log_error("cluster", "ports %u or %u are taken", LINK_BEACON_PORT, LINK_PORT);
         node(cluster_networked) = false;
     }
     if (!node(cluster_networked))
         log_info("cluster", "no network: founds alone");
+    else
+        log_info("cluster", "links are %s", key != NULL ? "sealed" : "not sealed: no cluster key");
     uint32_t witness = cluster_witness_setting();
     if (node(cluster_networked))
         cluster_witness_start(cluster_on_grant);

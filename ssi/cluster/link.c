@@ -2,6 +2,7 @@
 // Peers and their queues: what goes out next, what came in, the flush between two epochs.
 #include "ssi/cluster/link.h"
 #include "ssi/cluster/link_priv.h"
+#include "kernel/random.h"
 #include "lib/errno.h"
 #include "lib/log.h"
 #include "lib/node_var.h"
@@ -32,6 +33,9 @@ NODE_VAR(uint64_t, link_cluster); // as last told by link_beat_all
 NODE_VAR(uint32_t, link_decided_epoch);
 NODE_VAR(uint32_t, link_flush_epoch); // 0: none under way
 NODE_VAR(struct link_spare, link_spares[LINK_REPLIES_SPARE]);
+NODE_VAR(bool, link_is_sealed);
+NODE_VAR(struct seal_keys, link_keys);
+NODE_VAR(unsigned, link_peer_count);
 
 const struct link_ops *link_upward(void)
 {
@@ -46,6 +50,11 @@ const struct mb_identity *link_self(void)
 uint64_t link_session(void)
 {
     return node(link_session_id);
+}
+
+const struct seal_keys *link_seal_keys(void)
+{
+    return node(link_is_sealed) ? &node(link_keys) : NULL;
 }
 
 // ---- peers ----
@@ -63,9 +72,14 @@ struct link_peer *link_peer_make(uint64_t key)
     struct link_peer *p = link_peer_find(key);
     if (p != NULL)
         return p;
+    if (node(link_peer_count) >= LINK_PEERS_MAX) {
+        cluster_count_add("link: too many strangers", 1);
+        return NULL;
+    }
     p = heap_zalloc(sizeof(*p));
     if (p == NULL)
         return NULL;
+    node(link_peer_count)++;
     p->key = key;
     p->id = NODE_NONE;
     for (unsigned c = 0; c < RPC_CLASSES; c++) {
@@ -113,7 +127,21 @@ static void link_peer_forget(struct link_peer *p)
 {
     link_peer_empty(p);
     list_remove(&p->link);
+    node(link_peer_count)--;
     heap_free(p);
+}
+
+// Of those who only say that they exist, the one that has said so for longest makes room.
+static void link_make_room(void)
+{
+    struct link_peer *p, *oldest = NULL;
+    list_for_each (p, &node(link_peers), link) {
+        bool met_only = p->id == NODE_NONE && !p->decided && (p->conn == NULL || !p->conn->greeted);
+        if (met_only && (oldest == NULL || p->met_ms < oldest->met_ms))
+            oldest = p;
+    }
+    if (oldest != NULL)
+        link_peer_forget(oldest);
 }
 
 void link_control_drop(struct link_peer *p)
@@ -126,6 +154,8 @@ void link_meet(uint64_t key, uint32_t ip, uint64_t now_ms)
 {
     if (key == node(link_me).key)
         return;
+    if (node(link_peer_count) >= LINK_PEERS_MAX && link_peer_find(key) == NULL)
+        link_make_room();
     struct link_peer *p = link_peer_make(key);
     if (p == NULL)
         return;
@@ -342,35 +372,78 @@ void link_acknowledge(struct link_peer *p, uint64_t now_ms)
         link_beat(p, now_ms);
 }
 
+// Members know of each other by what was decided.
+static void link_tell(struct link_peer *p, const struct link_beacon *b)
+{
+    if (p->id != NODE_NONE || p->conn == NULL || !p->conn->greeted)
+        return;
+    struct link_out *o = link_out_new(LINK_TOLD, b, sizeof(*b));
+    if (o == NULL)
+        return;
+    list_append(&p->control, &o->link);
+    link_conn_pump(p->conn);
+}
+
 void link_beacon_send(const struct mb_record *decided)
 {
-    struct link_beacon b = {.magic = LINK_BEACON_MAGIC,
-                            .epoch = decided->epoch,
-                            .session = node(link_session_id),
-                            .cluster = decided->cluster,
-                            .who = node(link_me)};
+    struct link_sealed_beacon s = {.beacon = {.magic = LINK_BEACON_MAGIC,
+                                              .epoch = decided->epoch,
+                                              .session = node(link_session_id),
+                                              .cluster = decided->cluster,
+                                              .who = node(link_me)}};
     struct net_address all = {.ip = NET_BROADCAST, .port = LINK_BEACON_PORT};
-    (void)udp_send(node(link_udp), all, &b, sizeof(b)); // the next one comes soon
+    size_t n = sizeof(s.beacon);
+    if (node(link_is_sealed)) {
+        struct link_peer *p;
+        n = sizeof(s);
+        seal_mac(node(link_keys).beacon, &s.beacon, sizeof(s.beacon), s.mac);
+        list_for_each (p, &node(link_peers), link)
+            link_tell(p, &s.beacon);
+    }
+    (void)udp_send(node(link_udp), all, &s, n); // the next one comes soon
 }
 
 // ---- in ----
+static bool link_beacon_is_ours(const struct link_sealed_beacon *s, size_t n)
+{
+    if (!node(link_is_sealed))
+        return n == sizeof(s->beacon);
+    return n == sizeof(*s) &&
+           seal_mac_fits(node(link_keys).beacon, &s->beacon, sizeof(s->beacon), s->mac);
+}
+
 static void link_on_beacon(void *arg, struct net_address from, const void *bytes, size_t n)
 {
     (void)arg;
-    struct link_beacon b;
-    if (n != sizeof(b)) {
+    struct link_sealed_beacon s = {0};
+    struct link_beacon *b = &s.beacon;
+    memcpy(&s, bytes, MIN(n, sizeof(s)));
+    if ((n != sizeof(s) && n != sizeof(*b)) || b->magic != LINK_BEACON_MAGIC || b->who.key == 0) {
         cluster_count_add("beacon: malformed", 1);
         return;
     }
-    memcpy(&b, bytes, sizeof(b));
-    if (b.magic != LINK_BEACON_MAGIC || b.who.key == 0) {
-        cluster_count_add("beacon: malformed", 1);
-        return;
-    }
-    if (b.who.key == node(link_me).key || b.session != node(link_session_id))
+    if (b->who.key == node(link_me).key || b->session != node(link_session_id))
         return; // my own; a neighbour cluster's
-    b.who.ip = from.ip;
-    node(link_ops)->beacon(&b);
+    if (!link_beacon_is_ours(&s, n)) {
+        cluster_count_add("beacon: without our key", 1);
+        node(link_ops)->foreign(from.ip);
+        return;
+    }
+    if (!node(link_is_sealed))
+        b->who.ip = from.ip; // else the sealed one counts: anybody can send it again
+    node(link_ops)->beacon(b);
+}
+
+static void link_on_told(struct link_peer *p, const uint8_t *bytes)
+{
+    struct link_beacon b;
+    memcpy(&b, bytes, sizeof(b));
+    if (!node(link_is_sealed) || b.magic != LINK_BEACON_MAGIC || b.who.key != p->key ||
+        b.session != node(link_session_id)) {
+        cluster_count_add("beacon: malformed", 1);
+        return;
+    }
+    node(link_ops)->told(&b);
 }
 
 static void link_on_message(struct link_peer *p, const struct link_frame *f, const uint8_t *bytes)
@@ -421,6 +494,9 @@ void link_received(struct link_peer *p, const struct link_frame *f, const uint8_
         break;
     case LINK_FLUSH:
         memcpy(&p->flush_in, bytes, sizeof(p->flush_in));
+        break;
+    case LINK_TOLD:
+        link_on_told(p, bytes);
         break;
     }
 }
@@ -494,6 +570,12 @@ void link_install(const struct mb_record *installed)
 }
 
 // ---- the thread's turn ----
+// Keys that somebody could guess are none: a sealed node waits until its random bytes are good.
+static bool link_may_shake(void)
+{
+    return !node(link_is_sealed) || random_is_ready();
+}
+
 static void link_doubt(struct link_peer *p, uint64_t now_ms)
 {
     if (p->doubted_ms == 0)
@@ -516,7 +598,7 @@ void link_poll(uint64_t now_ms)
         }
         link_doubt(p, now_ms);
         if (p->conn == NULL && node(link_me).key < p->key &&
-            now_ms - p->tried_ms >= LINK_CONNECT_MS) {
+            now_ms - p->tried_ms >= LINK_CONNECT_MS && link_may_shake()) {
             p->tried_ms = now_ms;
             link_conn_call(p, now_ms);
         }
@@ -571,8 +653,12 @@ unsigned link_peers_check(void)
     return 0;
 }
 
-bool link_start(const struct link_ops *ops, const struct mb_identity *self, uint64_t session)
+bool link_start(const struct link_ops *ops, const struct mb_identity *self, uint64_t session,
+                const uint8_t *cluster_key)
 {
+    node(link_is_sealed) = cluster_key != NULL;
+    if (cluster_key != NULL)
+        seal_keys_derive(&node(link_keys), cluster_key);
     node(link_ops) = ops;
     node(link_me) = *self;
     node(link_session_id) = session;

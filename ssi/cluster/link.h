@@ -7,10 +7,15 @@
 // A connection is made by the peer with the lower key. Every message gets a sequence number when
 // it is first written; it is kept until acknowledged, and written again after a reconnect. Higher
 // classes overtake above TCP only, so the numbers count the pair's messages in wire order.
+//
+// With a cluster key every connection is sealed (seal.h), and a beacon says only where somebody
+// might be called: who it is and what epoch it has, it says again over the sealed connection, and
+// nothing else is believed.
 #pragma once
 
 #include "ssi/cluster/membership.h"
 #include "ssi/cluster/rpc.h"
+#include "ssi/cluster/seal.h"
 
 enum {
     LINK_BEACON_PORT = 7700,
@@ -23,6 +28,8 @@ enum {
     LINK_QUEUE_BYTES_SOFT = 1 << 20,  // above, those who may sleep wait for room
     LINK_UNSENT_BYTES_MAX = 64 << 10, // handed to TCP and not yet on the wire
     LINK_UNSENT_BACKGROUND = 16 << 10,
+    LINK_STRANGERS_MAX = 64,      // connections made by others that have not greeted
+    LINK_PEERS_MAX = 2 * NODE_MAX // boots known at once, members among them
 };
 
 struct link_beacon { // UDP datagram, little-endian
@@ -33,6 +40,11 @@ struct link_beacon { // UDP datagram, little-endian
     struct mb_identity who;
 } PACKED;
 STATIC_ASSERT(sizeof(struct link_beacon) == 84, "beacon on the wire");
+
+struct link_sealed_beacon { // the datagram of a node that has a cluster key
+    struct link_beacon beacon;
+    uint8_t mac[SEAL_MAC_BYTES];
+} PACKED;
 
 struct link_beat { // heartbeat frame's payload
     uint64_t cluster;
@@ -57,7 +69,9 @@ struct link_ops { // upward; none may sleep
     void (*message)(const struct link_message *in);
     void (*control)(uint64_t key, const uint8_t *bytes, size_t n);
     void (*beat)(uint64_t key, const struct link_beat *beat);
-    void (*beacon)(const struct link_beacon *beacon);
+    void (*beacon)(const struct link_beacon *beacon); // a datagram, of anybody
+    void (*told)(const struct link_beacon *beacon);   // over its sealed connection
+    void (*foreign)(uint32_t ip); // a beacon of this session that our key did not make
     void (*heard)(uint64_t key);
     void (*work)(void); // link_poll has something to do
 };
@@ -67,8 +81,10 @@ struct link_traffic { // since this node's boot, per peer
     uint64_t messages[RPC_CLASSES];
 };
 
-// false: the ports are taken.
-bool link_start(const struct link_ops *ops, const struct mb_identity *self, uint64_t session);
+// `cluster_key`: 32 bytes, or NULL: nothing is sealed. false: the ports are taken.
+bool link_start(const struct link_ops *ops, const struct mb_identity *self, uint64_t session,
+                const uint8_t *cluster_key);
+const struct seal_keys *link_seal_keys(void); // NULL: nothing is sealed
 void link_poll(uint64_t now_ms);
 void link_beacon_send(const struct mb_record *decided);
 void link_beat_all(const struct mb_record *decided, uint64_t now_ms);

@@ -12,6 +12,7 @@ enum link_frame_type { // on the wire, for ever
     LINK_BEAT = 3,
     LINK_MESSAGE = 4,
     LINK_FLUSH = 5, // payload: the epoch
+    LINK_TOLD = 6,  // payload: the beacon; on sealed connections
 };
 
 #define LINK_MAGIC        0x4b4cu     // "LK"
@@ -42,6 +43,10 @@ STATIC_ASSERT(sizeof(struct link_hello) == 32, "hello on the wire");
 
 #define LINK_PAYLOAD_MAX MAX(RPC_BYTES_MAX, MB_MESSAGE_BYTES_MAX)
 #define LINK_FRAME_MAX   (sizeof(struct link_frame) + LINK_PAYLOAD_MAX)
+#define LINK_RECORD_MAX  (LINK_FRAME_MAX + SEAL_OVERHEAD)
+#define LINK_GREETING_MAX                                                                          \
+    MAX(sizeof(struct link_frame) + sizeof(struct link_hello) + SEAL_OVERHEAD,                     \
+        sizeof(struct seal_call))
 
 struct link_out { // a frame to be written
     struct list link;
@@ -52,16 +57,19 @@ struct link_out { // a frame to be written
 struct link_conn {
     struct list link; // all connections
     struct tcp_conn *tcp;
-    struct link_peer *peer;  // NULL until its HELLO, when it called us
-    bool caller;             // we called it
-    bool connected, greeted; // greeted: HELLO seen
+    struct link_peer *peer;          // NULL until its HELLO, when it called us
+    bool caller;                     // we called it
+    bool connected, spoken, greeted; // spoken: our first bytes are out; greeted: HELLO seen
     bool readable, failed, pumping;
+    struct seal seal; // ready: what follows goes in records
     uint64_t since_ms, heard_ms, told_ms;
     struct link_out *current; // being written
     bool current_is_kept;     // it is in the peer's `sent` list
-    size_t written;
-    size_t filled; // bytes in `in`
-    uint8_t *in;   // LINK_FRAME_MAX
+    uint8_t *record;          // LINK_RECORD_MAX, when sealed: `current` as it is written
+    size_t to_write, written; // bytes
+    size_t filled;            // bytes in `in`
+    size_t in_size;           // LINK_GREETING_MAX, after the greeting LINK_RECORD_MAX
+    uint8_t *in;
 };
 
 struct link_peer {

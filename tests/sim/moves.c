@@ -95,12 +95,13 @@ static bool frames_back(void *arg UNUSED)
 // Hints of where processes were may stay, and what the network happens to hold.
 static void heap_end(void)
 {
+    const long grown = LINK_RECORD_MAX - LINK_GREETING_MAX;
     for (unsigned i = 0; i < world_count(); i++) {
         if (!world_lives(i))
             continue;
         long more = (long)(world_heap_used(i) - heap_before[i]);
-        while (more > (long)LINK_FRAME_MAX) // a link has two connections for a while
-            more -= (long)(LINK_FRAME_MAX + sizeof(struct tcp_conn));
+        while (more > grown - HEAP_STAYS) // two connections for a while, or had none that greeted
+            more -= grown + (long)sizeof(struct tcp_conn);
         if (more > HEAP_STAYS + HINT_STAYS * (long)user_count)
             fail("node %u keeps %ld bytes of heap", i, more);
     }

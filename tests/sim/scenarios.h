@@ -3,8 +3,9 @@
 
 #include "tests/sim/run.h"
 
-void scenario_members(void); // members.c
-void scenario_share(void);   // share.c
+void scenario_members(void);   // members.c
+void scenario_strangers(void); // strangers.c
+void scenario_share(void);     // share.c
 void scenario_share_roam(void);
 void scenario_share_death(void);
 void scenario_moves(void); // moves.c

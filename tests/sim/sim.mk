@@ -26,7 +26,7 @@ $(SIM_O): $(O)/sim/%.o: %.c
 
 $(O)/sim/sim: $(SIM_O)
 	@echo '  SIM     $@'
-	@$(CC) $(filter-out -DWEFT_HOST_TEST,$(HOSTFLAGS)) $^ $(SIM_WRAPS) -o $@
+	@$(CC) $(filter-out -DWEFT_HOST_TEST,$(HOSTFLAGS)) $^ $(SIM_WRAPS) -o $@ -lbearssl
 
 -include $(SIM_O:.o=.d)
 
@@ -45,7 +45,7 @@ $(MUTANT_O): $(O)/sim/mutant/%.o: %.c
 
 $(O)/sim/mutants: $(MUTANT_O) $(filter-out $(MUTANT_C:%.c=$(O)/sim/%.o),$(SIM_O))
 	@echo '  SIM     $@'
-	@$(CC) $(filter-out -DWEFT_HOST_TEST,$(HOSTFLAGS)) $^ $(SIM_WRAPS) -o $@
+	@$(CC) $(filter-out -DWEFT_HOST_TEST,$(HOSTFLAGS)) $^ $(SIM_WRAPS) -o $@ -lbearssl
 
 -include $(MUTANT_O:.o=.d)
 

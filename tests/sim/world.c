@@ -24,6 +24,8 @@ static bool is_cut[WORLD_MAX], boots_again;
 static char all_settings[128];
 static bool booted[WORLD_MAX];
 static char own_settings[WORLD_MAX][128];
+static char own_key[WORLD_MAX][32];
+static unsigned founders;
 
 unsigned world_count(void)
 {
@@ -140,13 +142,26 @@ void world_settings(unsigned i, const char *words)
     snprintf(own_settings[i], sizeof(own_settings[i]), "%s", words);
 }
 
+void world_key(unsigned i, const char *text)
+{
+    snprintf(own_key[i], sizeof(own_key[i]), "%s", text);
+}
+
+void world_newcomer(void)
+{
+    EXPECT(founders < WORLD_MAX);
+    count = founders + 1;
+    world_boot(founders);
+}
+
 void world_boot(unsigned i)
 {
     char words[320];
     booted[i] = false;
     lives[i]++;
     nodes[i] = sim_node_new();
-    snprintf(words, sizeof(words), "node=%u nodes=%u %s %s", i, count, all_settings,
+    machine_set_key(own_key[i][0] == '\0' && option("key", 0) ? "the key of all" : own_key[i]);
+    snprintf(words, sizeof(words), "node=%u nodes=%u %s %s", i, founders, all_settings,
              own_settings[i]);
     settings_parse(words);
     sim_wire_attach(&wire, i);
@@ -189,7 +204,7 @@ void world_open(unsigned many, const char *settings)
     note("%u nodes; loss=%u dup=%u reorder=%u corrupt=%u", many, wire.loss, wire.dup, wire.reorder,
          wire.corrupt);
     snprintf(all_settings, sizeof(all_settings), "%s", settings);
-    count = many;
+    count = founders = many;
     for (unsigned i = 0; i < many; i++)
         world_boot(i);
     world_until(world_together, option("found", 20), "the nodes do not found a cluster");

@@ -15,6 +15,8 @@
 // Returns when all are members.
 void world_open(unsigned count, const char *settings);
 void world_settings(unsigned i, const char *words); // before world_open: for one node only
+void world_key(unsigned i, const char *text);       // its cluster key from its next boot on
+void world_newcomer(void); // the node behind the last boots; the others know nothing of it
 unsigned world_count(void);
 unsigned world_here(void); // number of the current node; it is its id as well
 void world_enter(unsigned i);

@@ -18,6 +18,7 @@
 #include "ssi/cluster/cluster_priv.h"
 #include "ssi/cluster/link_priv.h"
 #include "ssi/cluster/rpc_priv.h"
+#include "tests/sim/ports/key.h"
 #include "tests/sim/ports/sim_priv.h"
 #include "tests/sim/ports/stacks.h"
 
@@ -57,9 +58,17 @@ bool setting_is(const char *key, const char *value)
     return setting(key) && strcmp(setting(key), value) == 0;
 }
 
+static struct key_archive archives[STACKS_MAX];
+
 const struct archive *boot_archive(void)
 {
-    return NULL;
+    return archives[here()].header.parts != 0 ? &archives[here()].archive : NULL;
+}
+
+static void give_keys(const char *text)
+{
+    for (unsigned i = 0; i < STACKS_MAX; i++)
+        key_archive_make(&archives[i], text);
 }
 
 unsigned arch_cpu_count(void)

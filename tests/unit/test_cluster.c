@@ -2,13 +2,14 @@
 // links: ssi/cluster/membership.c ssi/cluster/membership_vote.c ssi/cluster/membership_change.c
 // links: ssi/cluster/membership_wire.c ssi/cluster/witness.c ssi/cluster/link.c ssi/cluster/rpc.c
 // links: ssi/cluster/link_conn.c ssi/cluster/cluster.c ssi/cluster/epoch.c ssi/cluster/leave.c
+// links: ssi/cluster/seal.c lib/archive.c lib/crc32c.c
 // links: ssi/cluster/report.c ssi/cluster/gossip.c ssi/cluster/witness_ask.c ssi/cluster/clock.c
 // links: net/arp.c net/buf.c net/counters.c net/eth.c net/icmp.c net/ip.c net/nic.c net/route.c
 // links: net/services.c net/stack.c net/udp.c net/wire.c net/tcp/*.c lib/fmt.c lib/log.c
 // links: tests/sim/ports/node.c tests/sim/ports/clock.c tests/sim/ports/random.c
 // links: tests/sim/ports/wire.c tests/sim/ports/stacks.c tests/sim/ports/frames.c lib/radix.c
 // links: tests/sim/ports/threads.c kernel/wait.c tests/sim/ports/space.c lib/errno.c lib/string.c
-// libs: -DWEFT_SIM
+// libs: -DWEFT_SIM -lbearssl
 
 // The whole cluster room of several nodes, over real TCP, on a hostile wire: they found, call each
 // other exactly once and in order whatever the wire does, and lose a member within bounds.
@@ -153,6 +154,18 @@ static void end(void)
     }
     for (unsigned i = 0; i < lan.count; i++)
         list_remove(&lan.node[i]->link);
+    give_keys(NULL);
+}
+
+// A counter of /proc/cluster/counters on the current node.
+static unsigned counted(const char *name)
+{
+    static char page[16 << 10];
+    struct text t;
+    text_init(&t, page, sizeof(page));
+    cluster_counters_show(&t);
+    const char *at = strstr(page, name);
+    return at != NULL ? (unsigned)atoi(at + strlen(name)) : 0;
 }
 
 static bool all_in(void *arg)
@@ -323,6 +336,8 @@ static void exactly_once_in_order(void **state)
     exactly_once(50, 50, 100, false, 2);
     exactly_once(0, 0, 0, true, 3);
     exactly_once(30, 30, 50, true, 4);
+    give_keys("sealed, the same holds");
+    exactly_once(30, 30, 50, true, 5);
 }
 
 static struct epoch_change last_change;
@@ -560,6 +575,141 @@ static void strangers_change_nothing(void **state)
     end();
 }
 
+// ---- a hostile port: what it has heard it says again, as it was or changed ----
+enum {
+    HEARD_MAX = 2000,
+    HOSTILE_FRAMES = 20000
+};
+
+static struct {
+    size_t n;
+    uint8_t bytes[1600];
+} heard[HEARD_MAX];
+static unsigned heard_count;
+
+static bool overhears(struct sim_wire *w, unsigned from, const uint8_t *frame, size_t n)
+{
+    if (passes(w, from, frame, n) && n <= sizeof(heard[0].bytes)) {
+        unsigned at = heard_count++ % HEARD_MAX;
+        heard[at].n = n;
+        memcpy(heard[at].bytes, frame, n);
+    }
+    return passes(w, from, frame, n);
+}
+
+static uint16_t sum16(const uint8_t *b, size_t n, uint32_t sum)
+{
+    for (size_t i = 0; i + 1 < n; i += 2)
+        sum += (uint32_t)b[i] << 8 | b[i + 1];
+    if (n & 1)
+        sum += (uint32_t)b[n - 1] << 8;
+    while (sum >> 16)
+        sum = (sum & 0xffff) + (sum >> 16);
+    return (uint16_t)~sum;
+}
+
+// As somebody would do who means it: the checksums of IP and of TCP or UDP fit.
+static void make_sums_fit(uint8_t *f, size_t n)
+{
+    uint8_t *ip = f + 14, *l4 = ip + 20;
+    if (n < 54 || f[12] != 8 || f[13] != 0 || ip[0] != 0x45 || (ip[9] != 6 && ip[9] != 17))
+        return;
+    size_t at = ip[9] == 6 ? 16 : 6, bytes = (size_t)(ip[2] << 8 | ip[3]) - 20;
+    if (bytes > n - 34 || bytes < at + 2)
+        return;
+    ip[10] = ip[11] = l4[at] = l4[at + 1] = 0;
+    uint16_t head = sum16(ip, 20, 0);
+    ip[10] = (uint8_t)(head >> 8);
+    ip[11] = (uint8_t)head;
+    uint32_t pseudo = ip[9] + (uint32_t)bytes;
+    for (unsigned i = 12; i < 20; i += 2)
+        pseudo += (uint32_t)ip[i] << 8 | ip[i + 1];
+    uint16_t sum = sum16(l4, bytes, pseudo);
+    l4[at] = (uint8_t)(sum >> 8);
+    l4[at + 1] = (uint8_t)sum;
+}
+
+// A third of them as they were, a third broken on the wire, a third changed with care: in the live
+// connections' windows, too.
+static void say_again(void)
+{
+    static uint8_t frame[1600];
+    unsigned at = (unsigned)(sim_random() % MIN(heard_count, (unsigned)HEARD_MAX));
+    unsigned how = (unsigned)(sim_random() % 3);
+    size_t n = heard[at].n;
+    memcpy(frame, heard[at].bytes, n);
+    for (unsigned i = 0; how > 0 && i < 1 + sim_random() % 4; i++)
+        frame[14 + sim_random() % (n - 14)] = (uint8_t)sim_random();
+    if (how == 2)
+        make_sums_fit(frame, n);
+    sim_wire_inject(&lan.wire, frame, n);
+}
+
+static void hostile_port(bool sealed, uint64_t seed)
+{
+    static struct caller echo[2];
+    if (sealed)
+        give_keys("a key that the port has not");
+    heard_count = 0;
+    begin(2, seed);
+    lan.wire.filter = overhears;
+    until_all_in(2, 10);
+    echo[0] = (struct caller){1, 100000, KIND_ECHO, 0, 0};
+    echo[1] = (struct caller){0, 100000, KIND_ECHO, 0, 0};
+    start_caller(&echo[0], 0);
+    start_caller(&echo[1], 1);
+    sim_run_for(NS_PER_S);
+    for (unsigned i = 0; i < HOSTILE_FRAMES; i++) {
+        say_again();
+        if (i % 10 == 0)
+            sim_run_for(NS_PER_MS);
+    }
+    unsigned before[2] = {echo[0].done, echo[1].done};
+    sim_run_for(5 * NS_PER_S);
+    for (unsigned i = 0; i < 2; i++) {
+        sim_stacks_enter(&lan, i);
+        assert_int_equal(cluster_epoch(), 1);
+        assert_int_equal(cluster_count(), 2);
+        assert_true(echo[i].done > before[i] + 100);
+    }
+    assert_int_equal(resets, 0);
+    end();
+}
+
+static void a_hostile_port_changes_nothing(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 31; seed < 34; seed++)
+        hostile_port(true, seed);
+}
+
+// Who has not the key is no member, and does no harm; who has it is let in.
+static void the_key_decides(void **state)
+{
+    (void)state;
+    static const char *const others[] = {"", "another key"};
+    for (unsigned i = 0; i < 2; i++) {
+        begin_some(3, 2, 41 + i);
+        stopped[2] = true;
+        give_keys("our key");
+        until_all_in(2, 10);
+        stopped[2] = false;
+        key_archive_make(&archives[2], others[i]);
+        sim_stacks_enter(&lan, 2);
+        thread_create("start", THREAD_NORMAL, start_cluster, NULL);
+        sim_run_for(20 * NS_PER_S);
+        assert_int_equal(cluster_epoch(), 0);
+        sim_stacks_enter(&lan, 0);
+        assert_int_equal(cluster_epoch(), 1);
+        assert_true(counted("beacon_without_our_key ") > 10);
+        end();
+    }
+    give_keys("our key");
+    begin(3, 43);
+    until_all_in(3, 10);
+    end();
+}
+
 static void one_clock(void **state)
 {
     (void)state;
@@ -619,6 +769,8 @@ int main(void)
         cmocka_unit_test(no_message_crosses_an_epoch),
         cmocka_unit_test(nodes_gather),
         cmocka_unit_test(strangers_change_nothing),
+        cmocka_unit_test(a_hostile_port_changes_nothing),
+        cmocka_unit_test(the_key_decides),
         cmocka_unit_test(one_clock),
         cmocka_unit_test(a_node_is_removed),
     };

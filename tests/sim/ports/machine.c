@@ -8,6 +8,7 @@
 #include "lib/assert.h"
 #include "lib/node_var.h"
 #include "lib/string.h"
+#include "tests/sim/ports/key.h"
 #include "tests/sim/ports/ports.h"
 #include "tests/sim/ports/sim.h"
 
@@ -27,9 +28,16 @@ NODE_VAR(uint64_t, clock_read_ns);
 
 // ---- what the node is ---------------------------------------------------------------------------
 
+NODE_VAR(struct key_archive, machine_archive);
+
 const struct archive *boot_archive(void)
 {
-    return NULL;
+    return node(machine_archive).header.parts != 0 ? &node(machine_archive).archive : NULL;
+}
+
+void machine_set_key(const char *text)
+{
+    key_archive_make(&node(machine_archive), text);
 }
 
 unsigned arch_cpu_count(void)

@@ -13,6 +13,9 @@ enum machine_end {
     MACHINE_DIED,  // as by a power cut: arch_exit
 };
 
+// The current node's boot archive has this cluster key; "": none.
+void machine_set_key(const char *text);
+
 // Called in the node that ends, which is stopped by then.
 extern void (*machine_on_end)(enum machine_end how);
 

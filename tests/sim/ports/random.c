@@ -36,6 +36,11 @@ uint32_t random_u32(void)
     return (uint32_t)sim_random();
 }
 
+bool random_is_ready(void)
+{
+    return true;
+}
+
 void random_stir(const void *bytes, size_t n)
 {
     (void)bytes;
