@@ -74,11 +74,12 @@ bool tcp_sack_received(struct tcp_conn *c, const struct tcp_segment *s)
             c->probe_needless |= seq_lt(b.start, c->probe_end) && seq_le(c->probe_end, b.end);
             continue;
         }
-        if (!seq_lt(b.start, b.end) || !seq_lt(seq_max(c->snd_una, s->ack), b.start) ||
-            seq_lt(c->snd_max, b.end)) {
+        if (!seq_lt(b.start, b.end) || seq_lt(c->snd_max, b.end)) {
             net_counter_add(COUNT_tcp_sack_bad);
             continue;
         }
+        if (!seq_lt(seq_max(c->snd_una, s->ack), b.start))
+            continue; // of an ACK that others overtook
         if (!tcp_ranges_cover(&c->sacked, b.start, b.end))
             news |= tcp_ranges_add(&c->sacked, b.start, b.end);
     }

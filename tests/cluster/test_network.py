@@ -2,6 +2,7 @@
 """Linux on a tap of its own network namespace is the judge of our network stack."""
 
 import os
+import shutil
 import subprocess
 import sys
 
@@ -17,12 +18,14 @@ JUDGE = r'''
 import hashlib, os, socket, subprocess, sys, threading
 sys.path.insert(0, sys.argv[1])
 import weft
-loss = sys.argv[2]
-with weft.cluster(1, host_if='weft0', append='echo=1') as c:
+loss, mib, capture = sys.argv[2], int(sys.argv[3]), sys.argv[4]
+FAULTS = {'loss': loss, 'dup': '5', 'reorder': '5'}
+with weft.cluster(1, host_if='weft0', append='echo=1', pcap=capture) as c:
     subprocess.run(['ping', '-c', '3', '-W', '5', '10.77.0.10'], check=True,
                    stdout=subprocess.DEVNULL)
-    c.do('net', 'loss', loss)
-    data = os.urandom(16 << 20)
+    for fault, percent in FAULTS.items():
+        c.do('net', fault, percent)
+    data = os.urandom(mib << 20)
     s = socket.create_connection(('10.77.0.10', 7), timeout=60)
     sender = threading.Thread(target=lambda: (s.sendall(data), s.shutdown(socket.SHUT_WR)))
     sender.start()
@@ -34,22 +37,58 @@ with weft.cluster(1, host_if='weft0', append='echo=1') as c:
     sender.join()
     assert count == len(data), count
     assert back.digest() == hashlib.sha256(data).digest()
-    lost = sum(row['lost'] for row in c.stat().values())
-    assert (lost > 0) == (loss != '0'), lost
-    c.do('net', 'loss', '0')
+    rows = c.stat().values()
+    assert (sum(row['lost'] for row in rows) > 0) == (loss != '0'), rows
+    assert sum(row['dup'] for row in rows) and sum(row['reordered'] for row in rows), rows
+    for fault in FAULTS:
+        c.do('net', fault, '0')
     subprocess.run(['ping', '-c', '3', '-W', '5', '10.77.0.10'], check=True,
                    stdout=subprocess.DEVNULL)
 print('judged')
 '''
 
+# What no frame of ours may be, in the eyes of Wireshark. The switch captures a frame before it
+# loses, doubles or delays it, so the capture holds all that we can have seen.
+WRONG = ('ip.src == 10.77.0.10 && (tcp.checksum.status == "Bad" || ip.checksum.status == "Bad" || '
+         'tcp.analysis.ack_lost_segment || _ws.malformed || _ws.expert.severity == "Error")')
 
-@pytest.mark.parametrize('loss', ['0', '3'])
-def test_linux_pings_and_exchanges_16_mib_with_echo(loss):
+
+def wireshark(capture, what, *more):
+    done = subprocess.run(['tshark', '-n', '-r', capture, '-o', 'tcp.check_checksum:TRUE',
+                           '-o', 'ip.check_checksum:TRUE', '-Y', what, *more], check=False,
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def judge(loss, mib, capture):
     if subprocess.run([*OWN_NET, 'true'], check=False).returncode:
         pytest.skip('no network namespace of our own here')
     if not os.access('/dev/net/tun', os.R_OK | os.W_OK):
         pytest.skip('no /dev/net/tun')
     here = os.path.dirname(weft.__file__)
-    done = subprocess.run([*OWN_NET, sys.executable, '-B', '-c', JUDGE, here, loss], check=False,
-                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=400)
+    done = subprocess.run([*OWN_NET, sys.executable, '-B', '-c', JUDGE, here, loss, str(mib),
+                           capture], check=False, stdin=subprocess.DEVNULL, capture_output=True,
+                          text=True, timeout=1500)
     assert done.returncode == 0 and done.stdout == 'judged\n', done.stderr
+    if not shutil.which('tshark'):
+        pytest.skip('the transfer was right, but there is no tshark to look at its capture')
+    options = wireshark(capture, 'ip.src == 10.77.0.10 && tcp.flags.syn == 1 && '
+                        'tcp.options.wscale && tcp.options.sack_perm && tcp.options.timestamp',
+                        '-c', '1000')
+    assert options, 'our SYN agrees to window scaling, SACK and timestamps'
+    wrong = wireshark(capture, WRONG)
+    assert not wrong, wrong[:20]
+
+
+@pytest.mark.parametrize('loss', ['0', '3'])
+def test_linux_pings_and_exchanges_16_mib_with_echo(loss, tmp_path):
+    judge(loss, 16, str(tmp_path / 'all.pcap'))
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize('loss', ['0', '1', '3', '10'])
+def test_linux_exchanges_64_mib_with_echo(loss, tmp_path):
+    capture = str(tmp_path / 'all.pcap')
+    judge(loss, 64, capture)
+    os.remove(capture)
