@@ -44,6 +44,7 @@ void icmp_receive(const struct ip_packet *p)
         net_counter_add(COUNT_icmp_checksum);
         return;
     }
+    icmp_tell_sockets(p);
     if (h->type == ICMP_ECHO && h->code == 0)
         echo_answer(p);
     else

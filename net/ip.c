@@ -118,8 +118,14 @@ void ip_receive(const uint8_t *packet, size_t n, enum ip_via via)
         net_counter_add(refused);
         return;
     }
-    struct ip_packet p = {be32_get(h->from), be32_get(h->to), packet + header, total - header,
-                          false};
+    struct ip_packet p = {be32_get(h->from),
+                          be32_get(h->to),
+                          packet + header,
+                          total - header,
+                          false,
+                          packet,
+                          h->ttl,
+                          h->tos};
     p.broadcast = via == IP_VIA_BROADCAST || ip_is_broadcast(p.to);
     ip_deliver(h->protocol, &p);
 }
@@ -144,6 +150,12 @@ size_t ip_room(uint32_t to)
 
 int ip_send(struct buf *b, uint32_t from, uint32_t to, uint8_t protocol)
 {
+    return ip_send_as(b, from, to, protocol, TTL, 0);
+}
+
+int ip_send_as(struct buf *b, uint32_t from, uint32_t to, uint8_t protocol, uint8_t ttl,
+               uint8_t tos)
+{
     struct route r;
     int error = route_find(to, &r);
     if (error) {
@@ -153,10 +165,11 @@ int ip_send(struct buf *b, uint32_t from, uint32_t to, uint8_t protocol)
     }
     struct ip_wire *h = buf_push(b, sizeof(*h));
     *h = (struct ip_wire){.version_ihl = 0x45,
+                          .tos = tos,
                           .total = be16((unsigned)b->n),
                           .id = be16(node(next_id)++),
                           .fragment = be16(IP_DONT_FRAGMENT),
-                          .ttl = TTL,
+                          .ttl = ttl,
                           .protocol = protocol,
                           .from = be32(from),
                           .to = be32(to)};

@@ -14,7 +14,9 @@ struct ip_packet { // what the protocols above get; borrowed for the call
     uint32_t from, to;
     const uint8_t *bytes; // behind the IPv4 header
     size_t n;
-    bool broadcast; // `to` or the frame is a broadcast
+    bool broadcast;        // `to` or the frame is a broadcast
+    const uint8_t *header; // the IPv4 header, right in front of `bytes`
+    uint8_t ttl, tos;
 };
 
 void ip_init(void);
@@ -24,6 +26,8 @@ void ip_receive(const uint8_t *packet, size_t n, enum ip_via via);
 int ip_source(uint32_t to, uint32_t *from) MUST_CHECK;
 // Adds the header and sends. Takes the buffer. 0, -ENETDOWN, -EHOSTUNREACH, -ENOBUFS.
 int ip_send(struct buf *b, uint32_t from, uint32_t to, uint8_t protocol);
+int ip_send_as(struct buf *b, uint32_t from, uint32_t to, uint8_t protocol, uint8_t ttl,
+               uint8_t tos);
 // Bytes that fit behind the IPv4 header on the way to `to`.
 size_t ip_room(uint32_t to);
 bool ip_is_broadcast(uint32_t ip); // limited, or of our subnet

@@ -9,6 +9,7 @@
 #include "net/arp.h"
 #include "net/ip.h"
 #include "net/net.h"
+#include "net/sockets.h"
 
 NODE_VAR(uint32_t, own_ip);
 NODE_VAR(unsigned, own_prefix);
@@ -27,6 +28,11 @@ unsigned net_prefix(void)
 static uint32_t own_mask(void)
 {
     return node(own_prefix) ? ~0u << (32 - node(own_prefix)) : 0;
+}
+
+uint32_t net_gateway(void)
+{
+    return node(own_gateway);
 }
 
 void net_ip_set(uint32_t ip, unsigned prefix, uint32_t gateway)

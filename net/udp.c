@@ -8,6 +8,7 @@
 #include "net/counters.h"
 #include "net/icmp.h"
 #include "net/net.h"
+#include "net/sockets.h"
 #include "net/wire.h"
 
 #define EPHEMERAL_FIRST 49152u
@@ -45,6 +46,11 @@ static uint16_t port_choose(void)
             return port;
     }
     return 0;
+}
+
+bool udp_port_taken(uint16_t port)
+{
+    return port_find(port) != NULL;
 }
 
 struct udp_port *udp_open(uint16_t port, udp_receive_fn receive, void *arg)
@@ -90,6 +96,15 @@ void udp_receive(const struct ip_packet *p)
     }
     struct udp_port *u = port_find(be16_get(h->to));
     if (!u) {
+        struct net_datagram d = {.from = {p->from, be16_get(h->from)},
+                                 .to = {p->to, be16_get(h->to)},
+                                 .bytes = p->bytes + sizeof(*h),
+                                 .n = length - sizeof(*h),
+                                 .ttl = p->ttl,
+                                 .tos = p->tos,
+                                 .broadcast = p->broadcast};
+        if (net_sockets()->datagram(&d))
+            return;
         net_counter_add(COUNT_udp_no_port);
         icmp_send_port_unreachable(p);
         return;

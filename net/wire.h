@@ -83,7 +83,8 @@ STATIC_ASSERT(sizeof(struct ip_wire) == 20, "IPv4 header without options");
 enum {
     ICMP_ECHO_REPLY = 0,
     ICMP_UNREACHABLE = 3,
-    ICMP_ECHO = 8
+    ICMP_ECHO = 8,
+    ICMP_TIME_EXCEEDED = 11
 };
 enum {
     ICMP_CODE_PORT = 3

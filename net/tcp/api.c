@@ -39,6 +39,45 @@ struct tcp_conn *tcp_connect(struct net_address to, unsigned flags, tcp_event_fn
     return c;
 }
 
+struct tcp_conn *tcp_connect_from(struct net_address local, struct net_address to, unsigned flags,
+                                  tcp_event_fn event, void *arg, int *error)
+{
+    uint32_t own;
+    *error = to.port == 0 || ip_is_broadcast(to.ip) ? -ENETUNREACH : ip_source(to.ip, &own);
+    if (*error)
+        return NULL;
+    *error = -EADDRNOTAVAIL;
+    if (tcp_conn_find(local, to))
+        return NULL;
+    *error = -ENOBUFS;
+    struct tcp_conn *c = tcp_conn_new(local, to, flags);
+    if (!c)
+        return NULL;
+    *error = 0;
+    c->event = event;
+    c->arg = arg;
+    tcp_state_set(c, TCP_SYN_SENT);
+    tcp_syn_send(c);
+    return c;
+}
+
+bool tcp_port_taken(uint16_t port)
+{
+    return tcp_listener_find(port) != NULL;
+}
+
+void tcp_want_writable(struct tcp_conn *c)
+{
+    c->want_writable = true;
+}
+
+void tcp_set_nodelay(struct tcp_conn *c, bool on)
+{
+    c->flags = on ? c->flags | TCP_NODELAY : c->flags & ~(unsigned)TCP_NODELAY;
+    if (on && c->state != TCP_CLOSED)
+        tcp_output(c);
+}
+
 void tcp_set_events(struct tcp_conn *c, tcp_event_fn event, void *arg)
 {
     c->event = event;
@@ -83,6 +122,20 @@ long tcp_receive(struct tcp_conn *c, void *bytes, size_t n)
     if (tcp_state_receives(c->state) && tcp_window_worth_telling(c))
         tcp_ack_send(c);
     return (long)taken;
+}
+
+long tcp_peek(const struct tcp_conn *c, size_t skip, void *bytes, size_t n)
+{
+    size_t there = c->receive.length;
+    n = MIN(n, there - MIN(there, skip));
+    if (n > 0)
+        ring_read(&c->receive, (uint32_t)skip, bytes, n);
+    return (long)n;
+}
+
+bool tcp_ended(const struct tcp_conn *c)
+{
+    return c->fin_received;
 }
 
 size_t tcp_readable_bytes(const struct tcp_conn *c)

@@ -32,12 +32,22 @@ void tcp_unlisten(struct tcp_listener *l);
 
 // NULL: no memory, no route or no free port. The outcome comes as an event.
 struct tcp_conn *tcp_connect(struct net_address to, unsigned flags, tcp_event_fn event, void *arg);
+// From a port of ours that the caller has chosen; `*error` says why it is NULL: -EADDRNOTAVAIL (the
+// pair of addresses is in use), -ENETUNREACH, -EHOSTUNREACH, -ENOBUFS.
+struct tcp_conn *tcp_connect_from(struct net_address local, struct net_address to, unsigned flags,
+                                  tcp_event_fn event, void *arg, int *error);
+bool tcp_port_taken(uint16_t port); // somebody listens
 void tcp_set_events(struct tcp_conn *c, tcp_event_fn event, void *arg);
 
 // Bytes taken (may be 0: buffer full) or negative errno (-EPIPE after close or failure).
 long tcp_send(struct tcp_conn *c, const void *bytes, size_t n);
 // Bytes given; 0: end of stream; -EAGAIN: nothing yet; negative errno of the failure.
 long tcp_receive(struct tcp_conn *c, void *bytes, size_t n);
+// As tcp_receive, `skip` bytes further on, and they stay.
+long tcp_peek(const struct tcp_conn *c, size_t skip, void *bytes, size_t n);
+bool tcp_ended(const struct tcp_conn *c);   // the peer's FIN came, with all before it
+void tcp_want_writable(struct tcp_conn *c); // TCP_WRITABLE when there is room again
+void tcp_set_nodelay(struct tcp_conn *c, bool on);
 size_t tcp_readable_bytes(const struct tcp_conn *c);
 size_t tcp_writable_bytes(const struct tcp_conn *c);
 size_t tcp_unsent_bytes(const struct tcp_conn *c); // queued and never yet sent

@@ -47,7 +47,11 @@ struct file_ops {
     int (*set)(struct file *f, const struct fs_set *s); // chmod, chown, utimes, truncate
     int (*sync)(struct file *f);
     int (*map)(struct file *f, uint64_t offset, bool shared, struct container **c,
-               uint32_t *index);     // mmap: a container and the page where it begins
+               uint32_t *index); // mmap: a container and the page where it begins
+    // Sockets only: a call by value, for node `from`. `in` and `out` are kernel memory; *out_bytes
+    // of `out` are the answer. Never waits for programs. The result is the call's.
+    int64_t (*exchange)(struct file *f, node_id_t from, const void *in, size_t in_bytes, void *out,
+                        size_t out_size, size_t *out_bytes);
     void (*release)(struct file *f); // last user gone
     const char *bound; // why other nodes cannot use it, in words; NULL: they forward to its home
 };

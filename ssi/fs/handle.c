@@ -191,6 +191,8 @@ struct file *handle_file(uint64_t number, node_id_t user)
 
 enum remote_kind handle_kind(const struct file *f)
 {
+    if (f->ops->exchange)
+        return REMOTE_SOCKET;
     if (f->ops->list)
         return REMOTE_DIRECTORY;
     if (f->ops->seek == NULL)
@@ -369,6 +371,16 @@ static void serve_poll(struct serving *s)
     s->reply.result = f->ops->poll ? f->ops->poll(f) : POLL_IN | POLL_OUT;
 }
 
+static void serve_exchange(struct serving *s, node_id_t from)
+{
+    size_t n = 0;
+    s->reply.result = -ENOTSOCK;
+    if (s->file->ops->exchange)
+        s->reply.result = s->file->ops->exchange(s->file, from, s->in, s->ask->in_bytes, s->out,
+                                                 s->ask->out_size, &n);
+    s->reply.bytes = (uint32_t)n;
+}
+
 static void serve(struct serving *s, node_id_t from)
 {
     struct file *f = s->file;
@@ -409,6 +421,9 @@ static void serve(struct serving *s, node_id_t from)
         return;
     case FILE_MAP:
         serve_map(s);
+        return;
+    case FILE_EXCHANGE:
+        serve_exchange(s, from);
         return;
     case FILE_OPS:
         break;

@@ -109,6 +109,11 @@ int64_t proxy_ask(struct file *f, struct file_ask *a, const void *in, void *out,
     return result;
 }
 
+static bool streams(const struct proxy *p)
+{
+    return p->kind == REMOTE_STREAM || p->kind == REMOTE_SOCKET;
+}
+
 // As proxy_ask, for what may wait: sleeps until the home says ready, unless O_NONBLOCK.
 static int64_t ask_waiting(struct file *f, struct file_ask *a, const void *in, void *out,
                            struct file_reply *reply)
@@ -117,7 +122,7 @@ static int64_t ask_waiting(struct file *f, struct file_ask *a, const void *in, v
     for (;;) {
         uint32_t seen = p->ready;
         int64_t result = proxy_ask(f, a, in, out, reply);
-        if (result != -EAGAIN || p->kind != REMOTE_STREAM || (f->flags & O_NONBLOCK))
+        if (result != -EAGAIN || !streams(p) || (f->flags & O_NONBLOCK))
             return result;
         while (p->ready == seen && !p->dead) {
             int e = wait_sleep(&p->changed, WAIT_FOREVER, WAIT_INTERRUPTIBLE);
@@ -165,7 +170,7 @@ static int proxy_read(struct file *f, struct xfer *x, const uint64_t *at)
     }
     size_t n = MIN(x->left, FILE_DATA_MAX);
     // Bytes that left a pipe must have a place to go to.
-    bool prepare = x->user && p->kind == REMOTE_STREAM && n > 0;
+    bool prepare = x->user && streams(p) && n > 0;
     int e = prepare ? user_fault_in(x->user_at, n, true) : 0;
     if (e < 0)
         return e;
@@ -388,6 +393,18 @@ static int proxy_map(struct file *f, uint64_t offset, bool shared, struct contai
     return *c ? 0 : -ENOMEM;
 }
 
+static int64_t proxy_exchange(struct file *f, node_id_t from, const void *in, size_t in_bytes,
+                              void *out, size_t out_size, size_t *out_bytes)
+{
+    struct file_reply reply = {0};
+    struct file_ask a = {
+        .op = FILE_EXCHANGE, .in_bytes = (uint32_t)in_bytes, .out_size = (uint32_t)out_size};
+    (void)from;
+    int64_t r = proxy_ask(f, &a, in, out, &reply);
+    *out_bytes = MIN((size_t)reply.bytes, out_size);
+    return r;
+}
+
 static void proxy_release(struct file *f)
 {
     struct proxy *p = f->data;
@@ -407,6 +424,18 @@ static const struct file_ops stream_ops = {
     .stat = proxy_stat,
     .set = proxy_set,
     .sync = proxy_sync,
+    .release = proxy_release,
+};
+
+static const struct file_ops socket_ops = {
+    .name = "remote",
+    .read = proxy_read,
+    .write = proxy_write,
+    .ioctl = proxy_ioctl,
+    .poll = proxy_poll,
+    .poll_queue = proxy_poll_queue,
+    .stat = proxy_stat,
+    .exchange = proxy_exchange,
     .release = proxy_release,
 };
 
@@ -451,16 +480,15 @@ static const struct file_ops seekable_ops = {
 // ---- made and found
 // ------------------------------------------------------------------------------
 static const struct file_ops *const ops_of[REMOTE_KINDS] = {
-    [REMOTE_STREAM] = &stream_ops,
-    [REMOTE_REGULAR] = &regular_ops,
-    [REMOTE_DIRECTORY] = &directory_ops,
-    [REMOTE_SEEKABLE] = &seekable_ops,
+    [REMOTE_STREAM] = &stream_ops,       [REMOTE_REGULAR] = &regular_ops,
+    [REMOTE_DIRECTORY] = &directory_ops, [REMOTE_SEEKABLE] = &seekable_ops,
+    [REMOTE_SOCKET] = &socket_ops,
 };
 
 bool proxy_is(const struct file *f)
 {
     return f->ops == &stream_ops || f->ops == &regular_ops || f->ops == &directory_ops ||
-           f->ops == &seekable_ops;
+           f->ops == &seekable_ops || f->ops == &socket_ops;
 }
 
 bool proxy_came(const struct file *f)
@@ -472,6 +500,22 @@ bool proxy_came(const struct file *f)
 bool proxy_is_tree(const struct file *f)
 {
     return f->ops == &regular_ops || (f->ops == &directory_ops && f->place.mount == 0);
+}
+
+static void proxy_set_up(struct proxy *p, struct file *f, node_id_t home,
+                         const struct opened_reply *r)
+{
+    f->home = home;
+    f->handle = r->handle;
+    f->place = r->place;
+    f->data = p;
+    p->file = f;
+    p->held = 1;
+    p->kind = (enum remote_kind)r->kind;
+    p->dead = !cluster_is_member(home);
+    wait_init(&p->changed);
+    wait_init(&p->settled);
+    list_append(all(), &p->link);
 }
 
 struct file *proxy_open(node_id_t home, const struct opened_reply *r, uint32_t flags, bool fresh)
@@ -490,19 +534,28 @@ struct file *proxy_open(node_id_t home, const struct opened_reply *r, uint32_t f
         users_release(home, r->handle, cluster_self(), 1);
         return NULL;
     }
-    f->home = home;
-    f->handle = r->handle;
-    f->place = r->place;
-    p->file = f;
-    p->held = 1;
-    p->kind = (enum remote_kind)r->kind;
+    proxy_set_up(p, f, home, r);
     p->came = !fresh;
     p->own_offset = fresh && p->kind == REMOTE_REGULAR;
-    p->dead = !cluster_is_member(home);
-    wait_init(&p->changed);
-    wait_init(&p->settled);
-    list_append(all(), &p->link);
     return f;
+}
+
+int proxy_adopt(struct file *f, node_id_t home, const struct opened_reply *r)
+{
+    struct proxy *p = heap_zalloc(sizeof(*p));
+    if (p == NULL || r->kind != REMOTE_SOCKET || f->handle != 0) {
+        heap_free(p);
+        users_release(home, r->handle, cluster_self(), 1);
+        return p ? -EPROTO : -ENOMEM;
+    }
+    struct file old = *f;
+    struct list *watch, *watches = &f->ops->poll_queue(f)->watches;
+    proxy_set_up(p, f, home, r);
+    f->ops = &socket_ops;
+    while ((watch = list_pop(watches)) != NULL) // who polls it goes on
+        list_append(&p->changed.watches, watch);
+    old.ops->release(&old);
+    return 0;
 }
 
 int proxy_image_source(struct file *f, struct io_source *source)

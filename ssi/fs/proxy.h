@@ -7,6 +7,9 @@
 // A proxy that takes over one user that the home holds for this node. NULL: no memory (and the
 // user is given back).
 struct file *proxy_open(node_id_t home, const struct opened_reply *r, uint32_t flags, bool fresh);
+// A file of this node that no other node uses becomes a proxy of a socket that was made at `home`;
+// what it was is released. 0, -ENOMEM, -EPROTO (the user that the home holds is given back).
+int proxy_adopt(struct file *f, node_id_t home, const struct opened_reply *r);
 bool proxy_is(const struct file *f);
 bool proxy_came(const struct file *f); // with a process from another node
 // Asks the home about f; the reply's data goes to `out`. result of the operation, or -EIO when the

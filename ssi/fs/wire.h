@@ -33,7 +33,8 @@ enum file_op {
     FILE_SYNC,
     FILE_IMAGE_BEGIN, // counts as program image until it is released
     FILE_LOCK,
-    FILE_MAP, // data's container, for a shared mapping: a struct container_ref comes back
+    FILE_MAP,      // data's container, for a shared mapping: a struct container_ref comes back
+    FILE_EXCHANGE, // a call on a socket: see ssi/stream/socket_remote.c
     FILE_OPS
 };
 
@@ -122,6 +123,7 @@ enum remote_kind {
     REMOTE_REGULAR,   // of the tree
     REMOTE_DIRECTORY, // listed
     REMOTE_SEEKABLE,  // generated files and devices: has an offset, at its home
+    REMOTE_SOCKET,    // a stream with calls of its own
     REMOTE_KINDS
 };
 

@@ -174,6 +174,17 @@ static bool call_never_restarts(const struct call *c)
     case LINUX_NR_epoll_pwait:
     case LINUX_NR_epoll_pwait2:
         return true;
+    case LINUX_NR_socketcall:
+    case LINUX_NR_connect:
+    case LINUX_NR_accept4:
+    case LINUX_NR_sendto:
+    case LINUX_NR_sendmsg:
+    case LINUX_NR_sendmmsg:
+    case LINUX_NR_recvfrom:
+    case LINUX_NR_recvmsg:
+    case LINUX_NR_recvmmsg:
+    case LINUX_NR_recvmmsg_time64:
+        return c->body[0]; // a timeout is set: linux_socket_deadline
     case LINUX_NR_ipc:
         return ipc == IPC_SEMOP || ipc == IPC_SEMTIMEDOP || ipc == IPC_MSGSND || ipc == IPC_MSGRCV;
     case LINUX_NR_futex:

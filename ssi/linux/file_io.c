@@ -4,9 +4,11 @@
 #include "lib/string.h"
 #include "mm/heap.h"
 #include "ssi/fs/inode.h"
+#include "ssi/stream/socket.h"
 
 #define IOV_MAX      1024u
-#define GATHER_BYTES 4096u // writev up to this goes out as one write
+#define GATHER_BYTES 4096u  // writev up to this goes out as one write
+#define WHOLE_BYTES  65536u // of a socket's message
 #define COPY_BYTES   (16u << 10)
 #define RLIMIT_FSIZE 1
 #define SIGPIPE      13
@@ -169,6 +171,27 @@ static long vector_read(struct file *f, const struct linux_iovec *v, uint32_t co
     return total;
 }
 
+// A socket's message must not be read in parts.
+static long vector_read_whole(struct file *f, const struct linux_iovec *v, uint32_t count,
+                              uint64_t total)
+{
+    struct xfer x;
+    size_t room = (size_t)MIN(total, (uint64_t)WHOLE_BYTES), done = 0;
+    char *bytes = heap_alloc(MAX(room, (size_t)1));
+    if (bytes == NULL)
+        return -ENOMEM;
+    xfer_kernel(&x, bytes, room);
+    long r = file_read(f, &x, NULL);
+    for (uint32_t k = 0; k < count && r > 0 && done < (size_t)r; k++) {
+        size_t n = MIN((size_t)v[k].bytes, (size_t)r - done);
+        int e = n ? user_write(v[k].at, bytes + done, n) : 0;
+        r = e < 0 ? e : r;
+        done += n;
+    }
+    heap_free(bytes);
+    return r;
+}
+
 static long vector_read_call(uint32_t fd, uint32_t user, uint32_t count, uint64_t *at)
 {
     struct linux_iovec *v;
@@ -178,7 +201,7 @@ static long vector_read_call(uint32_t fd, uint32_t user, uint32_t count, uint64_
         return -EBADF;
     long r = vector_in(user, count, &v, &total);
     if (r == 0) {
-        r = vector_read(f, v, count, at);
+        r = socket_is(f) ? vector_read_whole(f, v, count, total) : vector_read(f, v, count, at);
         heap_free(v);
     }
     file_put(f);
@@ -243,7 +266,8 @@ static long vector_write_call(struct call *c, uint32_t fd, uint32_t user, uint32
     if (r == 0) {
         size_t allowed = (size_t)total;
         r = size_limit(f, at, &allowed);
-        if (r == 0 && total <= GATHER_BYTES && c->done == 0)
+        bool whole = socket_is(f) && total <= WHOLE_BYTES; // perhaps one message
+        if (r == 0 && (whole || total <= GATHER_BYTES) && c->done == 0)
             r = vector_write_small(f, v, count, (uint32_t)allowed, at);
         else if (r == 0)
             r = vector_write(f, v, count, c->done, at ? &pos : NULL);

@@ -3,6 +3,7 @@
 #include "ssi/linux/file.h"
 #include "lib/string.h"
 #include "ssi/stream/ioctls.h"
+#include "ssi/stream/socket.h"
 #include "ssi/cluster/cluster.h"
 
 #define CARRY_MAX 64
@@ -117,6 +118,40 @@ static long job_control(struct file *f, uint32_t number, uint32_t arg)
     return -ENOTTY;
 }
 
+// ---- sockets: netdevice(7)
+// ------------------------------------------------------------------------
+#define SIOC_FIRST  0x8900u
+#define SIOCATMARK  0x8905u
+#define SIOCGIFCONF 0x8912u
+#define IFREQ_BYTES 32u
+
+static long interfaces(uint32_t arg, const uint8_t *data, size_t n)
+{
+    uint32_t conf[2]; // bytes, address
+    int e = user_read(conf, arg, sizeof(conf));
+    if (e == 0 && (int32_t)conf[0] < 0)
+        e = -EINVAL;
+    if (e == 0 && conf[1])
+        n = MIN(n, (size_t)(conf[0] / IFREQ_BYTES * IFREQ_BYTES));
+    if (e == 0 && conf[1])
+        e = user_write(conf[1], data, n);
+    conf[0] = (uint32_t)n;
+    return e < 0 ? e : user_write(arg, conf, sizeof(conf[0]));
+}
+
+static long socket_request(struct file *f, uint32_t number, uint32_t arg)
+{
+    uint8_t data[SOCKET_IOCTL_BYTES];
+    size_t n = number == SIOCGIFCONF || number == SIOCATMARK ? 0 : IFREQ_BYTES;
+    int e = n ? user_read(data, arg, n) : 0;
+    if (e < 0)
+        return e;
+    long r = socket_ioctl(f, number, data, &n);
+    if (r < 0)
+        return r;
+    return number == SIOCGIFCONF ? interfaces(arg, data, n) : user_write(arg, data, n);
+}
+
 static long ioctl_on(struct file *f, struct call *c)
 {
     uint32_t number = c->args[1], arg = c->args[2];
@@ -139,6 +174,8 @@ static long ioctl_on(struct file *f, struct call *c)
     case TIOCGSID:
         return f->ops->ioctl ? job_control(f, number, arg) : -ENOTTY;
     }
+    if (number >> 8 == SIOC_FIRST >> 8)
+        return socket_is(f) ? socket_request(f, number, arg) : -ENOTTY;
     const struct request *r = request_of(number);
     if (r && f->ops->ioctl)
         return carry(f, r, arg);

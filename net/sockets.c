@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+#include "net/sockets.h"
+
+#include "lib/errno.h"
+#include "lib/node_var.h"
+#include "net/icmp.h"
+#include "net/wire.h"
+
+static bool no_datagram(const struct net_datagram *d)
+{
+    (void)d;
+    return false;
+}
+
+static void no_icmp(const struct net_packet *p)
+{
+    (void)p;
+}
+
+static void no_error(const struct net_error *e)
+{
+    (void)e;
+}
+
+static const struct net_sockets none = {no_datagram, no_icmp, no_error};
+NODE_VAR(const struct net_sockets *, others) = &none;
+
+void net_sockets_set(const struct net_sockets *s)
+{
+    node(others) = s;
+}
+
+const struct net_sockets *net_sockets(void)
+{
+    return node(others);
+}
+
+bool net_is_broadcast(uint32_t ip)
+{
+    return ip_is_broadcast(ip);
+}
+
+int net_source(uint32_t to, uint32_t *from)
+{
+    return ip_source(to, from);
+}
+
+int ip_send_raw(uint32_t from, uint32_t to, uint8_t protocol, const void *bytes, size_t n,
+                struct net_way way)
+{
+    if (n > ip_room(to) || n > BUF_ROOM)
+        return -EMSGSIZE;
+    struct buf *b = buf_alloc(false);
+    if (!b)
+        return -ENOBUFS;
+    memcpy(buf_put(b, n), bytes, n);
+    return ip_send_as(b, from, to, protocol, way.ttl, way.tos);
+}
+
+int udp_send_from(struct net_address from, struct net_address to, const void *bytes, size_t n,
+                  struct net_way way)
+{
+    size_t length = n + sizeof(struct udp_wire);
+    if (length > ip_room(to.ip) || n > BUF_ROOM)
+        return -EMSGSIZE;
+    struct buf *b = buf_alloc(false);
+    if (!b)
+        return -ENOBUFS;
+    memcpy(buf_put(b, n), bytes, n);
+    struct udp_wire *h = buf_push(b, sizeof(*h));
+    *h = (struct udp_wire){be16(from.port), be16(to.port), be16((unsigned)length), be16(0)};
+    uint64_t sum = wire_sum_pseudo(from.ip, to.ip, IP_UDP, length);
+    uint16_t checksum = wire_sum_end(wire_sum(sum, b->at, length));
+    h->checksum = be16(checksum ? checksum : 0xffff); // 0 would say: none
+    return ip_send_as(b, from.ip, to.ip, IP_UDP, way.ttl, way.tos);
+}
+
+// An ICMP error quotes the header of the datagram it is about, and 8 bytes behind it (RFC 792).
+static int error_of(uint8_t type, uint8_t code)
+{
+    static const int16_t unreachable[] = {-ENETUNREACH,  -EHOSTUNREACH, -ENOPROTOOPT,
+                                          -ECONNREFUSED, -EMSGSIZE,     -EOPNOTSUPP};
+    if (type == ICMP_UNREACHABLE)
+        return code < ARRAY_SIZE(unreachable) ? unreachable[code] : -EHOSTUNREACH;
+    return type == ICMP_TIME_EXCEEDED ? -EHOSTUNREACH : 0;
+}
+
+void icmp_tell_sockets(const struct ip_packet *p)
+{
+    const struct icmp_wire *h = (const void *)p->bytes;
+    struct net_packet whole = {p->from,
+                               p->to,
+                               p->header,
+                               (size_t)(p->bytes - p->header),
+                               p->n + (size_t)(p->bytes - p->header),
+                               p->ttl,
+                               p->tos};
+    net_sockets()->icmp(&whole);
+    const struct ip_wire *quote = (const void *)(p->bytes + sizeof(*h));
+    size_t left = p->n - sizeof(*h);
+    int error = error_of(h->type, h->code);
+    if (error == 0 || left < sizeof(*quote))
+        return;
+    size_t header = (quote->version_ihl & 15) * 4u;
+    if (header < sizeof(*quote) || left < header + 4)
+        return;
+    const uint8_t *ports = (const uint8_t *)quote + header;
+    struct net_error e = {
+        .local = {be32_get(quote->from), (uint16_t)(ports[0] << 8 | ports[1])},
+        .remote = {be32_get(quote->to), (uint16_t)(ports[2] << 8 | ports[3])},
+        .protocol = quote->protocol,
+        .error = error,
+    };
+    net_sockets()->error(&e);
+}

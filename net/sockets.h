@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+// What sockets of programs (ssi/stream) need of the network beside net.h and tcp.h: datagrams for
+// ports that nobody in the kernel has, ICMP as it comes and goes, and facts about addresses. No
+// call sleeps.
+#pragma once
+
+#include "net/net.h"
+
+struct net_datagram { // one that arrived; borrowed for the call
+    struct net_address from, to;
+    const void *bytes;
+    size_t n;
+    uint8_t ttl, tos;
+    bool broadcast;
+};
+
+struct net_packet { // an IPv4 packet that arrived, with its header; borrowed for the call
+    uint32_t from, to;
+    const uint8_t *header;
+    size_t header_bytes, n; // n with the header
+    uint8_t ttl, tos;
+};
+
+struct net_error { // an ICMP error about a datagram of ours
+    struct net_address local, remote;
+    uint8_t protocol;
+    int error; // negative errno, as ip(7) maps type and code
+};
+
+struct net_sockets {
+    // A datagram for a port without a struct udp_port. true: somebody took it; else the sender is
+    // told that the port is closed.
+    bool (*datagram)(const struct net_datagram *d);
+    void (*icmp)(const struct net_packet *p); // every well-formed ICMP packet, a copy
+    void (*error)(const struct net_error *e);
+};
+void net_sockets_set(const struct net_sockets *s); // kept
+const struct net_sockets *net_sockets(void);       // never NULL
+
+bool udp_port_taken(uint16_t port); // by the kernel
+bool net_is_broadcast(uint32_t ip); // limited, or of our subnet
+uint32_t net_gateway(void);         // 0: none
+// Our address on the way to `to`: 0, -ENETDOWN, -EHOSTUNREACH.
+int net_source(uint32_t to, uint32_t *from) MUST_CHECK;
+
+struct net_way { // how a packet is sent
+    uint8_t ttl, tos;
+};
+// A datagram from an address of ours: as udp_send. -EMSGSIZE: no fragments are made.
+int udp_send_from(struct net_address from, struct net_address to, const void *bytes, size_t n,
+                  struct net_way way);
+// `bytes` of the protocol behind an IPv4 header of our making. Same errors.
+int ip_send_raw(uint32_t from, uint32_t to, uint8_t protocol, const void *bytes, size_t n,
+                struct net_way way);

@@ -1,0 +1,375 @@
+// SPDX-License-Identifier: MIT
+// UDP and raw ICMP sockets (udp(7), raw(7)). Datagrams to a socket of this node are handed over
+// directly, those that come from the wire by net/sockets.h.
+#include "kernel/init.h"
+#include "lib/errno.h"
+#include "lib/string.h"
+#include "net/sockets.h"
+#include "ssi/cluster/cluster.h"
+#include "ssi/stream/socket_priv.h"
+
+#define UDP_BYTES_MAX 65507u
+#define RAW_BYTES_MAX 65535u
+#define LOOPBACK      0x7f000001u
+#define PROTOCOL_ICMP 1
+#define PROTOCOL_UDP  17
+
+// ---- who gets it
+// ---------------------------------------------------------------------------------
+// How well a datagram fits a socket; 0: not at all.
+static unsigned fit(const struct socket *s, struct net_address from, struct net_address to,
+                    bool broadcast)
+{
+    if (s->local.port != to.port)
+        return 0;
+    if (s->local.ip != 0 && s->local.ip != to.ip && !(broadcast && s->local.ip == net_ip()))
+        return 0;
+    if (s->state == SOCKET_CONNECTED && (s->remote.ip != from.ip || s->remote.port != from.port))
+        return 0;
+    return 1 + (s->local.ip != 0) + 2 * (s->state == SOCKET_CONNECTED);
+}
+
+static struct socket *receiver(struct net_address from, struct net_address to)
+{
+    struct socket *s, *best = NULL;
+    unsigned score = 0;
+    list_for_each (s, inet_ports(INET_UDP, to.port), port_link) {
+        unsigned f = fit(s, from, to, false);
+        if (f >= score && f > 0) { // the newest of equals, as Linux has it
+            score = f;
+            best = s;
+        }
+    }
+    return best;
+}
+
+static void hand_over(struct socket *to, struct packet *p)
+{
+    if (to->shut & SHUT_READ || to->inbox_bytes + p->n > to->receive_limit) {
+        cluster_count_add("socket: datagram dropped, queue full", 1);
+        packet_put(p);
+        return;
+    }
+    p->time_ns = cluster_real_ns();
+    packet_append(to, p);
+}
+
+static struct packet *copied(const void *bytes, size_t n)
+{
+    struct packet *p = packet_new((uint32_t)n);
+    if (p == NULL)
+        return NULL;
+    memcpy(p->bytes, bytes, n);
+    p->n = (uint32_t)n;
+    return p;
+}
+
+static void give_copy(struct socket *s, const struct net_datagram *d)
+{
+    struct packet *p = copied(d->bytes, d->n);
+    if (p == NULL) {
+        cluster_count_add("socket: datagram dropped, no memory", 1);
+        return;
+    }
+    p->from = d->from;
+    p->to_ip = d->to.ip;
+    p->ttl = d->ttl;
+    p->tos = d->tos;
+    hand_over(s, p);
+}
+
+static bool on_datagram(const struct net_datagram *d)
+{
+    struct socket *s = NULL;
+    bool any = false;
+    if (!d->broadcast) {
+        s = receiver(d->from, d->to);
+        if (s)
+            give_copy(s, d);
+        return s != NULL;
+    }
+    list_for_each (s, inet_ports(INET_UDP, d->to.port), port_link)
+        if (fit(s, d->from, d->to, true) > 0) {
+            give_copy(s, d);
+            any = true;
+        }
+    return any;
+}
+
+static void on_icmp(const struct net_packet *in)
+{
+    struct socket *s;
+    uint8_t type = in->header[in->header_bytes];
+    list_for_each (s, inet_ports(INET_RAW, PROTOCOL_ICMP), port_link) {
+        if ((s->local.ip && s->local.ip != in->to) ||
+            (s->state == SOCKET_CONNECTED && s->remote.ip != in->from) ||
+            (type < 32 && s->icmp_filter & 1u << type))
+            continue;
+        struct packet *p = copied(in->header, in->n);
+        if (p == NULL)
+            return;
+        p->from = (struct net_address){in->from, 0};
+        p->to_ip = in->to;
+        p->ttl = in->ttl;
+        p->tos = in->tos;
+        hand_over(s, p);
+    }
+}
+
+static void on_error(const struct net_error *e)
+{
+    struct socket *s;
+    if (e->protocol != PROTOCOL_UDP)
+        return;
+    list_for_each (s, inet_ports(INET_UDP, e->local.port), port_link)
+        if (s->local.port == e->local.port && s->state == SOCKET_CONNECTED &&
+            s->remote.ip == e->remote.ip && s->remote.port == e->remote.port)
+            socket_fail(s, e->error);
+}
+
+static const struct net_sockets handlers = {on_datagram, on_icmp, on_error};
+
+static void datagrams_start(void)
+{
+    net_sockets_set(&handlers);
+}
+INIT_STEP(INIT_FILES, datagrams_start);
+
+// ---- connect
+// -------------------------------------------------------------------------------------
+static int disconnect(struct socket *s)
+{
+    s->state = SOCKET_IDLE;
+    s->remote = (struct net_address){0, 0};
+    if (!s->bound && s->type != SOCK_RAW) {
+        inet_port_drop(s);
+        s->local = (struct net_address){0, 0};
+    }
+    return 0;
+}
+
+static int broadcast_allowed(const struct socket *s, uint32_t ip)
+{
+    return net_is_broadcast(ip) && !s->broadcast ? -EACCES : 0;
+}
+
+static int datagram_connect(struct socket *s, const struct socket_name *n,
+                            const struct socket_cred *by)
+{
+    struct net_address to;
+    uint32_t from = s->local.ip;
+    (void)by;
+    if (n->bytes >= 2 && n->at[0] == AF_UNSPEC && n->at[1] == 0)
+        return disconnect(s);
+    int e = inet_name_parse(n, &to);
+    if (e == 0)
+        e = broadcast_allowed(s, to.ip);
+    if (to.ip == 0)
+        to.ip = LOOPBACK;
+    if (e == 0 && from == 0)
+        e = inet_source(to.ip, &from);
+    if (e == 0 && s->local.port == 0)
+        e = inet_port_bind(s, (struct net_address){from, 0});
+    if (e < 0)
+        return e;
+    s->local.ip = from;
+    s->remote = to;
+    if (s->type == SOCK_RAW)
+        s->remote.port = 0;
+    s->state = SOCKET_CONNECTED;
+    return 0;
+}
+
+// ---- sending
+// -------------------------------------------------------------------------------------
+static int target_of(struct socket *s, const struct socket_message *m, struct net_address *to)
+{
+    if (s->error)
+        return socket_take_error(s);
+    if (s->shut & SHUT_WRITE)
+        return -EPIPE;
+    if (m->flags & MSG_OOB)
+        return -EOPNOTSUPP;
+    *to = s->remote;
+    if (s->local.port == 0) {
+        int bound = inet_port_bind(s, (struct net_address){0, 0});
+        if (bound < 0)
+            return bound;
+    }
+    if (m->name.bytes == 0 && s->state != SOCKET_CONNECTED)
+        return -EDESTADDRREQ;
+    struct socket_name n = m->name;
+    if (n.bytes >= 16 && n.at[0] == AF_UNSPEC) // Linux takes it for AF_INET
+        n.at[0] = AF_INET;
+    int e = n.bytes ? inet_name_parse(&n, to) : 0;
+    if (e < 0)
+        return e;
+    if (to->port == 0 && s->type != SOCK_RAW)
+        return -EINVAL;
+    if (to->ip == 0)
+        to->ip = LOOPBACK;
+    if (to->ip >> 28 >= 0xe && to->ip != NET_BROADCAST)
+        return -ENETUNREACH; // no multicast
+    return broadcast_allowed(s, to->ip);
+}
+
+static int source_of(struct socket *s, uint32_t to, struct net_address *from)
+{
+    *from = s->local;
+    return from->ip == 0 ? inet_source(to, &from->ip) : 0;
+}
+
+// To the wire, or to ourselves.
+static int udp_transmit(struct socket *s, struct net_address from, struct net_address to,
+                        struct packet *p)
+{
+    struct net_way way = {s->ttl, s->tos};
+    p->from = from;
+    p->to_ip = to.ip;
+    p->ttl = s->ttl;
+    p->tos = s->tos;
+    if (!inet_is_local(to.ip) || udp_port_taken(to.port)) {
+        int e = udp_send_from(from, to, p->bytes, p->n, way);
+        if (e == 0 && net_is_broadcast(to.ip)) {
+            struct net_datagram d = {from, to, p->bytes, p->n, s->ttl, s->tos, true};
+            (void)on_datagram(&d);
+        }
+        packet_put(p);
+        return e;
+    }
+    struct socket *r = receiver(from, to);
+    if (r) {
+        hand_over(r, p);
+        return 0;
+    }
+    packet_put(p);
+    if (s->state == SOCKET_CONNECTED && to.port == s->remote.port && to.ip == s->remote.ip)
+        socket_fail(s, -ECONNREFUSED); // as the answering ICMP message would
+    return 0;
+}
+
+static int udp_send_socket(struct socket *s, struct socket_message *m)
+{
+    struct net_address from, to;
+    struct packet *p;
+    struct xfer start = *m->data;
+    int e = target_of(s, m, &to);
+    if (e < 0)
+        return e;
+    e = packet_gather(m, UDP_BYTES_MAX, &p);
+    if (e < 0)
+        return e;
+    e = source_of(s, to.ip, &from);
+    if (e < 0)
+        packet_put(p);
+    else
+        e = udp_transmit(s, from, to, p);
+    if (e < 0)
+        *m->data = start;
+    return e;
+}
+
+#define HEADER_BYTES 20u
+
+static int raw_send_socket(struct socket *s, struct socket_message *m)
+{
+    struct net_address from, to;
+    struct packet *p;
+    struct xfer start = *m->data;
+    struct net_way way = {s->ttl, s->tos};
+    int e = target_of(s, m, &to);
+    if (e == 0)
+        e = packet_gather(m, RAW_BYTES_MAX, &p);
+    if (e < 0)
+        return e;
+    uint32_t skip = 0;
+    if (s->header_included) { // the program's header: what it asks for is done with ours
+        skip = p->n >= HEADER_BYTES ? (p->bytes[0] & 15u) * 4u : 0;
+        way = (struct net_way){p->n > 8 ? p->bytes[8] : 0, p->n > 1 ? p->bytes[1] : 0};
+        e = skip < HEADER_BYTES || skip > p->n ? -EINVAL : 0;
+    }
+    from = s->local;
+    if (e == 0 && from.ip == 0)
+        e = inet_source(to.ip, &from.ip);
+    if (e == 0)
+        e = ip_send_raw(from.ip, to.ip, (uint8_t)s->protocol, p->bytes + skip, p->n - skip, way);
+    packet_put(p);
+    if (e < 0)
+        *m->data = start;
+    return e;
+}
+
+// ---- the rest
+// ------------------------------------------------------------------------------------
+static int datagram_receive(struct socket *s, struct socket_message *m)
+{
+    if (s->error)
+        return socket_take_error(s);
+    if (packet_first(s) == NULL)
+        return s->shut & SHUT_READ ? 0 : -EAGAIN;
+    return packet_deliver(s, m);
+}
+
+static unsigned datagram_poll(struct socket *s)
+{
+    unsigned now = POLL_OUT | (s->error ? POLL_ERR : 0);
+    if (packet_first(s) || (s->shut & SHUT_READ))
+        now |= POLL_IN;
+    now |= s->shut & SHUT_READ ? POLL_RDHUP : 0;
+    now |= s->shut == (SHUT_READ | SHUT_WRITE) ? POLL_HUP : 0;
+    return now;
+}
+
+static int datagram_shutdown(struct socket *s, unsigned how)
+{
+    if (s->state != SOCKET_CONNECTED)
+        return -ENOTCONN;
+    s->shut |= how;
+    socket_wake(s, WAKE_READ | WAKE_WRITE);
+    return 0;
+}
+
+static uint32_t datagram_readable(const struct socket *s)
+{
+    const struct packet *p = packet_first(s);
+    return p ? p->n : 0;
+}
+
+static int no_listen(struct socket *s)
+{
+    (void)s;
+    return -EOPNOTSUPP;
+}
+
+static void nothing(struct socket *s)
+{
+    (void)s;
+}
+
+const struct socket_kind udp_kind = {
+    .name = "udp",
+    .bind = inet_bind,
+    .connect = datagram_connect,
+    .listen = no_listen,
+    .send = udp_send_socket,
+    .receive = datagram_receive,
+    .poll = datagram_poll,
+    .name_of = inet_name_of,
+    .shutdown = datagram_shutdown,
+    .readable_bytes = datagram_readable,
+    .end = nothing,
+};
+
+const struct socket_kind raw_kind = {
+    .name = "raw",
+    .bind = inet_bind,
+    .connect = datagram_connect,
+    .listen = no_listen,
+    .send = raw_send_socket,
+    .receive = datagram_receive,
+    .poll = datagram_poll,
+    .name_of = inet_name_of,
+    .shutdown = datagram_shutdown,
+    .readable_bytes = datagram_readable,
+    .end = nothing,
+};

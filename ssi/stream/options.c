@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: MIT
+// getsockopt and setsockopt: one table of what exists (socket(7), ip(7), tcp(7), unix(7)). Options
+// whose effect the network here does not have are kept and given back, as programs expect; the
+// table's comment says which.
+#include "kernel/timer.h"
+#include "lib/errno.h"
+#include "lib/string.h"
+#include "net/tcp/tcp.h"
+#include "ssi/stream/socket_priv.h"
+
+enum {
+    SOL_SOCKET = 1,
+    SOL_IP = 0,
+    SOL_TCP = 6,
+    SOL_RAW = 255
+};
+
+#define BUFFER_DEFAULT 212992u // net.core.rmem_default
+#define BUFFER_MAX     425984u // twice net.core.rmem_max
+#define BUFFER_MIN     2304u
+#define TCP_RECEIVE    131072u
+#define TCP_SEND       2626560u // what Linux shows for loopback
+
+void options_init(struct socket *s)
+{
+    bool tcp = s->kind == &tcp_kind;
+    s->receive_limit = tcp ? TCP_RECEIVE : BUFFER_DEFAULT;
+    s->send_limit = tcp ? TCP_SEND : BUFFER_DEFAULT;
+    s->ttl = 64;
+    s->multicast_ttl = 1;
+    s->multicast_loop = true;
+    s->low_water = 1;
+    s->keep_idle_s = 7200;
+    s->keep_interval_s = 75;
+    s->keep_count = 9;
+    s->mtu_discover = 1;
+    s->quick_ack = true;
+}
+
+void options_inherit(struct socket *child, const struct socket *l)
+{
+    child->reuse_address = l->reuse_address;
+    child->reuse_port = l->reuse_port;
+    child->keep_alive = l->keep_alive;
+    child->dont_route = l->dont_route;
+    child->oob_inline = l->oob_inline;
+    child->linger = l->linger;
+    child->linger_s = l->linger_s;
+    child->no_delay = l->no_delay;
+    child->cork = l->cork;
+    child->receive_limit = l->receive_limit;
+    child->send_limit = l->send_limit;
+    child->receive_timeout_ns = l->receive_timeout_ns;
+    child->send_timeout_ns = l->send_timeout_ns;
+    child->keep_idle_s = l->keep_idle_s;
+    child->keep_interval_s = l->keep_interval_s;
+    child->keep_count = l->keep_count;
+    child->priority = l->priority;
+    child->ttl = l->ttl;
+    child->tos = l->tos;
+    child->cred = l->cred;
+    child->told_connected = true;
+}
+
+// ---- the table
+// -----------------------------------------------------------------------------------
+enum how {         // what a set does with the value
+    HOW_FIELD,     // kept in the field
+    HOW_BYTE,      // 0..255, -1: the usual value; also as one byte
+    HOW_READ_ONLY, // -ENOPROTOOPT
+    HOW_OWN,       // set_own
+};
+
+struct option {
+    int16_t level, number;
+    uint8_t how, width; // bytes of the field
+    uint16_t at;        // in struct socket
+    int32_t usual;      // for -1 of HOW_BYTE
+};
+
+#define FIELD(level, number, field, how, usual)                                                    \
+    {                                                                                              \
+        level, number, how, sizeof(((struct socket *)0)->field), offsetof(struct socket, field),   \
+            usual                                                                                  \
+    }
+#define OWN(level, number)                                                                         \
+    {                                                                                              \
+        level, number, HOW_OWN, 0, 0, 0                                                            \
+    }
+
+// Without effect here, kept: DONTROUTE, OOBINLINE, PRIORITY, RCVLOWAT, MARK, KEEPALIVE and its
+// times, CORK, MTU_DISCOVER, MULTICAST_*, TCP_MAXSEG, USER_TIMEOUT, QUICKACK, DEFER_ACCEPT.
+static const struct option options[] = {
+    FIELD(SOL_SOCKET, 2, reuse_address, HOW_FIELD, 0), // SO_REUSEADDR
+    FIELD(SOL_SOCKET, 3, type, HOW_READ_ONLY, 0),      // SO_TYPE
+    FIELD(SOL_SOCKET, 5, dont_route, HOW_FIELD, 0),    // SO_DONTROUTE
+    FIELD(SOL_SOCKET, 6, broadcast, HOW_FIELD, 0),     // SO_BROADCAST
+    FIELD(SOL_SOCKET, 9, keep_alive, HOW_FIELD, 0),    // SO_KEEPALIVE
+    FIELD(SOL_SOCKET, 10, oob_inline, HOW_FIELD, 0),   // SO_OOBINLINE
+    FIELD(SOL_SOCKET, 12, priority, HOW_FIELD, 0),     // SO_PRIORITY
+    FIELD(SOL_SOCKET, 15, reuse_port, HOW_FIELD, 0),   // SO_REUSEPORT
+    FIELD(SOL_SOCKET, 16, pass_cred, HOW_FIELD, 0),    // SO_PASSCRED
+    FIELD(SOL_SOCKET, 18, low_water, HOW_FIELD, 0),    // SO_RCVLOWAT
+    FIELD(SOL_SOCKET, 29, timestamp, HOW_FIELD, 0),    // SO_TIMESTAMP
+    FIELD(SOL_SOCKET, 36, mark, HOW_FIELD, 0),         // SO_MARK
+    FIELD(SOL_SOCKET, 38, protocol, HOW_READ_ONLY, 0), // SO_PROTOCOL
+    FIELD(SOL_SOCKET, 39, family, HOW_READ_ONLY, 0),   // SO_DOMAIN
+    OWN(SOL_SOCKET, 4),                                // SO_ERROR
+    OWN(SOL_SOCKET, 7),                                // SO_SNDBUF
+    OWN(SOL_SOCKET, 8),                                // SO_RCVBUF
+    OWN(SOL_SOCKET, 13),                               // SO_LINGER
+    OWN(SOL_SOCKET, 17),                               // SO_PEERCRED
+    OWN(SOL_SOCKET, 20),                               // SO_RCVTIMEO
+    OWN(SOL_SOCKET, 21),                               // SO_SNDTIMEO
+    OWN(SOL_SOCKET, 30),                               // SO_ACCEPTCONN
+    OWN(SOL_SOCKET, 32),                               // SO_SNDBUFFORCE
+    OWN(SOL_SOCKET, 33),                               // SO_RCVBUFFORCE
+    OWN(SOL_SOCKET, 66),                               // SO_RCVTIMEO_NEW
+    OWN(SOL_SOCKET, 67),                               // SO_SNDTIMEO_NEW
+    FIELD(SOL_IP, 1, tos, HOW_BYTE, 0),                // IP_TOS
+    FIELD(SOL_IP, 2, ttl, HOW_BYTE, 64),               // IP_TTL
+    FIELD(SOL_IP, 3, header_included, HOW_FIELD, 0),   // IP_HDRINCL
+    FIELD(SOL_IP, 8, want_pktinfo, HOW_FIELD, 0),      // IP_PKTINFO
+    FIELD(SOL_IP, 10, mtu_discover, HOW_BYTE, 1),      // IP_MTU_DISCOVER
+    FIELD(SOL_IP, 11, receive_errors, HOW_FIELD, 0),   // IP_RECVERR
+    FIELD(SOL_IP, 12, want_ttl, HOW_FIELD, 0),         // IP_RECVTTL
+    FIELD(SOL_IP, 13, want_tos, HOW_FIELD, 0),         // IP_RECVTOS
+    FIELD(SOL_IP, 15, v4_free_bind, HOW_FIELD, 0),     // IP_FREEBIND
+    FIELD(SOL_IP, 33, multicast_ttl, HOW_BYTE, 1),     // IP_MULTICAST_TTL
+    FIELD(SOL_IP, 34, multicast_loop, HOW_FIELD, 0),   // IP_MULTICAST_LOOP
+    FIELD(SOL_TCP, 1, no_delay, HOW_FIELD, 0),         // TCP_NODELAY
+    FIELD(SOL_TCP, 2, max_segment, HOW_FIELD, 0),      // TCP_MAXSEG
+    FIELD(SOL_TCP, 3, cork, HOW_FIELD, 0),             // TCP_CORK
+    FIELD(SOL_TCP, 4, keep_idle_s, HOW_FIELD, 0),      // TCP_KEEPIDLE
+    FIELD(SOL_TCP, 5, keep_interval_s, HOW_FIELD, 0),  // TCP_KEEPINTVL
+    FIELD(SOL_TCP, 6, keep_count, HOW_FIELD, 0),       // TCP_KEEPCNT
+    FIELD(SOL_TCP, 9, defer_accept, HOW_FIELD, 0),     // TCP_DEFER_ACCEPT
+    OWN(SOL_TCP, 11),                                  // TCP_INFO
+    FIELD(SOL_TCP, 12, quick_ack, HOW_FIELD, 0),       // TCP_QUICKACK
+    FIELD(SOL_TCP, 18, user_timeout_ms, HOW_FIELD, 0), // TCP_USER_TIMEOUT
+    FIELD(SOL_RAW, 1, icmp_filter, HOW_FIELD, 0),      // ICMP_FILTER
+};
+
+static const struct option *option_of(const struct socket *s, int32_t level, int32_t number)
+{
+    for (size_t k = 0; k < ARRAY_SIZE(options); k++)
+        if (options[k].level == level && options[k].number == number) {
+            bool fits = level == SOL_SOCKET || (level == SOL_IP && s->family == AF_INET) ||
+                        (level == SOL_TCP && s->kind == &tcp_kind) ||
+                        (level == SOL_RAW && s->kind == &raw_kind);
+            return fits ? &options[k] : NULL;
+        }
+    return NULL;
+}
+
+static int unknown(const struct socket *s, int32_t level)
+{
+    bool known = level == SOL_SOCKET || (s->family == AF_INET && level == SOL_IP) ||
+                 (s->kind == &tcp_kind && level == SOL_TCP) ||
+                 (s->kind == &raw_kind && level == SOL_RAW);
+    return known || s->family == AF_INET ? -ENOPROTOOPT : -EOPNOTSUPP;
+}
+
+static void field_set(struct socket *s, const struct option *o, int32_t value)
+{
+    uint8_t *field = (uint8_t *)s + o->at;
+    if (o->width == 1 && o->how == HOW_FIELD)
+        *field = value != 0;
+    else
+        memcpy(field, &value, o->width);
+}
+
+static int32_t field_get(const struct socket *s, const struct option *o)
+{
+    int32_t value = 0;
+    memcpy(&value, (const uint8_t *)s + o->at, o->width);
+    return value;
+}
+
+// ---- those with a meaning of their own
+// -----------------------------------------------------------
+struct time32 {
+    int32_t seconds, microseconds;
+} PACKED;
+struct time64 {
+    int64_t seconds, microseconds;
+} PACKED;
+
+static int timeout_set(uint64_t *to, bool wide, const void *value, size_t n)
+{
+    struct time64 t;
+    struct time32 narrow;
+    if (n < (wide ? sizeof(t) : sizeof(narrow)))
+        return -EINVAL;
+    if (wide) {
+        memcpy(&t, value, sizeof(t));
+    } else {
+        memcpy(&narrow, value, sizeof(narrow));
+        t = (struct time64){narrow.seconds, narrow.microseconds};
+    }
+    if (t.microseconds < 0 || t.microseconds >= 1000000)
+        return -EDOM;
+    *to = t.seconds < 0 ? 1 : MIN((uint64_t)t.seconds, 1u << 30) * NS_PER_S;
+    *to += (uint64_t)t.microseconds * 1000;
+    return 0;
+}
+
+static long timeout_get(uint64_t ns, bool wide, void *value)
+{
+    struct time64 t = {(int64_t)(ns / NS_PER_S), (int64_t)(ns % NS_PER_S / 1000)};
+    struct time32 narrow = {(int32_t)t.seconds, (int32_t)t.microseconds};
+    memcpy(value, wide ? (void *)&t : (void *)&narrow, wide ? sizeof(t) : sizeof(narrow));
+    return wide ? sizeof(t) : sizeof(narrow);
+}
+
+// socket(7): doubled, for the kernel's own overhead.
+static void buffer_set(uint32_t *to, int32_t value)
+{
+    uint32_t wanted = value < 0 ? BUFFER_MAX : MIN((uint32_t)value, BUFFER_MAX / 2) * 2;
+    *to = MAX(wanted, BUFFER_MIN);
+}
+
+static int set_own(struct socket *s, const struct option *o, const void *value, size_t n)
+{
+    int32_t v[2] = {0, 0};
+    memcpy(v, value, MIN(n, sizeof(v)));
+    if (o->level != SOL_SOCKET)
+        return -ENOPROTOOPT;
+    switch (o->number) {
+    case 7:
+    case 32:
+        buffer_set(&s->send_limit, v[0]);
+        s->send_limit = MAX(s->send_limit, 4608u);
+        return 0;
+    case 8:
+    case 33:
+        buffer_set(&s->receive_limit, v[0]);
+        return 0;
+    case 13:
+        if (n < sizeof(v))
+            return -EINVAL;
+        s->linger = v[0] != 0;
+        s->linger_s = v[0] ? v[1] : s->linger_s;
+        return 0;
+    case 20:
+    case 66:
+        return timeout_set(&s->receive_timeout_ns, o->number == 66, value, n);
+    case 21:
+    case 67:
+        return timeout_set(&s->send_timeout_ns, o->number == 67, value, n);
+    }
+    return -ENOPROTOOPT;
+}
+
+#define TCP_INFO_BYTES 104
+
+// The states of tcp_info as Linux numbers them.
+static uint8_t tcp_state_number(const struct socket *s)
+{
+    switch (s->state) {
+    case SOCKET_LISTENING:
+        return 10;
+    case SOCKET_CONNECTING:
+        return 2;
+    case SOCKET_CONNECTED:
+        return s->conn == NULL && s->peer == NULL ? 8 : 1;
+    case SOCKET_IDLE:
+    case SOCKET_CLOSED:
+        break;
+    }
+    return 7;
+}
+
+static long get_own(struct socket *s, const struct option *o, void *value)
+{
+    int32_t v[2] = {0, 0};
+    size_t n = sizeof(v[0]);
+    if (o->level == SOL_TCP) {
+        memset(value, 0, TCP_INFO_BYTES);
+        *(uint8_t *)value = tcp_state_number(s);
+        return TCP_INFO_BYTES;
+    }
+    switch (o->number) {
+    case 4:
+        if (s->kind == &tcp_kind)
+            (void)s->kind->poll(s); // a connection that failed meanwhile
+        v[0] = -socket_take_error(s);
+        break;
+    case 7:
+    case 32:
+        v[0] = (int32_t)s->send_limit;
+        break;
+    case 8:
+    case 33:
+        v[0] = (int32_t)s->receive_limit;
+        break;
+    case 13:
+        v[0] = s->linger;
+        v[1] = s->linger_s;
+        n = sizeof(v);
+        break;
+    case 17: {
+        struct socket_cred none = {0, UINT32_MAX, UINT32_MAX};
+        bool known = s->family == AF_UNIX && (s->was_connected || s->listened);
+        memcpy(value, s->listened ? &s->cred : known ? &s->peer_cred : &none, sizeof(none));
+        return sizeof(none);
+    }
+    case 20:
+    case 66:
+        return timeout_get(s->receive_timeout_ns, o->number == 66, value);
+    case 21:
+    case 67:
+        return timeout_get(s->send_timeout_ns, o->number == 67, value);
+    case 30:
+        v[0] = s->state == SOCKET_LISTENING;
+        break;
+    }
+    memcpy(value, v, n);
+    return (long)n;
+}
+
+// ---- the calls
+// -----------------------------------------------------------------------------------
+static int byte_value(const struct option *o, const void *value, size_t n, int32_t *v)
+{
+    if (n == 0)
+        return -EINVAL;
+    if (n < sizeof(*v))
+        *v = *(const uint8_t *)value;
+    if (*v == -1)
+        *v = o->usual;
+    bool ttl = o->level == SOL_IP && o->number == 2;
+    return *v < (ttl ? 1 : 0) || *v > 255 ? -EINVAL : 0;
+}
+
+int options_set(struct socket *s, int32_t level, int32_t number, const void *value, size_t n)
+{
+    int32_t v = 0;
+    const struct option *o = option_of(s, level, number);
+    if (o == NULL)
+        return unknown(s, level);
+    if (o->how == HOW_READ_ONLY)
+        return -ENOPROTOOPT;
+    if (n < sizeof(v) && o->how != HOW_BYTE)
+        return -EINVAL;
+    memcpy(&v, value, MIN(n, sizeof(v)));
+    if (o->how == HOW_OWN)
+        return set_own(s, o, value, n);
+    int e = o->how == HOW_BYTE ? byte_value(o, value, n, &v) : 0;
+    if (e < 0)
+        return e;
+    if (level == SOL_TCP && number >= 4 && number <= 6 &&
+        (v < 1 || v > (number == 6 ? 127 : 32767)))
+        return -EINVAL;
+    field_set(s, o, v);
+    if (level == SOL_TCP && number == 1 && s->conn)
+        tcp_set_nodelay(s->conn, v != 0);
+    return 0;
+}
+
+long options_get(struct socket *s, int32_t level, int32_t number, void *value)
+{
+    const struct option *o = option_of(s, level, number);
+    if (o == NULL)
+        return unknown(s, level);
+    if (o->how == HOW_OWN)
+        return get_own(s, o, value);
+    int32_t v = field_get(s, o);
+    if (level == SOL_TCP && number == 2 && v == 0)
+        v = s->state == SOCKET_CONNECTED ? 32741 : 536;
+    memcpy(value, &v, sizeof(v));
+    return sizeof(v);
+}

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: MIT
+// The inside of sockets: one struct for all kinds, and who does what to it. Kernel code is atomic
+// between two sleeps: pointers between sockets are good until the next sleep and are looked up
+// again behind it. A socket that ends is taken out of every other one (socket_forget).
+#pragma once
+
+#include "lib/fmt.h"
+#include "net/net.h"
+#include "ssi/stream/socket.h"
+
+struct socket;
+struct tcp_conn;
+struct tcp_listener;
+
+enum socket_state {
+    SOCKET_IDLE,
+    SOCKET_LISTENING,
+    SOCKET_CONNECTING,
+    SOCKET_CONNECTED,
+    SOCKET_CLOSED, // a stream that was connected once
+};
+
+enum {
+    SHUT_READ = 1,
+    SHUT_WRITE = 2
+};
+
+// A stretch of stream bytes or a datagram, with what travels beside it.
+struct packet {
+    struct list link;
+    uint32_t users;
+    uint32_t at, n, room; // first unread byte, bytes left from there, room of bytes[]
+    struct socket_cred cred;
+    struct net_address from; // AF_INET datagrams
+    uint32_t to_ip;
+    uint8_t ttl, tos;
+    uint64_t time_ns;
+    struct unix_name *name; // AF_UNIX datagrams: the sender's, or NULL
+    struct file **files;    // SCM_RIGHTS
+    uint32_t file_count;
+    uint8_t bytes[];
+};
+
+struct unix_name { // shared by the socket, what it sent, and its connections
+    uint32_t users;
+    uint32_t bytes; // of the sockaddr
+    uint64_t inode; // 0: abstract
+    uint8_t at[SOCKET_NAME_BYTES];
+};
+
+struct socket_kind {
+    const char *name;
+    int (*bind)(struct socket *s, const struct socket_name *n);
+    int (*connect)(struct socket *s, const struct socket_name *n, const struct socket_cred *by);
+    int (*listen)(struct socket *s);
+    // One step: moves what can be moved now into or out of m->data; never waits for other programs.
+    // 0, or an error with nothing moved; -EAGAIN: sleep. May sleep for user memory.
+    int (*send)(struct socket *s, struct socket_message *m);
+    int (*receive)(struct socket *s, struct socket_message *m);
+    unsigned (*poll)(struct socket *s);
+    void (*name_of)(const struct socket *s, bool peer, struct socket_name *n);
+    int (*shutdown)(struct socket *s, unsigned how);
+    uint32_t (*readable_bytes)(const struct socket *s);
+    void (*accepted)(struct socket *listener); // there is room for one more
+    void (*end)(struct socket *s);             // its file is gone
+};
+
+struct socket {
+    struct list all_link;
+    struct file *file; // NULL: waits to be accepted
+    const struct socket_kind *kind;
+    uint16_t family, type, protocol;
+    enum socket_state state;
+    bool bound;          // has its name by bind(2) (or listen), not by connecting
+    bool never_accepted; // its listener ended before
+    bool listened;       // ever: others may wait for it
+    bool told_connected; // a connect(2) has given the outcome
+    bool was_connected;
+    int error; // SO_ERROR: negative errno, given once
+    unsigned shut;
+    uint64_t number;
+    struct wait_queue readable, writable, changed;
+
+    struct list inbox; // struct packet
+    uint32_t inbox_bytes, inbox_count;
+    struct socket *peer;      // joined streams; the default address of AF_UNIX datagrams
+    struct socket *waits_for; // a full queue: woken when it has room
+
+    struct list children; // of a listener: by child_link, not yet accepted
+    struct list child_link;
+    struct socket *listener;
+    uint32_t child_count, backlog;
+
+    struct socket_cred cred, peer_cred;
+    bool reuse_address, reuse_port, keep_alive, broadcast, dont_route, pass_cred, timestamp,
+        oob_inline;
+    bool linger, no_delay, cork, header_included, want_ttl, want_pktinfo, want_tos, receive_errors;
+    bool defer_accept, quick_ack, v4_free_bind, mtu_probe;
+    int32_t linger_s;
+    uint32_t receive_limit, send_limit;
+    uint64_t receive_timeout_ns, send_timeout_ns;
+    uint32_t keep_idle_s, keep_interval_s, keep_count, user_timeout_ms;
+    int32_t priority, mark, low_water, max_segment;
+    uint8_t ttl, tos, multicast_ttl, mtu_discover;
+    bool multicast_loop;
+    uint32_t icmp_filter;
+
+    struct unix_name *name, *peer_name; // AF_UNIX
+    bool far_peer;                      // its default address is bound on another node
+    bool peer_lost;                     // its default address went away
+
+    struct net_address local, remote; // AF_INET
+    bool reset;                       // the peer went away with our bytes unread
+    bool active_close;                // our end goes to TIME_WAIT
+    struct list port_link;
+    struct tcp_conn *conn; // a connection of the stack, when it is not joined
+    struct tcp_listener *tcp_listener;
+};
+
+// ---- socket.c
+// --------------------------------------------------------------------------------------
+struct socket *socket_of(const struct file *f);                               // NULL: not here
+struct socket *socket_new(const struct socket_kind *k, int family, int type); // NULL: no memory
+void socket_end(struct socket *s);
+struct list *sockets_all(void);
+enum {
+    WAKE_READ = 1,
+    WAKE_WRITE = 2
+};
+void socket_wake(struct socket *s, unsigned which);
+void socket_wake_waiting_for(struct socket *target);
+int socket_take_error(struct socket *s); // SO_ERROR, cleared
+void socket_fail(struct socket *s, int error);
+void socket_child_add(struct socket *listener, struct socket *child);
+struct file *socket_file(struct socket *s, uint32_t flags); // NULL: no memory
+struct socket *socket_child_take(struct socket *listener);  // NULL: none
+void socket_children_end(struct socket *listener);          // those that nobody accepted
+
+// ---- packet.c
+// --------------------------------------------------------------------------------------
+struct packet *packet_new(uint32_t room);
+void packet_get(struct packet *p);
+void packet_put(struct packet *p);
+void packet_append(struct socket *to, struct packet *p); // and wakes readers
+struct packet *packet_first(const struct socket *s);     // NULL: none
+void packet_remove(struct socket *s, struct packet *p);  // out of the inbox; puts it
+int packet_attach_files(struct packet *p, const struct socket_message *m);
+void packet_give_files(struct packet *p, struct socket_message *m, bool peek);
+// The bytes of one datagram, complete: 0, -EFAULT, -ENOMEM, -EMSGSIZE. May sleep.
+int packet_gather(struct socket_message *m, uint32_t limit, struct packet **p);
+// The oldest datagram goes to m: 0, -EAGAIN, -EFAULT. May sleep.
+int packet_deliver(struct socket *s, struct socket_message *m);
+
+// ---- joined.c: streams whose two ends are on this node
+// ---------------------------------------------------------
+void joined_connect(struct socket *a, struct socket *b);
+int joined_send(struct socket *s, struct socket_message *m);
+int joined_receive(struct socket *s, struct socket_message *m);
+unsigned joined_poll(struct socket *s);
+int joined_shutdown(struct socket *s, unsigned how);
+void joined_end(struct socket *s);
+uint32_t joined_readable_bytes(const struct socket *s);
+
+#define UNIX_DATAGRAMS_MAX 10u // that wait in one socket: net.unix.max_dgram_qlen
+
+// ---- unix.c, unix_names.c
+// --------------------------------------------------------------------------------------
+extern const struct socket_kind unix_stream_kind, unix_packet_kind, unix_datagram_kind;
+struct unix_name *unix_name_new(const struct socket_name *n);
+struct unix_name *unix_name_get(struct unix_name *n); // NULL is fine
+void unix_name_put(struct unix_name *n);              // NULL is fine
+void unix_name_out(const struct unix_name *n, struct socket_name *out);
+// The socket of this node that is bound to it; NULL.
+struct socket *unix_find(const struct socket_name *n, unsigned type);
+int unix_name_check(const struct socket_name *n); // of connect and send: 0, -EINVAL
+int unix_bind(struct socket *s, const struct socket_name *n);
+// Is the name bound on another node? That node, or NODE_NONE. May sleep.
+node_id_t unix_find_node(const struct socket_name *n, unsigned type);
+int unix_connect_here(struct socket *s, struct socket *listener);
+
+// ---- inet.c, inet_tcp.c, inet_datagram.c
+// ----------------------------------------------------------------------------
+extern const struct socket_kind tcp_kind, udp_kind, raw_kind;
+enum inet_table {
+    INET_TCP,
+    INET_UDP,
+    INET_RAW,
+    INET_TABLES
+};
+int inet_name_parse(const struct socket_name *n, struct net_address *a); // -EINVAL, -EAFNOSUPPORT
+void inet_name_make(struct net_address a, struct socket_name *n);
+void inet_name_of(const struct socket *s, bool peer, struct socket_name *n);
+bool inet_is_local(uint32_t ip); // 127/8 or our own
+// The address we talk from: 0, -ENETUNREACH.
+int inet_source(uint32_t to, uint32_t *from);
+enum inet_table inet_table_of(const struct socket *s);
+// Port 0 in `a`: an ephemeral one. 0, -EADDRINUSE, -EADDRNOTAVAIL, -EACCES.
+int inet_port_bind(struct socket *s, struct net_address a);
+void inet_port_share(struct socket *s, struct net_address a); // accepted: the listener's port
+void inet_port_drop(struct socket *s);
+struct list *inet_ports(enum inet_table t, uint16_t port); // by port_link
+// A connection whose end closed first keeps its port for a while.
+void inet_time_wait(struct net_address a);
+int inet_bind(struct socket *s, const struct socket_name *n);
+void inet_datagrams_start(void);
+long inet_ioctl(struct socket *s, uint32_t request, void *data, size_t *n);
+
+// ---- options.c
+// --------------------------------------------------------------------------------------
+void options_init(struct socket *s);
+void options_inherit(struct socket *child, const struct socket *listener);
+int options_set(struct socket *s, int32_t level, int32_t option, const void *value, size_t n);
+long options_get(struct socket *s, int32_t level, int32_t option, void *value);
+
+// ---- socket_remote.c: calls by value to the node where a socket lives
+// -----------------------------------------------
+struct socket_ask;
+int64_t socket_exchange(struct file *f, node_id_t from, const void *in, size_t in_bytes, void *out,
+                        size_t out_size, size_t *out_bytes);

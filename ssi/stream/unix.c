@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: MIT
+// AF_UNIX (unix(7)): streams, sequenced packets, datagrams. Streams are joined (joined.c); here is
+// who may be joined to whom, and datagrams.
+#include "lib/errno.h"
+#include "lib/string.h"
+#include "ssi/cluster/cluster.h"
+#include "ssi/stream/socket_priv.h"
+
+// ---- streams
+// -------------------------------------------------------------------------------------
+int unix_connect_here(struct socket *s, struct socket *listener)
+{
+    if (listener->type != s->type)
+        return -EPROTOTYPE;
+    if (listener->state != SOCKET_LISTENING || (listener->shut & SHUT_READ))
+        return -ECONNREFUSED;
+    if (listener->child_count > listener->backlog) {
+        s->waits_for = listener;
+        return -EAGAIN;
+    }
+    struct socket *child = socket_new(s->kind, AF_UNIX, s->type);
+    if (child == NULL)
+        return -ENOMEM;
+    child->name = unix_name_get(listener->name);
+    child->pass_cred = listener->pass_cred;
+    child->cred = listener->cred;
+    child->peer_name = unix_name_get(s->name);
+    child->peer_cred = s->cred;
+    s->peer_name = unix_name_get(listener->name);
+    s->peer_cred = listener->cred;
+    joined_connect(s, child);
+    socket_child_add(listener, child);
+    return 0;
+}
+
+static int stream_connect(struct socket *s, const struct socket_name *n,
+                          const struct socket_cred *by)
+{
+    int e = unix_name_check(n);
+    if (e < 0)
+        return e;
+    if (s->state == SOCKET_LISTENING)
+        return -EINVAL;
+    if (s->state != SOCKET_IDLE)
+        return -EISCONN;
+    struct socket *listener = unix_find(n, s->type);
+    if (listener == NULL)
+        return -ECONNREFUSED;
+    s->cred = *by;
+    return unix_connect_here(s, listener);
+}
+
+static int stream_listen(struct socket *s)
+{
+    if (s->state != SOCKET_IDLE && s->state != SOCKET_LISTENING)
+        return -EINVAL;
+    return s->name ? 0 : -EINVAL;
+}
+
+static void name_of(const struct socket *s, bool peer, struct socket_name *n)
+{
+    unix_name_out(peer ? s->peer_name : s->name, n);
+}
+
+static void accepted(struct socket *listener)
+{
+    socket_wake_waiting_for(listener);
+}
+
+const struct socket_kind unix_stream_kind = {
+    .name = "unix",
+    .bind = unix_bind,
+    .connect = stream_connect,
+    .listen = stream_listen,
+    .send = joined_send,
+    .receive = joined_receive,
+    .poll = joined_poll,
+    .name_of = name_of,
+    .shutdown = joined_shutdown,
+    .readable_bytes = joined_readable_bytes,
+    .accepted = accepted,
+    .end = joined_end,
+};
+
+const struct socket_kind unix_packet_kind = {
+    .name = "unix",
+    .bind = unix_bind,
+    .connect = stream_connect,
+    .listen = stream_listen,
+    .send = joined_send,
+    .receive = joined_receive,
+    .poll = joined_poll,
+    .name_of = name_of,
+    .shutdown = joined_shutdown,
+    .readable_bytes = joined_readable_bytes,
+    .accepted = accepted,
+    .end = joined_end,
+};
+
+// ---- datagrams
+// -----------------------------------------------------------------------------------
+static bool full(const struct socket *to)
+{
+    return to->inbox_count > UNIX_DATAGRAMS_MAX;
+}
+
+static int may_send_to(const struct socket *s, const struct socket *to)
+{
+    if (to->type != SOCK_DGRAM)
+        return -EPROTOTYPE;
+    if (to->peer && to->peer != s) // unix(7): it is connected to somebody else
+        return -EPERM;
+    return 0;
+}
+
+static int datagram_connect(struct socket *s, const struct socket_name *n,
+                            const struct socket_cred *by)
+{
+    (void)by;
+    if (n->bytes >= 2 && n->at[0] == AF_UNSPEC && n->at[1] == 0) {
+        s->peer = NULL;
+        s->peer_lost = s->far_peer = false;
+        s->state = SOCKET_IDLE;
+        unix_name_put(s->peer_name);
+        s->peer_name = NULL;
+        return 0;
+    }
+    int e = unix_name_check(n);
+    struct socket *to = e == 0 ? unix_find(n, s->type) : NULL;
+    if (e < 0 || to == NULL)
+        return e < 0 ? e : -ECONNREFUSED;
+    if ((e = may_send_to(s, to)) < 0)
+        return e;
+    s->peer = to;
+    s->peer_lost = s->far_peer = false;
+    s->state = SOCKET_CONNECTED;
+    unix_name_put(s->peer_name);
+    s->peer_name = unix_name_get(to->name);
+    return 0;
+}
+
+// Where a message goes; an error when nowhere.
+static int target_of(struct socket *s, const struct socket_message *m, struct socket **to)
+{
+    if (s->error)
+        return socket_take_error(s);
+    if (s->shut & SHUT_WRITE)
+        return -EPIPE;
+    if (m->name.bytes) {
+        int e = unix_name_check(&m->name);
+        *to = e == 0 ? unix_find(&m->name, s->type) : NULL;
+        return e < 0 ? e : *to ? may_send_to(s, *to) : -ECONNREFUSED;
+    }
+    *to = s->peer;
+    if (*to == NULL && s->peer_lost) {
+        s->peer_lost = false;
+        s->state = SOCKET_IDLE;
+        return -ECONNREFUSED;
+    }
+    return *to ? 0 : -ENOTCONN;
+}
+
+static int datagram_send(struct socket *s, struct socket_message *m)
+{
+    struct socket *to;
+    struct packet *p;
+    struct xfer start = *m->data;
+    int e = target_of(s, m, &to);
+    if (e < 0)
+        return e;
+    if (to->shut & SHUT_READ)
+        return -EPIPE;
+    if (full(to) && to != s) {
+        s->waits_for = to;
+        return -EAGAIN;
+    }
+    e = packet_gather(m, s->send_limit, &p);
+    if (e == 0)
+        e = target_of(s, m, &to); // it may have slept
+    else
+        return e;
+    if (e < 0) {
+        packet_put(p);
+        *m->data = start;
+        return e;
+    }
+    p->name = unix_name_get(s->name);
+    packet_append(to, p);
+    return 0;
+}
+
+static int datagram_receive(struct socket *s, struct socket_message *m)
+{
+    bool was_full = full(s);
+    if (packet_first(s) == NULL) {
+        if (s->error)
+            return socket_take_error(s);
+        return s->shut & SHUT_READ ? 0 : -EAGAIN;
+    }
+    int e = packet_deliver(s, m);
+    if (was_full && !full(s))
+        socket_wake_waiting_for(s);
+    return e;
+}
+
+static unsigned datagram_poll(struct socket *s)
+{
+    unsigned now = s->error ? POLL_ERR : 0;
+    if (packet_first(s) || (s->shut & SHUT_READ))
+        now |= POLL_IN;
+    if (s->shut & SHUT_READ)
+        now |= POLL_RDHUP;
+    if (s->shut == (SHUT_READ | SHUT_WRITE))
+        now |= POLL_HUP;
+    if (s->peer == NULL || s->peer->peer == s || !full(s->peer))
+        now |= POLL_OUT;
+    return now;
+}
+
+static int datagram_shutdown(struct socket *s, unsigned how)
+{
+    s->shut |= how;
+    socket_wake(s, WAKE_READ | WAKE_WRITE);
+    return 0;
+}
+
+static uint32_t datagram_readable(const struct socket *s)
+{
+    const struct packet *p = packet_first(s);
+    return p ? p->n : 0;
+}
+
+static int no_listen(struct socket *s)
+{
+    (void)s;
+    return -EOPNOTSUPP;
+}
+
+static void datagram_end(struct socket *s)
+{
+    s->peer = NULL;
+}
+
+const struct socket_kind unix_datagram_kind = {
+    .name = "unix",
+    .bind = unix_bind,
+    .connect = datagram_connect,
+    .listen = no_listen,
+    .send = datagram_send,
+    .receive = datagram_receive,
+    .poll = datagram_poll,
+    .name_of = name_of,
+    .shutdown = datagram_shutdown,
+    .readable_bytes = datagram_readable,
+    .end = datagram_end,
+};
