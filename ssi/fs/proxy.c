@@ -4,6 +4,7 @@
 // becomes a user. Everything else is asked of the home, which never waits: a call that would wait
 // sleeps here until the home says "ready", and can be interrupted meanwhile.
 #include "ssi/fs/proxy.h"
+#include "ssi/fs/proxy_priv.h"
 #include "kernel/init.h"
 #include "lib/assert.h"
 #include "lib/errno.h"
@@ -16,22 +17,6 @@
 #include "ssi/fs/generated_priv.h"
 #include "ssi/fs/remote.h"
 #include "ssi/fs/tree.h"
-
-struct proxy {
-    struct file *file;
-    struct list link; // of this node's proxies
-    uint32_t held;    // users that the home counts for this node
-    enum remote_kind kind;
-    bool dead;                 // its home is gone: -EIO
-    bool own_offset;           // file->offset is the offset, the home's is old
-    bool homing;               // it is on its way home: who needs it waits
-    bool came;                 // with a process from another node
-    uint32_t asking;           // requests under way
-    uint32_t exports;          // counts the times another node was made a user
-    uint32_t ready;            // counts "ready" messages
-    struct wait_queue changed; // poll may have: pollers watch it
-    struct wait_queue settled; // nothing is asked any more, or the offset is home
-};
 
 struct proxy_list {
     struct list all;
@@ -327,8 +312,7 @@ static int proxy_set(struct file *f, const struct fs_set *s)
 static int proxy_sync(struct file *f)
 {
     struct file_reply reply;
-    struct file_ask a = {.op = FILE_SYNC};
-    return (int)proxy_ask(f, &a, NULL, NULL, &reply);
+    return (int)proxy_ask(f, &(struct file_ask){.op = FILE_SYNC}, NULL, NULL, &reply);
 }
 
 // A private mapping of written data is a copy of it as it is now.

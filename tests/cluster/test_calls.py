@@ -8,7 +8,7 @@ import pytest
 import weft
 
 pytestmark = pytest.mark.usefixtures('kernel')
-PROGRAMS = ['families', 'signals', 'memory', 'threads', 'facts', 'events']
+PROGRAMS = ['families', 'signals', 'memory', 'threads', 'facts', 'sockets', 'unixes', 'events']
 
 
 @pytest.fixture(scope='module')

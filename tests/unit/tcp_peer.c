@@ -20,8 +20,10 @@ static bool catch_frame(struct sim_wire *w, unsigned from, const uint8_t *frame,
         return true;
     assert_true(n >= 54);
     size_t total = be16_get(ip->total);
-    struct ip_packet p = {be32_get(ip->from), be32_get(ip->to), (const uint8_t *)(ip + 1),
-                          total - sizeof(*ip), false};
+    struct ip_packet p = {.from = be32_get(ip->from),
+                          .to = be32_get(ip->to),
+                          .bytes = (const uint8_t *)(ip + 1),
+                          .n = total - sizeof(*ip)};
     struct tcp_segment s;
     assert_true(tcp_segment_parse(&p, &s)); // with a right checksum
     assert_true(queue_in - queue_out < QUEUE);

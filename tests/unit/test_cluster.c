@@ -5,7 +5,8 @@
 // links: ssi/cluster/seal.c lib/archive.c lib/crc32c.c
 // links: ssi/cluster/report.c ssi/cluster/gossip.c ssi/cluster/witness_ask.c ssi/cluster/clock.c
 // links: net/arp.c net/buf.c net/counters.c net/eth.c net/icmp.c net/ip.c net/nic.c net/route.c
-// links: net/services.c net/stack.c net/udp.c net/wire.c net/tcp/*.c lib/fmt.c lib/log.c
+// links: net/services.c net/stack.c net/sockets.c net/udp.c net/wire.c net/tcp/*.c lib/fmt.c
+// links: lib/log.c
 // links: tests/sim/ports/node.c tests/sim/ports/clock.c tests/sim/ports/random.c
 // links: tests/sim/ports/wire.c tests/sim/ports/stacks.c tests/sim/ports/frames.c lib/radix.c
 // links: tests/sim/ports/threads.c kernel/wait.c tests/sim/ports/space.c lib/errno.c lib/string.c

@@ -532,8 +532,16 @@ static void datagrams(void)
     say("send", send(b, "x", 1, 0));
     to = at("255.255.255.255", 9);
     say("broadcast", sendto(b, "x", 1, 0, (void *)&to, sizeof(to)));
+    close(b);
+}
+
+static void several(void)
+{
+    puts("- several");
     struct mmsghdr mm[2];
     struct iovec iv[2] = {{"one", 3}, {"two!", 4}};
+    int a, b = socket(AF_INET, SOCK_DGRAM, 0);
+    struct sockaddr_in to;
     a = socket(AF_INET, SOCK_DGRAM, 0);
     to = at("127.0.0.1", 0);
     bind(a, (void *)&to, sizeof(to));
@@ -564,5 +572,6 @@ int main(void)
     waiting();
     options();
     datagrams();
+    several();
     return 0;
 }

@@ -107,7 +107,18 @@ static void binding(void)
     say("connect nowhere", connect(u, (void *)&b, m));
     say("length 1", bind(u, (void *)&b, 1));
     say("length 200", bind(u, (void *)&b, 200));
-    m = abstract(&b, "unixes test");
+    close(d);
+    close(s);
+    close(t);
+    close(u);
+}
+
+static void abstract_names(void)
+{
+    puts("- abstract names");
+    struct sockaddr_un b;
+    socklen_t n, m = abstract(&b, "unixes test");
+    int u = socket(AF_UNIX, SOCK_STREAM, 0);
     say("abstract", bind(u, (void *)&b, m));
     show_name("abstract", u, 0);
     int v = socket(AF_UNIX, SOCK_STREAM, 0);
@@ -136,9 +147,6 @@ static void binding(void)
     say("wrong family", connect(w, (void *)&b, 16));
     close(v);
     close(w);
-    close(d);
-    close(s);
-    close(t);
 }
 
 static int pipes;
@@ -258,10 +266,12 @@ static void datagrams(void)
     close(t);
 }
 
+static int p[2];
+
 static void rights(void)
 {
     puts("- rights");
-    int p[2], q[2], on = 1;
+    int q[2];
     char b[8], control[256];
     socketpair(AF_UNIX, SOCK_STREAM, 0, p);
     pipe(q);
@@ -309,6 +319,16 @@ static void rights(void)
     say("bad descriptor", sendmsg(p[0], &m, 0));
     c->cmsg_len = 500;
     say("bad length", sendmsg(p[0], &m, 0));
+}
+
+static void credentials(void)
+{
+    puts("- credentials");
+    int on = 1;
+    char b[8], control[256];
+    struct iovec v = {b, 8};
+    struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1, .msg_control = control};
+    struct cmsghdr *c = (void *)control;
     say("passcred", setsockopt(p[1], SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)));
     send(p[0], "z", 1, 0);
     v = (struct iovec){b, 8};
@@ -330,12 +350,19 @@ static void rights(void)
     recvmsg(p[1], &m, 0);
     memcpy(&u, CMSG_DATA(c), sizeof(u));
     printf("of the child %d\n", u.pid != getpid() && u.pid > 0);
-    // A socket in a socket.
-    int r[2];
-    socketpair(AF_UNIX, SOCK_DGRAM, 0, r);
     on = 0;
     setsockopt(p[1], SOL_SOCKET, SO_PASSCRED, &on, sizeof(on));
-    v = (struct iovec){"s", 1};
+}
+
+static void socket_in_socket(void)
+{
+    puts("- a socket in a socket");
+    int r[2];
+    char b[8], control[256];
+    struct iovec v = {"s", 1};
+    struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1, .msg_control = control};
+    struct cmsghdr *c = (void *)control;
+    socketpair(AF_UNIX, SOCK_DGRAM, 0, r);
     c->cmsg_level = SOL_SOCKET;
     c->cmsg_type = SCM_RIGHTS;
     c->cmsg_len = CMSG_LEN(4);
@@ -357,10 +384,13 @@ int main(void)
 {
     setvbuf(stdout, NULL, _IOLBF, 0);
     binding();
+    abstract_names();
     streams();
     packets(SOCK_SEQPACKET, "sequenced packets");
     packets(SOCK_DGRAM, "datagram pair");
     datagrams();
     rights();
+    credentials();
+    socket_in_socket();
     return 0;
 }
