@@ -422,25 +422,75 @@ static long do_recvmmsg(struct call *c, const uint32_t *a)
 // -------------------------------------------------------------------------------------
 typedef long (*socket_body)(struct call *c, const uint32_t *a);
 
-#define OWN_NUMBER(name)                                                                           \
-    long sys_##name(struct call *c)                                                                \
-    {                                                                                              \
-        return do_##name(c, c->args);                                                              \
-    }
-OWN_NUMBER(socket)
-OWN_NUMBER(socketpair)
-OWN_NUMBER(bind)
-OWN_NUMBER(connect)
-OWN_NUMBER(listen)
-OWN_NUMBER(accept4)
-OWN_NUMBER(getsockopt)
-OWN_NUMBER(setsockopt)
-OWN_NUMBER(getsockname)
-OWN_NUMBER(getpeername)
-OWN_NUMBER(sendto)
-OWN_NUMBER(recvfrom)
-OWN_NUMBER(shutdown)
-OWN_NUMBER(recvmmsg)
+long sys_socket(struct call *c)
+{
+    return do_socket(c, c->args);
+}
+
+long sys_socketpair(struct call *c)
+{
+    return do_socketpair(c, c->args);
+}
+
+long sys_bind(struct call *c)
+{
+    return do_bind(c, c->args);
+}
+
+long sys_connect(struct call *c)
+{
+    return do_connect(c, c->args);
+}
+
+long sys_listen(struct call *c)
+{
+    return do_listen(c, c->args);
+}
+
+long sys_accept4(struct call *c)
+{
+    return do_accept4(c, c->args);
+}
+
+long sys_getsockopt(struct call *c)
+{
+    return do_getsockopt(c, c->args);
+}
+
+long sys_setsockopt(struct call *c)
+{
+    return do_setsockopt(c, c->args);
+}
+
+long sys_getsockname(struct call *c)
+{
+    return do_getsockname(c, c->args);
+}
+
+long sys_getpeername(struct call *c)
+{
+    return do_getpeername(c, c->args);
+}
+
+long sys_sendto(struct call *c)
+{
+    return do_sendto(c, c->args);
+}
+
+long sys_recvfrom(struct call *c)
+{
+    return do_recvfrom(c, c->args);
+}
+
+long sys_shutdown(struct call *c)
+{
+    return do_shutdown(c, c->args);
+}
+
+long sys_recvmmsg(struct call *c)
+{
+    return do_recvmmsg(c, c->args);
+}
 
 long sys_sendmsg(struct call *c)
 {
