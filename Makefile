@@ -57,4 +57,5 @@ help:
 	@echo 'make explore     all orders of messages over coherence and hand-off'
 	@echo 'make sim         whole clusters in one process, by seed (SEEDS=n FIRST=s)'
 	@echo 'make sim-mutants which planted bugs it finds'
+	@echo 'make fault-points lists what fault=ROOM:STATE:die|drop|stall|tell can strike'
 	@echo 'make clean       takes build/ away'

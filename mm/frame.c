@@ -29,6 +29,7 @@ NODE_VAR(struct free_list, free_high);
 NODE_VAR(uint32_t, total);
 NODE_VAR(uint32_t, reserve); // kept for critical traffic
 NODE_VAR(uint32_t, run_hint);
+NODE_VAR(uint32_t, frame_countdown);
 
 static struct free_list *list_of(frame_t f)
 {
@@ -89,6 +90,8 @@ void frame_add_ram(frame_t first, frame_t end)
 frame_t frame_alloc(unsigned flags)
 {
     uint32_t floor = flags & FRAME_CRITICAL ? 0 : node(reserve);
+    if (node(frame_countdown) > 0 && --node(frame_countdown) == 0)
+        return FRAME_NONE;
     if (frame_free_count() <= floor)
         return FRAME_NONE;
     bool use_low = (flags & FRAME_LOW) || node(free_high).count == 0;
@@ -162,6 +165,16 @@ void frame_free_run(frame_t first)
 {
     for (unsigned n = frame_run_length(first), i = 0; i < n; i++)
         frame_put(first + i);
+}
+
+void frame_fail_at(uint32_t n)
+{
+    node(frame_countdown) = n;
+}
+
+uint32_t frame_fails_in(void)
+{
+    return node(frame_countdown);
 }
 
 uint32_t frame_free_count(void)

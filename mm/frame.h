@@ -23,6 +23,10 @@ unsigned frame_users(frame_t f);
 // Low frames that lie side by side, for DMA rings; never freed singly.
 frame_t frame_alloc_run(unsigned count);
 
+// The n-th frame_alloc from now on fails; 0: none does (tests).
+void frame_fail_at(uint32_t n);
+uint32_t frame_fails_in(void); // calls until then; 0: never
+
 uint32_t frame_free_count(void);  // exact: CONTRACT's free_frames
 uint32_t frame_total_count(void); // RAM the kernel uses
 

@@ -197,4 +197,9 @@ void heap_fail_at(uint32_t n)
     node(fail_countdown) = n;
 }
 
+uint32_t heap_fails_in(void)
+{
+    return node(fail_countdown);
+}
+
 const struct radix_memory heap_radix_memory = {.alloc = heap_alloc, .free = heap_free};

@@ -15,3 +15,4 @@ extern const struct radix_memory heap_radix_memory;
 size_t heap_bytes_used(void);
 void heap_trim(void);          // gives empty slabs back, so that free frames are exact
 void heap_fail_at(uint32_t n); // 0: never
+uint32_t heap_fails_in(void);  // calls until then; 0: never

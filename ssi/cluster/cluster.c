@@ -136,18 +136,26 @@ static void cluster_on_phase(void)
     wait_wake_all(&node(cluster_changed));
 }
 
+static node_id_t cluster_node_of(uint64_t key)
+{
+    const struct mb_member *m = mb_record_key(&node(cluster_mb).decided, key);
+    return m != NULL ? m->id : NODE_NONE;
+}
+
 static void cluster_run_effect(const struct mb_effect *e)
 {
     struct mb *m = &node(cluster_mb);
     switch (e->kind) {
     case MB_EFFECT_SEND:
-        link_control(e->key, node(cluster_bytes), mb_message_encode(m, e, node(cluster_bytes)));
+        if (!FAULT("membership", mb_message_name(e->head.kind), cluster_node_of(e->key)))
+            link_control(e->key, node(cluster_bytes), mb_message_encode(m, e, node(cluster_bytes)));
         break;
     case MB_EFFECT_WITNESS:
         cluster_witness_ask(m, node(cluster_session));
         break;
     case MB_EFFECT_DECIDED:
         ASSERT(mb_check(m) == 0);
+        (void)FAULT("membership", "decided", NODE_NONE);
         node(cluster_flushing) = true;
         cluster_meet_all(&m->decided);
         if (node(cluster_networked))
@@ -313,6 +321,7 @@ static void cluster_install_if_flushed(void)
     node(cluster_flushing) = false;
     if (node(cluster_networked))
         link_install(&m->decided);
+    (void)FAULT("membership", "installed", NODE_NONE);
     cluster_epoch_install(&m->decided, m->id);
     rpc_on_epoch();
     node(cluster_beat_ms) = 0; // at once: the others hold their messages until they see it

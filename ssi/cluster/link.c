@@ -32,6 +32,7 @@ NODE_VAR(uint32_t, link_installed_epoch);
 NODE_VAR(uint64_t, link_cluster); // as last told by link_beat_all
 NODE_VAR(uint32_t, link_decided_epoch);
 NODE_VAR(uint32_t, link_flush_epoch); // 0: none under way
+NODE_VAR(bool, link_loses_next);      // rpc_lose_next
 NODE_VAR(struct link_spare, link_spares[LINK_REPLIES_SPARE]);
 NODE_VAR(bool, link_is_sealed);
 NODE_VAR(struct seal_keys, link_keys);
@@ -228,6 +229,7 @@ static struct link_out *link_next_flush(struct link_peer *p)
         return NULL; // tried again at the next poll
     o->head.class = RPC_FLUSH;
     p->flush_out = epoch;
+    o->lost = FAULT("link", "flush", p->id);
     p->queued_bytes += sizeof(o->head) + o->head.n;
     return link_number(p, o);
 }
@@ -278,6 +280,7 @@ struct link_out *link_next_frame(struct link_peer *p, bool *kept)
         return link_next_numbered(p);
     p->resend = o->link.next == &p->sent ? NULL : list_entry(o->link.next, struct link_out, link);
     cluster_count_add("link: message written again", 1);
+    o->lost = FAULT("link", "again", p->id);
     return o;
 }
 
@@ -306,6 +309,11 @@ bool link_has_room(node_id_t to)
     return p == NULL || p->queued_bytes < LINK_QUEUE_BYTES_SOFT;
 }
 
+void rpc_lose_next(void)
+{
+    node(link_loses_next) = true;
+}
+
 int link_send(const struct link_message *m)
 {
     struct link_peer *p = link_member(m->node);
@@ -320,6 +328,8 @@ int link_send(const struct link_message *m)
     o->head.kind = m->kind;
     o->head.request = m->request;
     o->head.status = m->status;
+    o->lost = node(link_loses_next);
+    node(link_loses_next) = false;
     p->queued_bytes += sizeof(o->head) + o->head.n;
     struct list *lists = node(link_flush_epoch) != 0 ? p->held : p->queue;
     list_append(&lists[m->class], &o->link);
@@ -344,6 +354,8 @@ static void link_beat(struct link_peer *p, uint64_t now_ms)
 {
     if (p->conn == NULL || !p->conn->greeted || !list_empty(&p->control))
         return; // bytes wait already: no second heartbeat behind the first
+    if (FAULT("link", "beat", p->id))
+        return;
     struct link_beat beat = {.cluster = node(link_cluster),
                              .stamp_ms = now_ms,
                              .shown_ms = p->their_stamp_ms,
@@ -391,6 +403,8 @@ void link_beacon_send(const struct mb_record *decided)
                                               .session = node(link_session_id),
                                               .cluster = decided->cluster,
                                               .who = node(link_me)}};
+    if (FAULT("link", "beacon", NODE_NONE))
+        return;
     struct net_address all = {.ip = NET_BROADCAST, .port = LINK_BEACON_PORT};
     size_t n = sizeof(s.beacon);
     if (node(link_is_sealed)) {

@@ -93,7 +93,7 @@ bool link_conn_start(void)
 
 void link_conn_call(struct link_peer *p, uint64_t now_ms)
 {
-    struct link_conn *c = link_conn_new();
+    struct link_conn *c = FAULT("link", "call", p->id) ? NULL : link_conn_new();
     if (c == NULL)
         return;
     c->caller = true;
@@ -166,12 +166,26 @@ static bool link_conn_write(struct link_conn *c)
     return true;
 }
 
+// A fault point struck: the connection breaks before this frame is out.
+static void link_conn_lose(struct link_conn *c, struct link_out *o)
+{
+    o->lost = false;
+    if (!c->current_is_kept)
+        heap_free(o);
+    c->failed = true;
+    link_upward()->work();
+}
+
 static bool link_conn_load(struct link_conn *c)
 {
     bool kept;
     struct link_out *o = link_next_frame(c->peer, &kept);
     if (o == NULL)
         return false;
+    if (o->lost || FAULT("link", "frame", c->peer->id)) {
+        link_conn_lose(c, o);
+        return false;
+    }
     o->head.ack = c->peer->seq_in;
     c->peer->unacked_in_bytes = 0;
     link_conn_put(c, o, kept);
@@ -198,7 +212,9 @@ static void link_conn_greet(struct link_conn *c)
                            .key = self->key,
                            .to_key = c->peer->key};
     struct link_out *o = link_out_new(LINK_HELLO, &h, sizeof(h));
-    if (o == NULL) {
+    if (o == NULL || FAULT("link", "hello", c->peer->id)) {
+        if (o != NULL)
+            heap_free(o);
         c->failed = true;
         return;
     }
@@ -334,6 +350,7 @@ static bool link_conn_in_order(struct link_peer *p, const struct link_frame *f, 
         return false;
     }
     p->seq_in = f->seq;
+    (void)FAULT("link", "received", p->id);
     p->unacked_in_bytes += (uint32_t)sizeof(*f) + f->n;
     return true;
 }

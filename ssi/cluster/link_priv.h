@@ -50,6 +50,7 @@ STATIC_ASSERT(sizeof(struct link_hello) == 32, "hello on the wire");
 
 struct link_out { // a frame to be written
     struct list link;
+    bool lost; // a fault point struck: the connection breaks in its place
     struct link_frame head;
     uint8_t bytes[];
 };

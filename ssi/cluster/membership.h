@@ -229,6 +229,7 @@ bool mb_message_decode(const uint8_t *bytes, size_t n, struct mb_message *out) M
 bool mb_record_valid(const struct mb_record *r);
 
 const char *mb_phase_name(enum mb_phase p);
+const char *mb_message_name(unsigned kind); // never NULL
 const char *mb_refusal_text(unsigned reason);
 // 0, or the number of the first invariant that does not hold.
 unsigned mb_check(const struct mb *m);

@@ -102,6 +102,15 @@ bool mb_message_decode(const uint8_t *bytes, size_t n, struct mb_message *out)
     return h->has_record ? mb_decode_record(bytes, n, &out->record) : n == 0;
 }
 
+const char *mb_message_name(unsigned kind)
+{
+    static const char *const names[] = {
+#define MB_MESSAGE(number, name) [number] = #name,
+#include "ssi/cluster/membership.def"
+    };
+    return kind < ARRAY_SIZE(names) && names[kind] != NULL ? names[kind] : "?";
+}
+
 const char *mb_phase_name(enum mb_phase p)
 {
     switch (p) {

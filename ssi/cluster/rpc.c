@@ -186,10 +186,15 @@ bool rpc_drained(void)
 }
 
 // ---- in ----
+static struct list *rpc_bucket(uint32_t request)
+{
+    return &node(rpc_waiting)[request / RPC_KINDS % RPC_BUCKETS];
+}
+
 static struct rpc_pending *rpc_pending_find(uint32_t request)
 {
     struct rpc_pending *p;
-    list_for_each (p, &node(rpc_waiting)[request % RPC_BUCKETS], link)
+    list_for_each (p, rpc_bucket(request), link)
         if (p->request == request)
             return p;
     return NULL;
@@ -291,7 +296,15 @@ static int rpc_out(node_id_t to, enum rpc_kind kind, uint32_t request, const voi
 
 int rpc_send(node_id_t to, enum rpc_kind kind, const void *bytes, size_t n)
 {
+    FAULT_SEND(rpc_row(kind)->name, "send", to);
     return rpc_out(to, kind, 0, bytes, n);
+}
+
+// A request's number says what it asks for, so that the answer has a name.
+static const char *rpc_request_name(uint32_t request)
+{
+    const struct rpc_row *row = rpc_row(request % RPC_KINDS);
+    return row != NULL ? row->name : "?";
 }
 
 void rpc_reply(node_id_t to, uint32_t request, int status, const void *bytes, size_t n)
@@ -304,6 +317,7 @@ void rpc_reply(node_id_t to, uint32_t request, int status, const void *bytes, si
                              .status = status > 0 ? 0 : status,
                              .bytes = status < 0 ? NULL : bytes,
                              .n = status < 0 ? 0 : MIN(n, (size_t)RPC_BYTES_MAX)};
+    FAULT_SEND(rpc_request_name(request), "reply", to);
     if (to == cluster_self()) {
         rpc_on_reply(&m);
         return;
@@ -318,12 +332,13 @@ void rpc_reply(node_id_t to, uint32_t request, int status, const void *bytes, si
         cluster_count_add("rpc: reply not sent", 1);
 }
 
-static uint32_t rpc_new_request(void)
+static uint32_t rpc_new_request(enum rpc_kind kind)
 {
+    uint32_t request;
     do
-        node(rpc_last_request)++;
-    while (node(rpc_last_request) == 0 || rpc_pending_find(node(rpc_last_request)) != NULL);
-    return node(rpc_last_request);
+        request = ++node(rpc_last_request) * RPC_KINDS + kind;
+    while (rpc_pending_find(request) != NULL);
+    return request;
 }
 
 static int rpc_wait_room(node_id_t to, unsigned flags)
@@ -366,9 +381,10 @@ long rpc_call(node_id_t to, enum rpc_kind kind, const void *bytes, size_t n, voi
     if (e < 0)
         return e;
     struct rpc_pending p = {
-        .request = rpc_new_request(), .to = to, .reply = reply, .reply_size = reply_size};
+        .request = rpc_new_request(kind), .to = to, .reply = reply, .reply_size = reply_size};
     wait_init(&p.waiter);
-    list_append(&node(rpc_waiting)[p.request % RPC_BUCKETS], &p.link);
+    list_append(rpc_bucket(p.request), &p.link);
+    FAULT_SEND(rpc_row(kind)->name, "send", to);
     e = rpc_out(to, kind, p.request, bytes, n);
     if (e < 0) {
         list_remove(&p.link);

@@ -4,6 +4,7 @@
 // arrive exactly once and in order (PROTOCOLS 3). Data travels by value, at most RPC_BYTES_MAX.
 #pragma once
 
+#include "kernel/fault.h"
 #include "lib/types.h"
 #include "lib/limits.h"
 
@@ -51,6 +52,15 @@ long rpc_call(node_id_t to, enum rpc_kind kind, const void *bytes, size_t n, voi
 // Answers `in` (once): status 0 with bytes, or a negative errno. May be called after the handler
 // returned if the caller kept from and request.
 void rpc_reply(node_id_t to, uint32_t request, int status, const void *bytes, size_t n);
+
+// The next message of this node that goes out by the link is lost with its connection; the link has
+// to make it good. For fault points.
+void rpc_lose_next(void);
+#define FAULT_SEND(room, state, to)                                                                \
+    do {                                                                                           \
+        if (FAULT(room, state, to))                                                                \
+            rpc_lose_next();                                                                       \
+    } while (0)
 
 // The handlers, each in the room that its row names.
 #define MESSAGE(number, name, class, blocks, handler) void handler(const struct rpc_in *in);

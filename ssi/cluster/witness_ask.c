@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The coordinator's side of the witness: a datagram there, a datagram back.
 #include "ssi/cluster/witness.h"
+#include "kernel/fault.h"
 #include "ssi/cluster/cluster_priv.h"
 #include "lib/node_var.h"
 #include "lib/string.h"
@@ -37,7 +38,7 @@ void cluster_witness_start(void (*answered)(uint32_t epoch, bool yes))
 
 void cluster_witness_ask(const struct mb *m, uint64_t session)
 {
-    if (node(witness_port) == NULL)
+    if (node(witness_port) == NULL || FAULT("membership", "witness", NODE_NONE))
         return;
     node(witness_asked) = (struct witness_message){.magic = WITNESS_MAGIC,
                                                    .version = WITNESS_VERSION,

@@ -3,6 +3,7 @@
 // users; then the home itself follows. One thread looks at all such containers in turn, a few
 // pages each; it holds none of them while it sleeps. What was asked for last is followed first:
 // the pages behind a demand are the next to go.
+#include "kernel/fault.h"
 #include "kernel/init.h"
 #include "kernel/settings.h"
 #include "kernel/thread.h"
@@ -28,6 +29,7 @@ void drain_consider(struct container *c)
     l->drain_wrapped = false;
     l->drain_offers = 0;
     list_append(&node(draining), &l->drain_link);
+    (void)FAULT("drain", "begin", l->home);
     wait_wake_all(&node(drain_wake));
 }
 
@@ -138,6 +140,7 @@ static bool drain_piece(struct container *c)
     node_id_t to = node_set_first(&l->attached);
     if (!home_can_follow(c, to))
         return false;
+    (void)FAULT("drain", "move", to);
     struct coh_gate_event e = {.kind = COH_MOVE, .from = cluster_self(), .node = to};
     gate_event(c, &e, NULL, 0);
     gate_look(c);

@@ -142,6 +142,7 @@ void container_on_clone(const struct rpc_in *in)
     }
     container_get(c); // it stays while this thread sleeps
     int status = fork_at_home(c, &w.child, in->from);
+    (void)FAULT("fork", "cloned", in->from);
     reply.home = c->link->home;
     reply.generation = c->link->generation;
     if (status == 0 || status == -ESTALE)

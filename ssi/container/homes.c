@@ -152,6 +152,12 @@ static struct container_gate_wire gate_wire(struct container *c, unsigned kind,
     return w;
 }
 
+static void gate_send(node_id_t to, unsigned kind, const void *bytes, size_t n)
+{
+    FAULT_SEND("gate", coh_kind_name(kind), to);
+    wire_send(to, MSG_container_gate, bytes, n);
+}
+
 // False: no memory for it.
 static bool send_directory(struct container *c, node_id_t to)
 {
@@ -168,7 +174,7 @@ static bool send_directory(struct container *c, node_id_t to)
     w.entries = out.entries;
     memcpy(bytes, &w, sizeof(w));
     if (!out.cut)
-        wire_send(to, MSG_container_gate, bytes, (size_t)(out.at - bytes));
+        gate_send(to, COH_DIRECTORY, bytes, (size_t)(out.at - bytes));
     heap_free(bytes);
     return !out.cut;
 }
@@ -178,7 +184,7 @@ static void send_one(struct container *c, node_id_t to, unsigned kind,
 {
     struct container_gate_wire w = gate_wire(c, kind, child, status);
     if (kind != COH_DIRECTORY) {
-        wire_send(to, MSG_container_gate, &w, sizeof(w));
+        gate_send(to, w.head.count, &w, sizeof(w));
     } else if (!send_directory(c, to)) {
         struct coh_gate_event no = {.kind = COH_DECLINED, .from = to};
         gate_event(c, &no, NULL, 0);
@@ -193,7 +199,7 @@ static void answer_unknown(node_id_t to, const struct container_gate_wire *in)
     w.status = 0;
     w.head.count = in->head.count == COH_FREEZE ? COH_FROZEN : COH_DECLINED;
     if (in->head.count == COH_FREEZE || in->head.count == COH_DIRECTORY)
-        wire_send(to, MSG_container_gate, &w, sizeof(w));
+        gate_send(to, w.head.count, &w, sizeof(w));
 }
 
 // The home is elsewhere from now on: all hear it before the new home begins, and who waits here is
@@ -241,6 +247,8 @@ void gate_event(struct container *c, const struct coh_gate_event *e,
 {
     struct coh_gate_out out;
     coh_gate_step(&c->link->gate, cluster_self(), e, &out);
+    if (out.is != out.was)
+        (void)FAULT("gate", coh_gate_state_name(out.is), e->from);
     if (out.refused) {
         cluster_count_add("container: gate message that does not fit", 1);
         return;

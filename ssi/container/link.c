@@ -90,6 +90,12 @@ static void end_here(struct container *c)
 
 // ---- notes --------------------------------------------------------------------------------------
 
+static void note_send(node_id_t to, const struct container_note_wire *w)
+{
+    FAULT_SEND("note", container_note_name(w->head.count), to);
+    wire_send(to, MSG_container_note, w, sizeof(*w));
+}
+
 static void note(struct container *c, node_id_t to, enum container_note kind)
 {
     struct container_link *l = c->link;
@@ -103,7 +109,7 @@ static void note(struct container *c, node_id_t to, enum container_note kind)
     };
     for (unsigned i = 0; kind == NOTE_LEFT && i < NODE_SET_WORDS; i++)
         w.set[i] = l->exported.words[i];
-    wire_send(to, MSG_container_note, &w, sizeof(w));
+    note_send(to, &w);
 }
 
 bool link_is_home(const struct container *c)
@@ -401,7 +407,7 @@ static void answer_ask(node_id_t from, const struct container_note_wire *w, bool
     struct container_note_wire reply = *w;
     reply.speaker = NODE_NONE;
     reply.head.count = used ? NOTE_USED : NOTE_UNUSED;
-    wire_send(from, MSG_container_note, &reply, sizeof(reply));
+    note_send(from, &reply);
 }
 
 // A note for a home that moved on goes after it.
@@ -412,7 +418,7 @@ static void pass_on(struct container *c, const struct container_note_wire *w, no
     copy.head.home = c->link->home;
     copy.head.generation = c->link->generation;
     if (c->link->home != cluster_self())
-        wire_send(c->link->home, MSG_container_note, &copy, sizeof(copy));
+        note_send(c->link->home, &copy);
 }
 
 static void note_for_holder(struct container *c, node_id_t from,

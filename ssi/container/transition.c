@@ -2,6 +2,7 @@
 // Pages of a linked container: feeds messages and faults to the step functions of coherence.h and
 // carries out what they say. Everything between two sleeps, so the kernel lock covers a step and
 // its effects; what a node says to itself goes through a short queue, before anything else.
+#include "kernel/fault.h"
 #include "kernel/init.h"
 #include "kernel/work.h"
 #include "lib/assert.h"
@@ -189,6 +190,8 @@ static void home_step(struct container *c, uint32_t index, struct coh_home *h,
     coh_home_step(h, &env, in, &out);
     trace_state("home", coh_home_state_name(out.was), coh_home_state_name(out.is), c->id.number,
                 index);
+    if (out.is != out.was)
+        (void)FAULT("page-home", coh_home_state_name(out.is), in->from);
     refused(&out);
     l->busy += coh_home_is_busy(h);
     l->busy -= busy;
@@ -362,6 +365,8 @@ static void holder_step(struct container *c, uint32_t index, const struct coh_ms
     env.accept = k->frame != FRAME_NONE && record_make(c, index);
     coh_holder_step(&h, &env, in, &out);
     trace_state("page", coh_held_name(out.was), coh_held_name(out.is), c->id.number, index);
+    if (out.is != out.was)
+        (void)FAULT("page-held", coh_held_name(out.is), in->from);
     refused(&out);
     count(c, in, &out);
     effects(c, index, &h, &out, k, in->kind == COH_MOVED && !(in->flags & COH_PUSH));

@@ -71,6 +71,16 @@ static void retry_kept(void *arg UNUSED)
     }
 }
 
+static const char *const notes[] = {
+    [NOTE_ATTACHED] = "ATTACHED", [NOTE_LEFT] = "LEFT", [NOTE_ASK] = "ASK",   [NOTE_USED] = "USED",
+    [NOTE_UNUSED] = "UNUSED",     [NOTE_FREE] = "FREE", [NOTE_HOME] = "HOME",
+};
+
+const char *container_note_name(unsigned note)
+{
+    return note < ARRAY_SIZE(notes) && notes[note] != NULL ? notes[note] : "?";
+}
+
 void wire_send(node_id_t to, unsigned kind, const void *bytes, size_t n)
 {
     // Order holds between what is kept and what comes after it.
@@ -146,6 +156,7 @@ void wire_page(struct container *c, node_id_t to, uint32_t index, const struct c
     if (w.content == CONTENT_BYTES)
         add_content(page_frame(p));
     ((struct container_head_wire *)k->bytes)->count++;
+    FAULT_SEND("coherence", coh_kind_name(m->kind), to);
     if (k->depth == 0)
         flush();
 }

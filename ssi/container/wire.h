@@ -39,6 +39,8 @@ enum container_note {
     NOTE_HOME,         // the sender is the home from now on (the head says the rest)
 };
 
+const char *container_note_name(unsigned note); // never NULL
+
 struct container_note_wire {
     struct container_head_wire head;
     uint16_t speaker; // whose note it is when a former home passes it on; else NODE_NONE

@@ -22,12 +22,13 @@ NODE_VAR(bool, is_open);
 
 static void import_work(struct work *w);
 
-// The record of a process that runs here and whose hand-off is not closed.
+// The record of a process that runs here and whose hand-off is not closed, or of one that is
+// imported and may yet be thrown away: nobody can take it from here.
 static struct arrival *arrival_of(int32_t pid)
 {
     struct arrival *a;
     list_for_each (a, &node(arrivals), link)
-        if (a->pid == pid && a->step.state == HANDOFF_RESUME)
+        if (a->pid == pid && (a->step.state == HANDOFF_RESUME || a->job.process != NULL))
             return a;
     return NULL;
 }

@@ -25,6 +25,7 @@ node_id_t birth_node_of(int32_t pid)
 void move_send(node_id_t to, const struct move_wire *w, const void *piece, size_t n)
 {
     ASSERT(n <= GHOST_PIECE_BYTES);
+    FAULT_SEND("handoff", handoff_kind_name(w->kind), to);
     memcpy(node(message), w, sizeof(*w));
     if (n > 0)
         memcpy(node(message) + sizeof(*w), piece, n);
@@ -80,7 +81,8 @@ void departure_event(struct departure *d, struct handoff_event *in)
     }
     trace_state("source", handoff_state_word(out.was), handoff_state_word(out.is), (uint32_t)d->pid,
                 d->step.attempt);
-    bool drop = out.is != out.was && fault_enter(true, (enum handoff_state)out.is);
+    bool drop =
+        out.is != out.was && FAULT("handoff-source", handoff_state_word(out.is), d->step.target);
     // Sends before effects that free what they are made of; both in one stretch of the lock.
     if (drop)
         timer_set(&d->repair, clock_now_ns() + FAULT_REPAIR_NS);
@@ -104,7 +106,8 @@ static void arrival_step(struct arrival *a, struct handoff_event *in, const stru
     }
     trace_state("target", handoff_state_word(out.was), handoff_state_word(out.is), (uint32_t)a->pid,
                 a->step.attempt);
-    bool drop = out.is != out.was && fault_enter(false, (enum handoff_state)out.is);
+    bool drop =
+        out.is != out.was && FAULT("handoff-target", handoff_state_word(out.is), a->step.source);
     if (drop)
         timer_set(&a->repair, clock_now_ns() + FAULT_REPAIR_NS);
     for (unsigned i = 0; !drop && i < out.sends; i++) {

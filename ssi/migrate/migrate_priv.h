@@ -115,8 +115,5 @@ void history_add(const struct move_record *r);
 // The process leaves this node or ends: its record keeps the pages that it took meanwhile.
 void history_counts_take(struct process *p);
 
-// ---- faults.c: fault=handoff:STATE:die|drop|stall
-// Called as a side enters `state`, before its messages go. True: these messages are dropped; the
-// caller takes FAULT_REPAIR_NS later for the moment when the broken link is whole again.
+// Messages that a fault point dropped: this much later the broken link counts as whole again.
 #define FAULT_REPAIR_NS (500 * NS_PER_MS)
-bool fault_enter(bool source, enum handoff_state state);

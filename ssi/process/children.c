@@ -2,6 +2,7 @@
 // Parents and children, which may be on different nodes: the child's node reports, the parent's
 // node keeps the record that waits look at.
 #include "ssi/process/priv.h"
+#include "kernel/fault.h"
 #include "lib/errno.h"
 #include "mm/heap.h"
 #include "ssi/cluster/cluster.h"
@@ -109,6 +110,7 @@ int child_report_apply(const struct child_report *r)
     c->status = r->status;
     switch ((enum child_news)r->news) {
     case NEWS_EXITED:
+        (void)FAULT("wait", "told", r->node);
         c->state = CHILD_EXITED;
         c->user_ns = r->user_ns;
         c->system_ns = r->system_ns;
@@ -188,6 +190,7 @@ void child_reap(struct process *parent, struct child *c)
 {
     int32_t pid = c->pid;
     node_id_t node = c->node;
+    (void)FAULT("wait", "reaped", node);
     parent->child_user_ns += c->user_ns;
     parent->child_system_ns += c->system_ns;
     child_free(c);

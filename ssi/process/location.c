@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "ssi/process/location.h"
+#include "kernel/fault.h"
 #include "kernel/init.h"
 #include "lib/node_var.h"
 #include "mm/heap.h"
@@ -64,6 +65,7 @@ void location_set(int32_t pid, node_id_t where, uint32_t incarnation)
     }
     l->node = where;
     l->incarnation = incarnation;
+    (void)FAULT("location", "set", where);
 }
 
 void location_hint(int32_t pid, node_id_t where, uint32_t incarnation)
@@ -117,6 +119,7 @@ void location_dead(int32_t pid, uint32_t incarnation, node_id_t with)
     if (lives || (l && l->incarnation > incarnation) || (born_here && !pid_in_use(pid)) ||
         (!born_here && cluster_is_member(pid_birth_node(pid))))
         return;
+    (void)FAULT("location", "dead", NODE_NONE);
     location_forget(pid);
     if (born_here) {
         pid_put(pid);

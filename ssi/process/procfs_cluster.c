@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // /proc/cluster: a list of files that other rooms add to.
 #include "ssi/process/procfs.h"
+#include "kernel/fault.h"
 #include "kernel/init.h"
 #include "lib/assert.h"
 #include "lib/errno.h"
@@ -36,11 +37,27 @@ int cluster_file_find(const char *name)
     return -ENOENT;
 }
 
+// Arms a fault point, for tests: a line as behind fault= on the command line.
+static long faults_write(const struct fs_who *who, const char *bytes, size_t n)
+{
+    char words[FAULT_WORDS_MAX];
+    if (who->uid != 0)
+        return -EPERM;
+    size_t length = n > 0 && bytes[n - 1] == '\n' ? n - 1 : n;
+    if (length >= sizeof(words))
+        return -EINVAL;
+    memcpy(words, bytes, length);
+    words[length] = '\0';
+    int e = fault_arm(words);
+    return e < 0 ? e : (long)n;
+}
+
 static void cluster_files_start(void)
 {
     procfs_cluster_file("nodes", cluster_nodes_show, NULL);
     procfs_cluster_file("events", cluster_events_show, NULL);
     procfs_cluster_file("counters", cluster_counters_show, NULL);
+    procfs_cluster_file("faults", faults_show, faults_write);
     procfs_cluster_file("containers", containers_show, NULL);
 }
 INIT_STEP(INIT_PROCESS, cluster_files_start);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Signals between nodes: each is numbered by its sender's node and carried out once, also when the
 // sender has to ask again because the process was on its way.
+#include "kernel/fault.h"
 #include "kernel/init.h"
 #include "kernel/timer.h"
 #include "kernel/work.h"
@@ -73,6 +74,7 @@ void process_on_signal(const struct rpc_in *in)
         e = -EPERM;
     else if (info.signal && !signal_seen_before(p, in->from, m.request))
         e = signal_post_process(p, &info);
+    (void)FAULT("signal", "queued", in->from);
     answer_done(in, p->incarnation, e, NULL, 0);
 }
 

@@ -15,6 +15,7 @@
 #include "ssi/migrate/migrate.h"
 #include "tests/sim/ports/machine.h"
 #include "tests/sim/ports/sim.h"
+#include "tests/sim/strike.h"
 #include "tests/sim/users.h"
 #include "tests/sim/world.h"
 
@@ -59,7 +60,7 @@ static unsigned another(unsigned than)
     unsigned n;
     do
         n = (unsigned)(sim_random() % world_count());
-    while (n == than || !world_lives(n));
+    while (n == than || !world_serves(n));
     return n;
 }
 
@@ -218,7 +219,7 @@ static void move_until_over(unsigned times)
 void scenario_moves_fault(void)
 {
     static const char *const sides[] = {"source", "target"};
-    static const char *const actions[] = {"die", "drop", "stall", "third"};
+    static const char *const actions[] = {"die", "drop", "stall", "tell"};
     unsigned state = option_between("state", HANDOFF_NONE, HANDOFF_STATES - 1);
     unsigned side = option_between("side", 0, 1), action = option_between("action", 0, 3);
     unsigned source = option_between("source", 0, 2), target = (source + 1) % 3;
@@ -327,6 +328,21 @@ void scenario_moves_cut(void)
     finish();
 }
 
+static void family_dies(unsigned victim UNUSED)
+{
+    unsigned here = world_here();
+    for (unsigned i = 0; i < user_count; i++)
+        if (users[i].pid)
+            (void)user_where(&users[i]);
+    if (here < WORLD_MAX)
+        world_enter(here);
+}
+
+static bool user_ended(void)
+{
+    return user_is_over(user);
+}
+
 // One of the family's nodes dies: children and parents that were there are reported, wherever the
 // others are, and no wait is left hanging.
 void scenario_family_death(void)
@@ -354,6 +370,64 @@ void scenario_family_death(void)
     finish();
     if (world_lives(0))
         check_file(another(WORLD_MAX));
+}
+
+// Anywhere in what a family does, something goes wrong at a fault point; some of the time nodes
+// come and go beside it. Who is left serves new work.
+static const char *const family_rooms =
+    "handoff,move,location,signal,wait,fork,process_,fs_,container_clone,drain,gate,note,link,"
+    "membership,cluster_";
+
+static void new_work(void)
+{
+    for (unsigned i = 0; i < world_count(); i++) {
+        if (!world_serves(i) || !world_lives(0)) // the home of all files
+            continue;
+        user = user_start(i, 2, 200);
+        move_until_over(2);
+        world_until(user_ended, 60, "new work does not come to an end");
+        EXPECT(user->gone && user->done == user->limit);
+    }
+}
+
+static void family_moves(unsigned moves)
+{
+    for (unsigned i = 0; i < moves && !user_is_over(user); i++) {
+        world_run_ms((unsigned)(sim_random() % 10));
+        struct user *u = &users[sim_random() % user_count];
+        unsigned from = u->pid ? user_where(u) : WORLD_MAX;
+        if (from == WORLD_MAX || world_living() < 2)
+            continue;
+        move_begin(u, from, another(from));
+        world_until(moved, 60, "a move does not come to an end");
+    }
+}
+
+void scenario_family_fault(void)
+{
+    bool comes = option("comes", sim_chance(300));
+    unsigned nodes = comes ? 5 : option_between("nodes", 3, 4); // two may be gone at a time
+    begin(nodes, option_between("limit", 500, 2000));
+    user->forks = option_between("children", 1, 4);
+    if (comes) {
+        world_run_ms((unsigned)(sim_random() % 500));
+        world_kill(nodes - 1);
+    }
+    strike_arm(family_rooms, family_dies);
+    family_moves(option_between("moves", 2, 12));
+    if (comes) {
+        world_run_ms((unsigned)(sim_random() % 6000));
+        if (world_reborn(nodes - 1) && !world_lives(nodes - 1))
+            world_boot(nodes - 1);
+    }
+    family_moves(4);
+    world_until(world_together, 60, "the living do not agree on an epoch");
+    finish();
+    world_until(world_together, 60, "the living do not agree on an epoch");
+    if (world_lives(0))
+        check_file(another(WORLD_MAX));
+    strike_disarm();
+    new_work();
 }
 
 static bool all_is_there(unsigned i)

@@ -4,6 +4,7 @@
 // in the ledger. eax, ebx, ecx and edx serve system calls.
 #include "ssi/linux/linux.h"
 #include "tests/sim/ports/machine.h"
+#include "tests/sim/ports/sim.h"
 #include "tests/sim/run.h"
 #include "tests/sim/users.h"
 
@@ -13,7 +14,9 @@ enum {
     ASK_EVERY = 16,  // values between two getpid
     FILE_EVERY = 32, // and two writes
     FORK_EVERY = 24,
-    STATUS_AT = 512 // in its first page, where no value lies
+    SIGNAL_IGNORED = 23, // SIGURG
+    SIGNAL_EVERY = 40,   // and two signals to a relative, which it ignores
+    STATUS_AT = 512      // in its first page, where no value lies
 };
 
 enum place {
@@ -26,6 +29,8 @@ enum place {
     FILED,
     FORK,
     FORKED,
+    SIGNAL,
+    SIGNALLED,
     WAIT,
     WAITED,
     END,
@@ -78,6 +83,8 @@ static enum place next_place(const struct arch_regs *r)
         return FORK;
     if (u->parent < 0 && r->edi % FILE_EVERY == 0)
         return FILE_IT;
+    if (r->edi % SIGNAL_EVERY == 0 && (u->parent >= 0 || u->born > 0))
+        return SIGNAL;
     return r->edi % ASK_EVERY == 0 ? ASK : LOAD;
 }
 
@@ -136,6 +143,25 @@ static void forked(struct arch_regs *r)
     r->esi = r->edi == r->ebp ? next_place(r) : LOAD;
 }
 
+// Its parent, or a child of it: alive, ended, elsewhere or on its way.
+static int32_t relative_of(const struct arch_regs *r)
+{
+    const struct user *u = me(r);
+    unsigned n = 0;
+    int32_t pid = u->parent >= 0 ? users[u->parent].pid : 0;
+    for (unsigned i = 0; i < user_count && u->parent < 0; i++)
+        if (users[i].parent == (int)(u - users) && users[i].pid && sim_random() % ++n == 0)
+            pid = users[i].pid;
+    return pid ? pid : u->pid;
+}
+
+static void signalled(struct arch_regs *r)
+{
+    if (r->eax != 0 && (int32_t)r->eax != -ESRCH)
+        fail("process %d: kill of %d says %d", me(r)->pid, (int32_t)r->ebx, (int32_t)r->eax);
+    r->esi = LOAD;
+}
+
 static void waited(struct arch_regs *r)
 {
     uint32_t status;
@@ -184,6 +210,13 @@ static void counter(struct arch_regs *r)
         break;
     case FORKED:
         forked(r);
+        break;
+    case SIGNAL:
+        r->esi = SIGNALLED;
+        machine_call(r, LINUX_NR_kill, (uint32_t)relative_of(r), SIGNAL_IGNORED, 0);
+        break;
+    case SIGNALLED:
+        signalled(r);
         break;
     case WAIT:
         r->esi = WAITED;

@@ -17,6 +17,7 @@
 #include <unistd.h>
 #include "lib/assert.h"
 #include "tests/sim/ports/sim.h"
+#include "tests/sim/strike.h"
 #include "tests/sim/world.h"
 
 enum {
@@ -33,6 +34,7 @@ static bool verbose;
 static char **options;
 static unsigned long long seed;
 static const char *running;
+static bool takes_census;
 
 // ---- in a scenario ------------------------------------------------------------------------------
 
@@ -182,12 +184,13 @@ static void report(bool ok, const char *name, double begun, unsigned runs)
 
 static bool run_seeds(const struct scenario *s, unsigned long long first, unsigned count)
 {
-    static char *none[] = {NULL};
+    static char census[] = "census=1";
+    static char *all[] = {census, NULL}, *none[] = {NULL};
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     unsigned bad = 0;
     for (unsigned i = 0; i < count && bad < 3; i++)
-        bad += !run_one(s, first + i, none);
+        bad += !run_one(s, first + i, takes_census ? all : none);
     report(bad == 0, s->name, (double)now.tv_sec + (double)now.tv_nsec / 1e9, count);
     return bad == 0;
 }
@@ -278,6 +281,7 @@ static int usage(void)
 {
     printf("usage: sim [-v] SCENARIO SEED [KEY=VALUE...]   one run\n"
            "       sim [-k FILE] [-n TIMES] [-f FIRST] [SCENARIO...]   kept seeds, then all\n"
+           "       sim -p   prints the fault points; -a: how often each was struck, at the end\n"
            "scenarios:");
     for (unsigned i = 0; i < scenario_count; i++)
         printf(" %s", scenarios[i].name);
@@ -290,10 +294,15 @@ int main(int argc, char **argv)
     const char *kept = NULL;
     unsigned long long first = 1;
     unsigned times = 1;
+    bool points = false;
     int c;
-    while ((c = getopt(argc, argv, "+vk:n:f:")) != -1) {
+    while ((c = getopt(argc, argv, "+vpak:n:f:")) != -1) {
         if (c == 'v')
             verbose = true;
+        else if (c == 'p')
+            points = true;
+        else if (c == 'a')
+            takes_census = true;
         else if (c == 'k')
             kept = optarg;
         else if (c == 'n')
@@ -304,6 +313,11 @@ int main(int argc, char **argv)
             return usage();
     }
     hush_asan();
+    strikes_begin();
+    if (points) {
+        strikes_print();
+        return 0;
+    }
 #ifdef WEFT_MUTANTS
     if (!argv[optind])
         return run_mutants(first);
@@ -327,6 +341,7 @@ int main(int argc, char **argv)
         if (wanted)
             ok = run_seeds(&scenarios[i], first, scenarios[i].seeds * times) && ok;
     }
+    strikes_report(takes_census);
     return !ok;
 }
 

@@ -13,6 +13,8 @@ const struct scenario scenarios[] = {
     {"strangers", scenario_strangers, 4},
     {"family", scenario_family, 100},
     {"family_death", scenario_family_death, 100},
+    {"share_fault", scenario_share_fault, 100},
+    {"family_fault", scenario_family_fault, 100},
     {"hostile", scenario_hostile, 40},
     {"ghosts", scenario_ghosts, 3},
 };

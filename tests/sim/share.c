@@ -11,6 +11,7 @@
 #include "tests/sim/oracle.h"
 #include "tests/sim/ports/ports.h"
 #include "tests/sim/ports/sim.h"
+#include "tests/sim/strike.h"
 #include "tests/sim/world.h"
 
 #define AREA    0x40000000u
@@ -88,8 +89,10 @@ static void work(void *arg)
         operation(w);
         sim_thread_spend(1 + sim_random() % (think_us * 1000 + 1));
     }
-    if (w->ends)
+    if (w->ends) {
         space_put(w->space);
+        w->space = NULL;
+    }
     w->done = true;
 }
 
@@ -241,5 +244,38 @@ void scenario_share_death(void)
     oracle_died(&oracle, victim);
     world_until(all_done, 600, "the workers do not come to an end");
     world_until(world_together, 60, "the survivors do not agree on an epoch");
+    end();
+}
+
+static unsigned share_nodes;
+
+static void share_dies(unsigned victim)
+{
+    unsigned here = world_here();
+    for (unsigned i = 1; i < worker_count; i++)
+        note_grabbed(&workers[i], workers[i].node == victim);
+    somebody_died = true;
+    oracle_died(&oracle, victim);
+    if (here < WORLD_MAX)
+        world_enter(here);
+}
+
+// As roaming and sharing at once, and at a fault point something goes wrong.
+void scenario_share_fault(void)
+{
+    share_nodes = option_between("nodes", 3, 4);
+    begin(share_nodes);
+    unsigned operations = option_between("operations", 50, 300);
+    for (unsigned i = 0; i < share_nodes; i++) {
+        struct worker *w = worker_add(i, operations, sim_chance(300));
+        world_thread(i, work, w);
+    }
+    strike_arm("coherence,gate,note,page-,drain,container_,link,membership", share_dies);
+    if (option("leave", sim_chance(500))) { // then the home follows who is left
+        world_run_ms((unsigned)(sim_random() % 20));
+        world_thread(0, leave, &workers[0]);
+    }
+    world_until(all_done, 600, "the workers do not come to an end");
+    world_until(world_together, 60, "the living do not agree on an epoch");
     end();
 }

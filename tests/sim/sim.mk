@@ -5,7 +5,7 @@
 SEEDS ?= 1
 FIRST ?= 1
 
-SIM_SHIPPED := kernel/init.c kernel/settings.c kernel/trace.c kernel/wait.c kernel/work.c lib/archive.c lib/cpio.c lib/crc32c.c \
+SIM_SHIPPED := kernel/fault.c kernel/init.c kernel/settings.c kernel/trace.c kernel/wait.c kernel/work.c lib/archive.c lib/cpio.c lib/crc32c.c \
     lib/errno.c lib/fmt.c lib/log.c \
     lib/radix.c lib/string.c mm/space.c mm/user.c \
     $(filter-out net/e1000.c net/rtl8139.c net/virtio_net.c,$(wildcard net/*.c net/tcp/*.c)) \
@@ -33,6 +33,10 @@ $(O)/sim/sim: $(SIM_O)
 .PHONY: sim
 sim: $(O)/sim/sim
 	@$(O)/sim/sim -k tests/sim/seeds.txt -n $(SEEDS) -f $(FIRST)
+
+.PHONY: fault-points
+fault-points: $(O)/sim/sim
+	@$(O)/sim/sim -p
 
 # The same with planted bugs in the step functions of coherence and hand-off: which of them do the
 # scenarios find? build/sim/mutants NUMBER SCENARIO SEED runs one.

@@ -172,7 +172,7 @@ void user_effect(struct user *u, uint32_t value)
     if (value % 8 == 0 && user_reported_dead(u))
         fail("process %d on node %u does %u, but it was reported dead", u->pid, here, value);
     for (unsigned i = 0; i < world_count(); i++)
-        if (i != here && world_lives(i) && runs_on(u, i))
+        if (i != here && world_serves(i) && runs_on(u, i))
             fail("process %d runs on nodes %u and %u", u->pid, here, i);
     world_enter(here);
     u->moves += u->node != here;
@@ -184,7 +184,7 @@ unsigned user_where(struct user *u)
 {
     unsigned found = WORLD_MAX;
     for (unsigned i = 0; i < world_count(); i++) {
-        if (!world_lives(i))
+        if (!world_serves(i))
             continue;
         world_enter(i);
         const struct process *p = process_find(u->pid);
@@ -205,7 +205,7 @@ bool user_reported_dead(const struct user *u)
     snprintf(words, sizeof(words), "process %d lost", u->pid);
     for (unsigned i = 0; i < world_count(); i++) {
         struct text t;
-        if (!world_lives(i))
+        if (!world_serves(i))
             continue;
         world_enter(i);
         text_init(&t, page, sizeof(page));
@@ -219,7 +219,7 @@ bool user_reported_dead(const struct user *u)
 bool user_is_over(const struct user *u)
 {
     for (unsigned i = 0; i < world_count(); i++) {
-        if (!world_lives(i))
+        if (!world_serves(i))
             continue;
         world_enter(i);
         if (process_find(u->pid))
@@ -238,7 +238,7 @@ void user_note(const struct user *u)
     note("process %d: %u of %u done, the last on node %u; %u moves seen; gone %d status %d", u->pid,
          u->done, u->limit, u->node, u->moves, u->gone, u->status);
     for (unsigned i = 0; i < world_count(); i++) {
-        if (!world_lives(i))
+        if (!world_serves(i))
             continue;
         world_enter(i);
         const struct process *p = process_find(u->pid);

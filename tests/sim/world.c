@@ -10,9 +10,11 @@
 #include "lib/log.h"
 #include "mm/heap.h"
 #include "ssi/cluster/cluster_priv.h"
+#include "ssi/cluster/rpc.h"
 #include "ssi/container/container.h"
 #include "tests/sim/ports/machine.h"
 #include "tests/sim/ports/ports.h"
+#include "tests/sim/ports/sim_priv.h"
 #include "tests/sim/ports/sim.h"
 #include "tests/sim/ports/wire.h"
 
@@ -61,6 +63,11 @@ bool world_lives(unsigned i)
     return !sim_node_is_stopped(nodes[i]);
 }
 
+bool world_serves(unsigned i)
+{
+    return world_lives(i) && booted[i];
+}
+
 unsigned world_living(void)
 {
     unsigned n = 0;
@@ -99,6 +106,19 @@ void world_cut(unsigned i, bool out)
     is_cut[i] = out;
 }
 
+void world_still(unsigned i, unsigned ms)
+{
+    nodes[i]->still_until_ns = clock_now_ns() + ms * NS_PER_MS;
+}
+
+void world_lose(unsigned i)
+{
+    struct sim_node *was = sim_node_current();
+    world_enter(i);
+    rpc_lose_next();
+    sim_node_enter(was);
+}
+
 // What leaves a node; what would reach one that is cut off is thrown away by `reaches`.
 static bool passes(struct sim_wire *w UNUSED, unsigned from, const uint8_t *frame UNUSED,
                    size_t n UNUSED)
@@ -122,7 +142,7 @@ void world_third(unsigned i)
 
 static void say(enum log_level level, const char *line)
 {
-    static const char fault[] = "fault: handoff", words[] = ":third";
+    static const char fault[] = "fault: handoff", words[] = ":tell";
     size_t n = strlen(line);
     if (third < count && strncmp(line, fault, strlen(fault)) == 0 && n > strlen(words) &&
         strcmp(line + n - strlen(words), words) == 0)
@@ -176,7 +196,9 @@ static unsigned rate(const char *key, unsigned most)
 
 static void check_after_event(void)
 {
-    if (cluster_self() != NODE_NONE)
+    // A node that stands still may do so in the middle of a step.
+    bool still = sim_node_current()->still_until_ns > clock_now_ns();
+    if (cluster_self() != NODE_NONE && !still)
         containers_check();
 }
 

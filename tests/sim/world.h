@@ -23,14 +23,17 @@ void world_enter(unsigned i);
 void world_faults_stop(void); // the wire is good from here on
 
 bool world_lives(unsigned i);
-void world_kill(unsigned i); // as by a power cut
+bool world_serves(unsigned i); // and its boot is over
+void world_kill(unsigned i);   // as by a power cut
 unsigned world_living(void);
 // The node boots again: another incarnation, with nothing of what it had.
 void world_boot(unsigned i);
-bool world_reborn(unsigned i);        // its first life is over
-void world_boots_again(bool on);      // nodes that reset do so by themselves
-void world_cut(unsigned i, bool out); // its cable
-// The fault `...:third` of any node kills this one.
+bool world_reborn(unsigned i);             // its first life is over
+void world_boots_again(bool on);           // nodes that reset do so by themselves
+void world_cut(unsigned i, bool out);      // its cable
+void world_still(unsigned i, unsigned ms); // nothing of it runs for that long
+void world_lose(unsigned i);               // the next message it sends is lost with its connection
+// A fault `...:tell` of any node kills this one.
 void world_third(unsigned i);
 
 // A kernel thread on node i, that ends when fn returns.

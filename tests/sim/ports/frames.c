@@ -27,6 +27,7 @@ NODE_VAR(uint32_t, frames_cursor);
 NODE_VAR(uint32_t, frames_limit);
 NODE_VAR(uint32_t, frames_reserve);
 NODE_VAR(uint32_t, heap_fail_in);
+NODE_VAR(uint32_t, frame_fail_in);
 NODE_VAR(size_t, heap_used);
 
 void port_frames_limit(uint32_t count)
@@ -56,6 +57,8 @@ frame_t frame_alloc(unsigned flags)
     uint32_t limit = node(frames_limit) ? node(frames_limit) : FRAMES;
     if (node(frames) == NULL)
         node(frames) = calloc(FRAMES + 1, sizeof(struct host_frame));
+    if (node(frame_fail_in) && --node(frame_fail_in) == 0)
+        return FRAME_NONE;
     uint32_t kept = flags & FRAME_CRITICAL ? 0 : node(frames_reserve);
     if (node(frames_used) + kept >= limit)
         return FRAME_NONE;
@@ -187,6 +190,21 @@ void heap_trim(void)
 void heap_fail_at(uint32_t n)
 {
     node(heap_fail_in) = n;
+}
+
+uint32_t heap_fails_in(void)
+{
+    return node(heap_fail_in);
+}
+
+void frame_fail_at(uint32_t n)
+{
+    node(frame_fail_in) = n;
+}
+
+uint32_t frame_fails_in(void)
+{
+    return node(frame_fail_in);
 }
 
 const struct radix_memory heap_radix_memory = {.alloc = heap_alloc, .free = heap_free};
