@@ -167,10 +167,10 @@ static bool link_conn_write(struct link_conn *c)
 }
 
 // A fault point struck: the connection breaks before this frame is out.
-static void link_conn_lose(struct link_conn *c, struct link_out *o)
+static void link_conn_lose(struct link_conn *c, struct link_out *o, bool kept)
 {
     o->lost = false;
-    if (!c->current_is_kept)
+    if (!kept)
         heap_free(o);
     c->failed = true;
     link_upward()->work();
@@ -183,7 +183,7 @@ static bool link_conn_load(struct link_conn *c)
     if (o == NULL)
         return false;
     if (o->lost || FAULT("link", "frame", c->peer->id)) {
-        link_conn_lose(c, o);
+        link_conn_lose(c, o, kept);
         return false;
     }
     o->head.ack = c->peer->seq_in;
@@ -227,7 +227,7 @@ static void link_conn_greet(struct link_conn *c)
 // The first bytes of a connection: TCP has room for them.
 static void link_conn_say(struct link_conn *c, const void *bytes, size_t n)
 {
-    if (tcp_send(c->tcp, bytes, n) != (long)n)
+    if (FAULT("link", "seal", NODE_NONE) || tcp_send(c->tcp, bytes, n) != (long)n)
         c->failed = true;
 }
 
