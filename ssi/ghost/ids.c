@@ -19,6 +19,8 @@ struct ids_wire {
     uint16_t tty_node;
     uint8_t tty_attached, did_exec, no_new_privileges, not_dumpable;
     uint16_t reserved;
+    uint32_t tty_number;
+    int32_t hung_up_group;
     struct {
         uint16_t node;
         uint32_t request;
@@ -50,6 +52,8 @@ int ids_write(struct ghost_job *job, struct ghost *g)
         .personality = p->personality,
         .trampoline = p->trampoline,
         .tty_node = p->tty_node,
+        .tty_number = p->tty_number,
+        .hung_up_group = p->hung_up_group,
         .tty_attached = p->tty_attached,
         .did_exec = p->did_exec,
         .no_new_privileges = p->no_new_privileges,
@@ -96,6 +100,8 @@ int ids_read(struct ghost_job *job, struct ghost *g)
     p->personality = w.personality;
     p->trampoline = w.trampoline;
     p->tty_node = w.tty_node;
+    p->tty_number = w.tty_number;
+    p->hung_up_group = w.hung_up_group;
     p->tty_attached = w.tty_attached;
     p->did_exec = w.did_exec;
     p->no_new_privileges = w.no_new_privileges;

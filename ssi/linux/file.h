@@ -34,6 +34,10 @@ struct file *file_of(uint32_t fd);
 // of c->done, `wanted` in all.
 long file_moved(struct call *c, const struct file *f, long moved, uint64_t wanted);
 
+// A session leader without terminal opened f, without O_NOCTTY: a free pty becomes its controlling
+// terminal. May sleep.
+void file_opened_by_leader(struct file *f);
+
 // RLIMIT_FSIZE: 0, or -EFBIG after SIGXFSZ was sent to the caller.
 int file_size_allowed(uint64_t bytes);
 

@@ -2,9 +2,10 @@
 // ioctl: the table of what each request carries, and job control, which needs the caller's ids.
 #include "ssi/linux/file.h"
 #include "lib/string.h"
+#include "ssi/process/session.h"
 #include "ssi/stream/ioctls.h"
+#include "ssi/stream/pty.h"
 #include "ssi/stream/socket.h"
-#include "ssi/cluster/cluster.h"
 
 #define CARRY_MAX 64
 
@@ -21,6 +22,9 @@ static const struct request requests[] = {
     {TIOCNXCL, 0, 0, true},    {TIOCOUTQ, 0, 4, false}, {TIOCGWINSZ, 0, 8, false},
     {TIOCSWINSZ, 8, 0, false}, {FIONREAD, 0, 4, false}, {TIOCGETD, 0, 4, false},
     {TIOCGPGRP, 0, 4, false},  {TIOCGSID, 0, 4, false}, {TIOCSPGRP, 4, 0, false},
+    {TIOCGDEV, 0, 4, false},   {TIOCGPTN, 0, 4, false}, {TIOCSPTLCK, 4, 0, false},
+    {TIOCGPTLCK, 0, 4, false}, {TIOCPKT, 4, 0, false},  {TIOCGPKT, 0, 4, false},
+    {TIOCSIG, 4, 0, true},
 };
 
 static const struct request *request_of(uint32_t number)
@@ -63,6 +67,18 @@ static bool is_controlling(struct file *f, const struct process *p)
     return p->tty_attached && tty_value(f, TIOCGSID) == p->sid;
 }
 
+static bool is_master(struct file *f)
+{
+    return tty_value(f, TIOCGPTN) >= 0;
+}
+
+static uint32_t tty_number(struct file *f)
+{
+    uint32_t device = (uint32_t)tty_value(f, TIOCGDEV);
+    bool pts = (device >> 8 & 0xfff) == PTS_MAJOR;
+    return pts ? 1 + ((device & 0xff) | (device >> 12 & ~0xffu)) : TTY_CONSOLE;
+}
+
 static long set_controlling(struct file *f, struct process *p, uint32_t force)
 {
     int32_t holder = tty_value(f, TIOCGSID);
@@ -72,12 +88,23 @@ static long set_controlling(struct file *f, struct process *p, uint32_t force)
         return holder == p->sid ? 0 : -EPERM;
     if (holder != 0 && holder != p->sid && !(force == 1 && p->cred.euid == 0))
         return -EPERM;
+    if (holder == p->sid && p->tty_attached)
+        return 0;
     long e = f->ops->ioctl(f, TIOCSCTTY, &p->sid, sizeof(p->sid), 0);
     if (e < 0)
         return e;
     p->tty_attached = true;
     p->tty_node = f->home;
+    p->tty_number = tty_number(f);
     return 0;
+}
+
+void file_opened_by_leader(struct file *f)
+{
+    struct process *p = process_current();
+    if (f->ops->ioctl && (f->flags & O_ACCMODE) != O_WRONLY && tty_value(f, TIOCGSID) == 0 &&
+        tty_number(f) != TTY_CONSOLE && !is_master(f))
+        (void)set_controlling(f, p, 0); // it goes on without one
 }
 
 static long give_up(struct file *f, struct process *p)
@@ -96,8 +123,11 @@ static long set_foreground(struct file *f, struct process *p, uint32_t arg)
         return e;
     if (!is_controlling(f, p))
         return -ENOTTY;
-    if (pgrp <= 0)
+    if (pgrp < 0)
         return -EINVAL;
+    int32_t sid = session_of_group(p, pgrp);
+    if (sid != p->sid)
+        return sid < 0 ? -ESRCH : -EPERM;
     return f->ops->ioctl(f, TIOCSPGRP, &pgrp, sizeof(pgrp), 0);
 }
 
@@ -113,7 +143,7 @@ static long job_control(struct file *f, uint32_t number, uint32_t arg)
         return set_foreground(f, p, arg);
     case TIOCGPGRP:
     case TIOCGSID:
-        return is_controlling(f, p) ? carry(f, request_of(number), arg) : -ENOTTY;
+        return is_controlling(f, p) || is_master(f) ? carry(f, request_of(number), arg) : -ENOTTY;
     }
     return -ENOTTY;
 }

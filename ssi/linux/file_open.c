@@ -81,7 +81,12 @@ static long open_at(int32_t dirfd, uint32_t path, uint32_t flags, uint32_t mode)
         return e;
     e = fs_open(&n.who, n.at, n.path, flags & ~FILE_FLAGS_OWN, mode & 07777, &f);
     file_name_end(&n);
-    return e < 0 ? e : install(f, 0, flags & O_CLOEXEC);
+    if (e < 0)
+        return e;
+    const struct process *p = process_current();
+    if (p->pid == p->sid && !p->tty_attached && !(flags & (O_NOCTTY | O_PATH)))
+        file_opened_by_leader(f);
+    return install(f, 0, flags & O_CLOEXEC);
 }
 
 long sys_open(struct call *c)

@@ -46,23 +46,47 @@ void group_check_orphaned(int32_t pgrp, int32_t sid)
     group_post_local(pgrp, &(struct signal_info){.signal = SIGCONT, .code = SI_KERNEL});
 }
 
+static void lose_terminal(int32_t sid)
+{
+    for (struct process *m = process_next(0); m; m = process_next(m->pid)) {
+        if (m->sid == sid)
+            m->tty_attached = false;
+    }
+}
+
+static void hang_up(int32_t pgrp)
+{
+    group_signal_soon(pgrp, SIGHUP);
+    group_signal_soon(pgrp, SIGCONT);
+}
+
 // The terminal loses its session: the foreground group is hung up.
 void session_leader_ends(struct process *p)
 {
+    if (p->sid == p->pid && p->hung_up_group)
+        hang_up(p->hung_up_group);
     if (p->sid != p->pid || !p->tty_attached || p->tty_node != cluster_self())
         return;
-    struct tty *t = tty_console();
-    if (tty_session(t) != p->sid)
+    struct tty *t = tty_find(p->tty_number);
+    if (!t || tty_session(t) != p->sid)
         return;
     int32_t foreground = tty_foreground(t);
     tty_set_session(t, 0);
     tty_set_foreground(t, 0);
-    for (struct process *m = process_next(0); m; m = process_next(m->pid)) {
-        if (m->sid == p->sid)
-            m->tty_attached = false;
+    lose_terminal(p->sid);
+    if (foreground)
+        hang_up(foreground);
+}
+
+void session_terminal_hung_up(int32_t sid, int32_t foreground)
+{
+    struct process *leader = process_find(sid);
+    lose_terminal(sid);
+    if (!leader || leader->state == PROCESS_MOVING) {
+        hang_up(sid); // its own group: nobody else is in it, as a rule
+        return;
     }
-    if (foreground)
-        group_signal_soon(foreground, SIGHUP);
-    if (foreground)
-        group_signal_soon(foreground, SIGCONT);
+    leader->hung_up_group = foreground;
+    (void)signal_post_process(leader, &(struct signal_info){.signal = SIGHUP, .code = SI_KERNEL});
+    (void)signal_post_process(leader, &(struct signal_info){.signal = SIGCONT, .code = SI_KERNEL});
 }

@@ -75,6 +75,7 @@ static int open_console(struct process *p)
     file_put(f);
     p->tty_attached = true;
     p->tty_node = cluster_self();
+    p->tty_number = TTY_CONSOLE;
     tty_set_session(t, p->sid);
     tty_set_foreground(t, p->pgrp);
     return 0;

@@ -168,7 +168,9 @@ struct process {
     uint32_t features_edx, features_ecx; // union of what it may have seen since exec
     node_id_t born;                      // node of its PID
     bool tty_attached;                   // has a controlling terminal
-    node_id_t tty_node;                  // whose console that is
+    node_id_t tty_node;                  // where that is
+    uint32_t tty_number;                 // TTY_CONSOLE of that node, or 1 + number of a pty
+    int32_t hung_up_group;               // foreground group when its terminal was hung up, or 0
     const char *cannot_move;             // NULL, or the reason in words
     uint64_t arrived_ns;                 // cluster time it came to this node: minimum stay
     node_id_t came_from;                 // NODE_NONE: it began here

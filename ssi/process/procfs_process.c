@@ -8,9 +8,9 @@
 #include "ssi/cluster/cluster.h"
 #include "ssi/container/container.h"
 #include "ssi/process/procfs_priv.h"
+#include "ssi/stream/stream.h"
 
 #define TICK_NS   (NS_PER_S / 100)
-#define TTY_S0    (4 << 8 | 64) // device number of the console
 #define FILE_R    0100444u
 #define FILE_OWN  0100400u
 #define LINK      0120777u
@@ -59,6 +59,13 @@ static const struct task *first_task(const struct process *p)
     return list_empty(&p->tasks) ? NULL : list_entry(p->tasks.next, struct task, link);
 }
 
+static int32_t terminal_foreground(const struct process *p)
+{
+    const struct tty *t =
+        p->tty_attached && p->tty_node == cluster_self() ? tty_find(p->tty_number) : NULL;
+    return t ? tty_foreground(t) : p->tty_attached ? p->pgrp : -1;
+}
+
 static int show_stat(int32_t pid, struct process *p, struct text *t)
 {
     uint64_t user, system;
@@ -66,7 +73,8 @@ static int show_stat(int32_t pid, struct process *p, struct text *t)
     const struct space *s = p->space;
     process_times(p, &user, &system);
     text_add(t, "%d (%s) %c %d %d %d %d %d 0 ", pid, p->name, state_letter(p), p->parent, p->pgrp,
-             p->sid, p->tty_attached ? TTY_S0 : 0, p->tty_attached ? p->pgrp : -1);
+             p->sid, p->tty_attached ? (int)tty_device_number(p->tty_number) : 0,
+             terminal_foreground(p));
     text_add(t, "%u 0 %u 0 %u %u %u %u %d %d %u 0 ", s ? (unsigned)s->minor_faults : 0,
              s ? (unsigned)s->major_faults : 0, (unsigned)(user / TICK_NS),
              (unsigned)(system / TICK_NS), (unsigned)(p->child_user_ns / TICK_NS),

@@ -20,6 +20,15 @@ static bool group_exists(struct process *me, int32_t pgrp, int32_t sid)
     return false;
 }
 
+int32_t session_of_group(struct process *me, int32_t pgrp)
+{
+    for (struct process *p = process_next(0); p; p = process_next(p->pid)) {
+        if (p->pgrp == pgrp)
+            return p->sid;
+    }
+    return group_exists(me, pgrp, me->sid) ? me->sid : session_getsid(pgrp);
+}
+
 int session_set_child_group(struct process *child, int32_t pgrp, int32_t sid)
 {
     if (child->sid != sid || child->sid == child->pid)
@@ -80,6 +89,7 @@ int32_t session_setsid(struct process *me)
     me->sid = me->pgrp = me->pid;
     me->tty_attached = false;
     me->tty_node = NODE_NONE;
+    me->hung_up_group = 0;
     (void)child_report(me, NEWS_GROUP);
     return me->sid;
 }

@@ -3,17 +3,20 @@
 // process may use it (POSIX 11.1.4; termios(3), "tty job control").
 #include "kernel/init.h"
 #include "lib/errno.h"
+#include "ssi/cluster/cluster.h"
 #include "ssi/process/group.h"
 #include "ssi/process/priv.h"
 #include "ssi/stream/stream.h"
 
-static int background(int32_t foreground, bool reading)
+static int background(uint32_t number, int32_t foreground, bool reading)
 {
     struct task *t = task_current();
     if (!t) // on behalf of another node, which alone knows the caller
         return 0;
-    int32_t pgrp = t->process->pgrp;
-    if (pgrp == foreground || !t->process->tty_attached)
+    const struct process *p = t->process;
+    int32_t pgrp = p->pgrp;
+    bool its_own = p->tty_attached && p->tty_number == number && p->tty_node == cluster_self();
+    if (pgrp == foreground || !its_own)
         return 0;
     int signal = reading ? SIGTTIN : SIGTTOU;
     bool deaf =
@@ -26,16 +29,26 @@ static int background(int32_t foreground, bool reading)
     return -ERESTART;
 }
 
-static int controlling(int32_t pid)
+static int controlling(int32_t pid, uint32_t *number)
 {
     const struct process *p = process_find(pid);
-    return p && p->tty_attached ? p->tty_node : -ENXIO;
+    if (!p || !p->tty_attached)
+        return -ENXIO;
+    *number = p->tty_number;
+    return p->tty_node;
+}
+
+static void hung_up(uint32_t number, int32_t session, int32_t foreground)
+{
+    (void)number;
+    session_terminal_hung_up(session, foreground);
 }
 
 static const struct tty_signals signals = {
     .group = group_signal_soon,
     .background = background,
     .controlling = controlling,
+    .hung_up = hung_up,
 };
 
 static void terminal_init(void)

@@ -15,6 +15,7 @@
 #include "ssi/fs/remote.h"
 #include "ssi/stream/execport.h"
 #include "ssi/stream/pipe.h"
+#include "ssi/stream/pty.h"
 #include "ssi/stream/tty_priv.h"
 
 // ---- null, zero, full, random, kmsg
@@ -175,6 +176,7 @@ static const struct device devices[] = {
     {"kmsg", S_IFCHR | 0600, 1, 11, &kmsg_ops, NULL, NULL},
     {"console", S_IFCHR | 0600, 5, 1, NULL, console_open, NULL},
     {"tty", S_IFCHR | 0666, 5, 0, NULL, controlling_open, NULL},
+    {"ptmx", S_IFCHR | 0666, 5, 2, NULL, pty_open_master, NULL},
     {"ttyS0", S_IFCHR | 0660, 4, 64, NULL, console_open, NULL},
     {"exec", S_IFCHR | 0600, 10, 200, NULL, exec_device_open, NULL},
     {"exec.data", S_IFCHR | 0600, 10, 201, NULL, exec_data_device_open, NULL},
@@ -183,10 +185,14 @@ static const struct device devices[] = {
     {"stderr", S_IFLNK | 0777, 0, 0, NULL, NULL, "/proc/self/fd/2"},
     {"fd", S_IFLNK | 0777, 0, 0, NULL, NULL, "/proc/self/fd"},
     {"shm", S_IFLNK | 0777, 0, 0, NULL, NULL, "/tmp"},
+    {"pts", S_IFDIR | 0755, 0, 0, NULL, NULL, NULL},
 };
 
 #define ROOT_INODE  1
 #define FIRST_INODE 2 // of devices[0]
+#define PTS_DIR     (FIRST_INODE + ARRAY_SIZE(devices) - 1)
+#define PTS_INODE   0x10000u // of /dev/pts/0
+#define PTS_MAX     (NODE_MAX * PTYS_PER_NODE)
 
 static const struct device *device_of(uint64_t inode)
 {
@@ -208,9 +214,56 @@ static void root_entry(struct gen_entry *e)
     *e = (struct gen_entry){.inode = ROOT_INODE, .mode = S_IFDIR | 0755};
 }
 
+// ---- /dev/pts: slaves of this node are listed, those of all nodes can be opened
+// ------------------
+static bool is_pts(uint64_t inode)
+{
+    return inode >= PTS_INODE && inode < PTS_INODE + PTS_MAX;
+}
+
+static int pts_entry(uint32_t number, struct gen_entry *e)
+{
+    struct pty_facts facts = {.gid = 5, .mode = 0620};
+    if (pty_node(number) == cluster_self() ? !pty_facts(number, &facts)
+                                           : !cluster_is_member(pty_node(number)))
+        return -ENOENT;
+    *e = (struct gen_entry){.inode = PTS_INODE + number,
+                            .mode = S_IFCHR | facts.mode,
+                            .uid = facts.uid,
+                            .gid = facts.gid,
+                            .rdev = fs_device_number(PTS_MAJOR, number)};
+    struct text t;
+    text_init(&t, e->name, sizeof(e->name));
+    text_add(&t, "%u", number);
+    return 0;
+}
+
+static int pts_look(const char *name, struct gen_entry *e)
+{
+    uint32_t number = 0;
+    if (strcmp(name, "..") == 0) {
+        root_entry(e);
+        return 0;
+    }
+    if (name[0] == '0' && name[1] != '\0')
+        return -ENOENT;
+    for (; *name; name++) {
+        if (*name < '0' || *name > '9' || number >= PTS_MAX)
+            return -ENOENT;
+        number = number * 10 + (uint32_t)(*name - '0');
+    }
+    return number < PTS_MAX ? pts_entry(number, e) : -ENOENT;
+}
+
 static int dev_look(const struct fs_who *who, uint64_t dir, const char *name, struct gen_entry *e)
 {
     (void)who;
+    if (dir == PTS_DIR)
+        return pts_look(name, e);
+    if (is_pts(dir) && strcmp(name, "..") == 0) {
+        device_entry(PTS_DIR - FIRST_INODE, e);
+        return 0;
+    }
     if (dir != ROOT_INODE)
         return -ENOTDIR;
     for (size_t k = 0; k < ARRAY_SIZE(devices); k++)
@@ -223,6 +276,8 @@ static int dev_look(const struct fs_who *who, uint64_t dir, const char *name, st
 
 static int dev_attributes(uint64_t inode, struct gen_entry *e)
 {
+    if (is_pts(inode))
+        return pts_entry((uint32_t)(inode - PTS_INODE), e);
     if (inode == ROOT_INODE)
         root_entry(e);
     else if (device_of(inode))
@@ -234,6 +289,11 @@ static int dev_attributes(uint64_t inode, struct gen_entry *e)
 
 static int dev_list(uint64_t dir, uint64_t *cursor, struct gen_entry *e)
 {
+    if (dir == PTS_DIR) {
+        uint32_t number = pty_next((int64_t)*cursor - 1);
+        *cursor = (uint64_t)number + 1;
+        return number == UINT32_MAX ? -ENOENT : pts_entry(number, e);
+    }
     if (dir != ROOT_INODE || *cursor >= ARRAY_SIZE(devices))
         return -ENOENT;
     device_entry((size_t)(*cursor)++, e);
@@ -264,8 +324,22 @@ static int device_open(const struct fs_who *who, const struct device *d, uint32_
     return 0;
 }
 
+struct fs_place device_place_pts(uint32_t number)
+{
+    return (struct fs_place){.mount = node(dev_mount), .inode = PTS_INODE + number};
+}
+
+static int pts_open(uint32_t number, uint32_t flags, struct file **f)
+{
+    if (pty_node(number) == cluster_self())
+        return pty_open_slave(number, flags, f);
+    return remote_open_generated(pty_node(number), device_place_pts(number), flags, f);
+}
+
 static int dev_open(const struct fs_who *who, uint64_t inode, uint32_t flags, struct file **f)
 {
+    if (is_pts(inode))
+        return pts_open((uint32_t)(inode - PTS_INODE), flags, f);
     const struct device *d = device_of(inode);
     return d ? device_open(who, d, flags, f) : -ENXIO;
 }
@@ -288,13 +362,16 @@ struct fs_place device_place(const char *name)
     return place;
 }
 
-// The console that is the caller's controlling terminal, which may be another node's.
+// The caller's controlling terminal, which may be another node's.
 static int controlling_open(const struct fs_who *who, uint32_t flags, struct file **f)
 {
     const struct tty_signals *room = tty_signals_of_room();
-    int n = room && room->controlling ? room->controlling(who->pid) : cluster_self();
+    uint32_t number = TTY_CONSOLE;
+    int n = room && room->controlling ? room->controlling(who->pid, &number) : cluster_self();
     if (n < 0)
         return n;
+    if (number != TTY_CONSOLE)
+        return pts_open(number - 1, flags, f);
     if ((node_id_t)n == cluster_self())
         return console_open(who, flags, f);
     return remote_open_generated((node_id_t)n, device_place("console"), flags, f);

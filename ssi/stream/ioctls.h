@@ -25,6 +25,13 @@
 #define TIOCGETD   0x5424u
 #define TCSBRKP    0x5425u
 #define TIOCGSID   0x5429u
+#define TIOCPKT    0x5420u
+#define TIOCGDEV   0x80045432u
+#define TIOCGPTN   0x80045430u
+#define TIOCSPTLCK 0x40045431u
+#define TIOCGPTLCK 0x80045439u
+#define TIOCGPKT   0x80045438u
+#define TIOCSIG    0x40045436u
 #define FIONCLEX   0x5450u
 #define FIOCLEX    0x5451u
 #define FIOASYNC   0x5452u

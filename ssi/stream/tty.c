@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The node's console as a terminal: one line discipline over COM1, with the wait queues, window
-// size and job control around it.
+// Terminals: a line discipline with the wait queues, window size and job control around it; and
+// the node's console, which is one over COM1.
 #include "ssi/stream/stream.h"
 #include "kernel/console.h"
 #include "kernel/init.h"
@@ -10,18 +10,10 @@
 #include "lib/string.h"
 #include "ssi/cluster/cluster.h"
 #include "ssi/fs/inode.h"
-#include "ssi/stream/ldisc.h"
+#include "ssi/stream/pty.h"
 #include "ssi/stream/tty_priv.h"
 
 #define SIGWINCH 28
-
-struct tty {
-    struct ldisc ldisc;
-    struct wait_queue input, output; // bytes came; output goes on
-    struct linux_winsize window;
-    int32_t foreground, session; // 0: none
-    bool ready;
-};
 
 NODE_VAR(struct tty, console);
 NODE_VAR(const struct tty_signals *, tty_signals);
@@ -36,41 +28,87 @@ const struct tty_signals *tty_signals_of_room(void)
     return node(tty_signals);
 }
 
-static void device_output(void *owner, const char *bytes, size_t n)
+// ---- any terminal
+// --------------------------------------------------------------------------------
+static void ldisc_out(void *owner, const char *bytes, size_t n)
 {
-    (void)owner;
-    console_write(bytes, n);
+    struct tty *t = owner;
+    t->device->output(t, bytes, n);
 }
 
-static void device_signal(void *owner, int signal)
+void tty_signal_foreground(struct tty *t, int signal)
 {
-    const struct tty *t = owner;
     if (node(tty_signals) && t->foreground > 0)
         node(tty_signals)->group(t->foreground, signal);
 }
 
-static const struct ldisc_ops device_ops = {.output = device_output, .signal = device_signal};
+static void ldisc_signal(void *owner, int signal)
+{
+    tty_signal_foreground(owner, signal);
+}
+
+static const struct ldisc_ops ldisc_ops = {.output = ldisc_out, .signal = ldisc_signal};
+
+void tty_init(struct tty *t, uint32_t number, const struct tty_device *device)
+{
+    ldisc_init(&t->ldisc, &ldisc_ops, t);
+    wait_init(&t->input);
+    wait_init(&t->output);
+    t->number = number;
+    t->device = device;
+}
+
+void tty_output_goes_on(struct tty *t)
+{
+    wait_wake_all(&t->output);
+    wait_tell(&t->input);
+}
+
+void tty_put_input(struct tty *t, const uint8_t *bytes, size_t n)
+{
+    bool stopped = t->ldisc.stopped;
+    ldisc_input(&t->ldisc, bytes, n);
+    wait_wake_all(&t->input);
+    if (stopped != t->ldisc.stopped && t->device->flow)
+        t->device->flow(t, t->ldisc.stopped);
+    if (!t->ldisc.stopped)
+        tty_output_goes_on(t);
+}
+
+void tty_hang_up(struct tty *t)
+{
+    int32_t session = t->session, foreground = t->foreground;
+    t->hung_up = true;
+    t->session = t->foreground = 0;
+    wait_wake_all(&t->input);
+    tty_output_goes_on(t);
+    if (node(tty_signals) && session)
+        node(tty_signals)->hung_up(t->number, session, foreground);
+}
+
+// ---- the console
+// ---------------------------------------------------------------------------------
+static void console_output(struct tty *t, const char *bytes, size_t n)
+{
+    (void)t;
+    console_write(bytes, n);
+}
+
+static const struct tty_device console_device = {.output = console_output};
 
 struct tty *tty_console(void)
 {
     struct tty *t = &node(console);
-    if (!t->ready) {
-        ldisc_init(&t->ldisc, &device_ops, t);
-        wait_init(&t->input);
-        wait_init(&t->output);
+    if (t->device == NULL) {
+        tty_init(t, TTY_CONSOLE, &console_device);
         t->window = (struct linux_winsize){.rows = 24, .columns = 80};
-        t->ready = true;
     }
     return t;
 }
 
 static void console_input(const uint8_t *bytes, size_t n)
 {
-    struct tty *t = tty_console();
-    ldisc_input(&t->ldisc, bytes, n);
-    wait_wake_all(&t->input);
-    if (!t->ldisc.stopped)
-        wait_wake_all(&t->output);
+    tty_put_input(tty_console(), bytes, n);
 }
 
 // May the caller use the terminal now? 0, -EIO, -EINTR: it was sent a signal.
@@ -78,7 +116,7 @@ static int background(const struct tty *t, bool reading)
 {
     if (node(tty_signals) == NULL || t->session == 0)
         return 0;
-    int e = node(tty_signals)->background(t->foreground, reading);
+    int e = node(tty_signals)->background(t->number, t->foreground, reading);
     return e == 0 || e == -EIO ? e : -EINTR;
 }
 
@@ -95,9 +133,9 @@ static bool read_ready(const struct ldisc *l, size_t want)
 // Waits for what the mode asks for. 0: read what there is now.
 static int read_wait(struct tty *t, size_t want)
 {
-    struct ldisc *l = &t->ldisc;
+    const struct ldisc *l = &t->ldisc;
     uint64_t first = clock_now_ns();
-    while (!read_ready(l, want)) {
+    while (!read_ready(l, want) && !t->hung_up) {
         uint32_t n = ldisc_available(l), tenths = l->termios.cc[VTIME];
         bool raw = !ldisc_canonical(l), timed = raw && tenths > 0;
         if (raw && l->termios.cc[VMIN] == 0 && tenths == 0)
@@ -117,14 +155,14 @@ static int read_wait(struct tty *t, size_t want)
     return 0;
 }
 
-static int tty_read(struct file *f, struct xfer *x, const uint64_t *at)
+int tty_read(struct file *f, struct xfer *x, const uint64_t *at)
 {
     struct tty *t = f->data;
     (void)at;
     int e = background(t, true);
     if (e < 0)
         return e;
-    if (x->left == 0)
+    if (x->left == 0 || t->hung_up)
         return 0;
     bool raw = !ldisc_canonical(&t->ldisc);
     if (!read_ready(&t->ldisc, raw ? 1 : x->left)) {
@@ -134,33 +172,44 @@ static int tty_read(struct file *f, struct xfer *x, const uint64_t *at)
     if (!(f->flags & O_NONBLOCK) && (e = read_wait(t, x->left)) < 0)
         return e;
     ldisc_read(&t->ldisc, x);
+    if (t->device->taken)
+        t->device->taken(t);
     return 0;
 }
 
 // ---- writing
 // -------------------------------------------------------------------------------------
-static int tty_write(struct file *f, struct xfer *x, const uint64_t *at)
+// Bytes that may be written now, whatever they become.
+static size_t write_room(struct tty *t)
+{
+    if (t->ldisc.stopped)
+        return 0;
+    return t->device->room ? t->device->room(t) / OUTPUT_BYTE_MAX : SIZE_MAX;
+}
+
+int tty_write(struct file *f, struct xfer *x, const uint64_t *at)
 {
     struct tty *t = f->data;
     char chunk[256];
     size_t before = x->done;
     (void)at;
-    if (t->ldisc.termios.lflag & TOSTOP) {
-        int e = background(t, false);
-        if (e < 0)
-            return e;
-    }
+    int e = t->ldisc.termios.lflag & TOSTOP ? background(t, false) : 0;
+    if (e < 0)
+        return e;
     while (x->left > 0) {
-        while (t->ldisc.stopped) {
+        size_t room;
+        while ((room = write_room(t)) == 0 && !t->hung_up) {
             if (x->done > before)
                 return 0;
             if (f->flags & O_NONBLOCK)
                 return -EAGAIN;
-            int e = wait_sleep(&t->output, WAIT_FOREVER, WAIT_INTERRUPTIBLE);
+            e = wait_sleep(&t->output, WAIT_FOREVER, WAIT_INTERRUPTIBLE);
             if (e < 0)
                 return e;
         }
-        size_t n = xfer_take(x, chunk, MIN(x->left, sizeof(chunk)));
+        if (t->hung_up)
+            return x->done > before ? 0 : -EIO;
+        size_t n = xfer_take(x, chunk, MIN(MIN(x->left, sizeof(chunk)), room));
         if (n == 0)
             break;
         ldisc_output(&t->ldisc, chunk, n);
@@ -176,11 +225,14 @@ static long set_termios(struct tty *t, const void *data, size_t n, bool flush)
     if (n < sizeof(termios))
         return -EINVAL;
     memcpy(&termios, data, sizeof(termios));
+    struct linux_termios was = t->ldisc.termios;
     if (flush)
         ldisc_flush_input(&t->ldisc);
     ldisc_set(&t->ldisc, &termios);
+    if (t->device->modes)
+        t->device->modes(t, &was);
     wait_wake_all(&t->input);
-    wait_wake_all(&t->output);
+    tty_output_goes_on(t);
     return 0;
 }
 
@@ -201,7 +253,7 @@ static long set_window(struct tty *t, const void *data, size_t n)
     bool same = memcmp(&w, &t->window, sizeof(w)) == 0;
     t->window = w;
     if (!same)
-        device_signal(t, SIGWINCH);
+        tty_signal_foreground(t, SIGWINCH);
     return 0;
 }
 
@@ -209,10 +261,13 @@ static long flow(struct tty *t, uint32_t what)
 {
     if (what > 3)
         return -EINVAL;
-    if (what < 2) // TCOOFF, TCOON
+    if (what < 2) { // TCOOFF, TCOON
         t->ldisc.stopped = what == 0;
+        if (t->device->flow)
+            t->device->flow(t, what == 0);
+    }
     if (!t->ldisc.stopped)
-        wait_wake_all(&t->output);
+        tty_output_goes_on(t);
     return 0;
 }
 
@@ -220,15 +275,15 @@ static long flush(struct tty *t, uint32_t what)
 {
     if (what > 2)
         return -EINVAL;
-    if (what != 1) // TCIFLUSH, TCIOFLUSH; output is never queued
+    if (what != 1) // TCIFLUSH, TCIOFLUSH
         ldisc_flush_input(&t->ldisc);
+    if (t->device->flushed)
+        t->device->flushed(t, what != 1, what != 0);
     return 0;
 }
 
-static long tty_ioctl(struct file *f, uint32_t request, void *data, size_t in_bytes,
-                      size_t out_size)
+long tty_request(struct tty *t, uint32_t request, void *data, size_t in_bytes, size_t out_size)
 {
-    struct tty *t = f->data;
     int32_t value = 0;
     if (in_bytes >= sizeof(value))
         memcpy(&value, data, sizeof(value));
@@ -268,6 +323,9 @@ static long tty_ioctl(struct file *f, uint32_t request, void *data, size_t in_by
         return flush(t, (uint32_t)value);
     case TCXONC:
         return flow(t, (uint32_t)value);
+    case TIOCGDEV:
+        value = (int32_t)tty_device_number(t->number);
+        return give(data, out_size, &value, sizeof(value));
     case TCSBRK:
     case TCSBRKP:
     case TIOCEXCL:
@@ -277,60 +335,80 @@ static long tty_ioctl(struct file *f, uint32_t request, void *data, size_t in_by
     return -ENOTTY;
 }
 
+// What changes the terminal is for the foreground (termios(3)).
+static bool changes(uint32_t request)
+{
+    switch (request) {
+    case TCSETS:
+    case TCSETSW:
+    case TCSETSF:
+    case TIOCSPGRP:
+    case TCFLSH:
+    case TCXONC:
+    case TCSBRK:
+    case TCSBRKP:
+        return true;
+    }
+    return false;
+}
+
+long tty_ioctl(struct file *f, uint32_t request, void *data, size_t in_bytes, size_t out_size)
+{
+    struct tty *t = f->data;
+    int e = t->hung_up ? -EIO : changes(request) ? background(t, false) : 0;
+    return e < 0 ? e : tty_request(t, request, data, in_bytes, out_size);
+}
+
 // ---- the rest
 // ------------------------------------------------------------------------------------
-static unsigned tty_poll(struct file *f)
+unsigned tty_poll(struct file *f)
 {
     const struct tty *t = f->data;
     const struct linux_termios *m = &t->ldisc.termios;
     uint32_t want = m->cc[VTIME] == 0 && m->cc[VMIN] ? m->cc[VMIN] : 1;
-    unsigned now = t->ldisc.stopped ? 0 : POLL_OUT;
+    unsigned now = write_room(f->data) ? POLL_OUT : 0;
+    if (t->hung_up)
+        return POLL_IN | POLL_OUT | POLL_ERR | POLL_HUP;
     if (ldisc_canonical(&t->ldisc) ? ldisc_line_ready(&t->ldisc)
                                    : ldisc_available(&t->ldisc) >= want)
         now |= POLL_IN;
     return now;
 }
 
-static struct wait_queue *tty_poll_queue(struct file *f)
+struct wait_queue *tty_poll_queue(struct file *f)
 {
     struct tty *t = f->data;
     return &t->input;
 }
 
-static int tty_stat(struct file *f, struct fs_stat *st)
-{
-    int64_t now = (int64_t)cluster_real_ns();
-    (void)f;
-    *st = (struct fs_stat){
-        .dev = 3,
-        .inode = 1,
-        .rdev = fs_device_number(5, 1),
-        .mode = S_IFCHR | 0620,
-        .links = 1,
-        .atime_ns = now,
-        .mtime_ns = now,
-        .ctime_ns = now,
-    };
-    return 0;
-}
-
-static const struct file_ops tty_ops = {
+static const struct file_ops console_ops = {
     .name = "tty",
     .read = tty_read,
     .write = tty_write,
     .ioctl = tty_ioctl,
     .poll = tty_poll,
     .poll_queue = tty_poll_queue,
-    .stat = tty_stat,
 };
 
 struct file *tty_open(struct tty *t, uint32_t flags)
 {
     uint32_t kept = flags & ~(O_CREAT | O_EXCL | O_TRUNC | O_NOCTTY | O_CLOEXEC);
-    struct file *f = file_new(&tty_ops, kept, t);
+    struct file *f = file_new(&console_ops, kept, t);
     if (f)
         f->place = device_place("console");
     return f;
+}
+
+struct tty *tty_find(uint32_t number)
+{
+    return number == TTY_CONSOLE ? tty_console() : pty_slave(number - 1);
+}
+
+uint32_t tty_device_number(uint32_t number)
+{
+    uint64_t n =
+        number == TTY_CONSOLE ? fs_device_number(4, 64) : fs_device_number(PTS_MAJOR, number - 1);
+    return (uint32_t)n;
 }
 
 int32_t tty_foreground(const struct tty *t)

@@ -8,7 +8,8 @@ import pytest
 import weft
 
 pytestmark = pytest.mark.usefixtures('kernel')
-PROGRAMS = ['families', 'signals', 'memory', 'threads', 'facts', 'sockets', 'unixes', 'events']
+PROGRAMS = ['families', 'signals', 'memory', 'threads', 'facts', 'sockets', 'unixes', 'events',
+            'ptys']
 
 
 @pytest.fixture(scope='module')

@@ -33,3 +33,9 @@ def test_a_shared_epoll_stays_with_a_reason(pair, travel):
     assert pair.exec(0, f'echo 1 >/proc/{pid}/node').status != 0
     assert pair.sh(0, f'cat /proc/{pid}/node') == '0\n'
     pair.sh(0, f'kill {pid}')
+
+
+def test_both_ends_of_a_terminal_move(pair, travel):
+    before = len(pair.sh(0, 'cat /proc/cluster/migrations').splitlines())
+    travel('ptys')
+    assert len(pair.sh(0, 'cat /proc/cluster/migrations').splitlines()) >= before + 3

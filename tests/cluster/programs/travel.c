@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // travel events ROUNDS: state of many kinds, used before and after each move that it makes itself
 // (/proc/self/node, to node 1 and back); without that file it stays. What it prints is the same.
+// travel ptys: a terminal whose two ends move.
 // travel share: waits with something that it shares.
 #define _GNU_SOURCE
 #include <errno.h>
@@ -101,6 +102,58 @@ static void events(int rounds)
     printf("%zd\n", read(p[0], &(char[4]){0}, 4));
 }
 
+// ---- a session on a pty: first its program moves, then who has the master
+static void on_the_slave(const char *name)
+{
+    char line[64];
+    setsid();
+    int s = open(name, O_RDWR);
+    move_to(1);
+    int tty = open("/dev/tty", O_RDWR);
+    while (s >= 0 && tty >= 0) {
+        ssize_t n = read(s, line, sizeof(line));
+        if (n <= 0 || write(tty, line, (size_t)n) != n)
+            _exit(1);
+    }
+    _exit(2);
+}
+
+static void drink(int m, const char *until)
+{
+    char text[256] = "";
+    size_t n = 0;
+    while (n < sizeof(text) - 1 && !strstr(text, until)) {
+        ssize_t r = read(m, text + n, sizeof(text) - 1 - n);
+        if (r <= 0)
+            break;
+        n += (size_t)r;
+        text[n] = 0;
+    }
+    for (char *c = text; *c; c++)
+        *c = *c == '\r' ? '.' : *c == '\n' ? '/' : *c;
+    printf("%s\n", text);
+}
+
+static void ptys(void)
+{
+    int status, m = posix_openpt(O_RDWR | O_NOCTTY);
+    grantpt(m);
+    unlockpt(m);
+    pid_t child = fork();
+    if (child == 0)
+        on_the_slave(ptsname(m));
+    if (write(m, "first\n", 6) == 6)
+        drink(m, "first\r\nfirst\r\n");
+    move_to(1);
+    if (write(m, "second\n", 7) == 7)
+        drink(m, "second\r\nsecond\r\n");
+    move_to(0);
+    if (write(m, "\003", 1) == 1)
+        waitpid(child, &status, 0);
+    printf("status %x\n", status);
+    drink(m, "^C");
+}
+
 // An epoll that parent and child both have.
 static void share(void)
 {
@@ -118,6 +171,8 @@ int main(int argc, char **argv)
     int rounds = argc > 2 ? atoi(argv[2]) : 4;
     if (argc > 1 && !strcmp(argv[1], "events"))
         events(rounds);
+    else if (argc > 1 && !strcmp(argv[1], "ptys"))
+        ptys();
     else if (argc > 1 && !strcmp(argv[1], "share"))
         share();
     return 0;

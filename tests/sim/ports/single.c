@@ -20,6 +20,10 @@ int wait_sleep(struct wait_queue *q UNUSED, uint64_t deadline UNUSED, unsigned f
     return -EINTR;
 }
 
+void wait_tell(struct wait_queue *q UNUSED)
+{
+}
+
 void wait_wake_all(struct wait_queue *q UNUSED)
 {
 }
