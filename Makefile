@@ -54,6 +54,7 @@ help:
 	@echo 'make image       APP=FILE [ARGS=..] [POLICY=FILE]: one file that boots into a program'
 	@echo 'make unit        unit tests, native, under sanitizers'
 	@echo 'make fuzz        SECONDS=60 [TARGET=x]: libFuzzer on every parser; hostile messages, ghosts'
+	@echo 'make fuzz-syscall CALLS=100000 [SEED=n]: random system calls on a node'
 	@echo 'make explore     all orders of messages over coherence and hand-off'
 	@echo 'make sim         whole clusters in one process, by seed (SEEDS=n FIRST=s)'
 	@echo 'make sim-mutants which planted bugs it finds'

@@ -31,6 +31,34 @@ NODE_VAR(uint32_t, reserve); // kept for critical traffic
 NODE_VAR(uint32_t, run_hint);
 NODE_VAR(uint32_t, frame_countdown);
 
+NODE_VAR(bool, canary_on);
+
+bool frame_canary_on(void)
+{
+    return node(canary_on);
+}
+
+void frame_canary_fill(void *at, size_t bytes)
+{
+    for (uint32_t *w = at; w < (uint32_t *)at + bytes / sizeof(*w); w++)
+        *w = FRAME_CANARY;
+}
+
+static void fill_frame(frame_t f)
+{
+    void *at = arch_frame_map(f);
+    frame_canary_fill(at, PAGE_SIZE);
+    arch_frame_unmap(at);
+}
+
+void frame_canary_start(void)
+{
+    node(canary_on) = true;
+    for (frame_t f = 1; f < node(frame_end); f++)
+        if (node(frames)[f].users == 0)
+            fill_frame(f);
+}
+
 static struct free_list *list_of(frame_t f)
 {
     return f < LOW_FRAMES_MAX ? &node(free_low) : &node(free_high);
@@ -114,8 +142,11 @@ void frame_get(frame_t f)
 void frame_put(frame_t f)
 {
     ASSERT(f < node(frame_end) && node(frames)[f].users != 0);
-    if (node(frames)[f].users != NOT_RAM && --node(frames)[f].users == 0)
-        free_push(f);
+    if (node(frames)[f].users == NOT_RAM || --node(frames)[f].users > 0)
+        return;
+    if (node(canary_on))
+        fill_frame(f);
+    free_push(f);
 }
 
 unsigned frame_users(frame_t f)

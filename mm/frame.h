@@ -33,3 +33,10 @@ uint32_t frame_total_count(void); // RAM the kernel uses
 void *frame_low_address(frame_t f); // of a low frame
 frame_t frame_of_low(const void *address);
 uint32_t frame_physical_of(const void *low); // physical address of kernel heap or low memory
+
+// Setting canary=1: what is free holds this word, so that a kernel byte that reaches a program is
+// seen (tests/fuzz/syscalls.c). Costs a page of stores for each frame given back.
+#define FRAME_CANARY 0x7ac4b1d5u
+void frame_canary_start(void); // fills what is free now, and from here all that is given back
+bool frame_canary_on(void);
+void frame_canary_fill(void *at, size_t bytes);

@@ -154,6 +154,8 @@ static void block_free(struct slab *s, void *p)
     node(bytes_used) -= class_bytes[s->class];
     if (slab_full(s))
         list_push(&k->partial, &s->link);
+    if (frame_canary_on())
+        frame_canary_fill(p, class_bytes[s->class]);
     *(void **)p = s->free;
     s->free = p;
     if (--s->used > 0)

@@ -6,6 +6,7 @@
 #include "kernel/init.h"
 #include "lib/node_var.h"
 #include "lib/string.h"
+#include "mm/frame.h"
 #include "ssi/cluster/cluster.h"
 #include "ssi/process/procfs.h"
 
@@ -90,6 +91,13 @@ static void call_enter(struct task *t)
     t->regs->eax = (uint32_t)result;
 }
 
+// With canary=1 the stack that the body will use holds the pattern, too.
+static void stack_fill(void)
+{
+    uint32_t below[256];
+    frame_canary_fill(below, sizeof(below));
+}
+
 static void on_syscall(struct arch_regs *r)
 {
     struct task *t = task_current();
@@ -100,6 +108,8 @@ static void on_syscall(struct arch_regs *r)
         .args = {r->ebx, r->ecx, r->edx, r->esi, r->edi, r->ebp},
         .active = true,
     };
+    if (frame_canary_on())
+        stack_fill();
     call_enter(t);
 }
 

@@ -146,6 +146,8 @@ static long wake_op(struct call *c)
         argument = (int32_t)(1u << (argument & 31));
     if (op > 4 || cmp > 5)
         return -ENOSYS;
+    if ((c->args[0] | c->args[4]) & 3)
+        return -EINVAL;
     while (user_copy_in(&word, c->args[4], 4) < 4) {
         int e = user_fault_in(c->args[4], 4, true);
         if (e < 0)

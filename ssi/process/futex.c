@@ -84,6 +84,8 @@ static bool same(const struct futex_key *a, const struct futex_key *b)
 // Reads the word without sleeping between the read and what the caller does next.
 static int read_word(uint32_t at, uint32_t *word)
 {
+    if (at & 3)
+        return -EINVAL; // it may lie on two pages, one of which cannot be had
     while (user_copy_in(word, at, sizeof(*word)) < sizeof(*word)) {
         int e = user_fault_in(at, sizeof(*word), false);
         if (e < 0)

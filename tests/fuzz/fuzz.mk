@@ -38,3 +38,9 @@ fuzz: $(if $(TARGET),$(filter-out messages,$(TARGET:%=$(O)/fuzz/%)),$(FUZZ_BIN))
 fuzz-replay: $(REPLAY_BIN)
 	@for t in $(FUZZ_TARGETS); do $(O)/fuzz/$$t.replay $$t $(FUZZ_RUNS) tests/fuzz/corpus/$$t || \
 	    { echo "FAILED fuzz $$t"; bad=1; }; done; [ -z "$$bad" ]
+
+# Random system calls on a node: make fuzz-syscall [CALLS=100000] [SEED=n]. The seed is printed.
+.PHONY: fuzz-syscall
+fuzz-syscall: all
+	@WEFT_ALL=1 WEFT_BUILD=$(abspath $(O)) FUZZ_CALLS=$(CALLS) FUZZ_SEED=$(SEED) /usr/bin/python3 -m pytest -q -s \
+	    -p no:cacheprovider tests/cluster/test_bad_input.py -k many

@@ -103,6 +103,15 @@ unsigned frame_users(frame_t f)
     return frame_of(f)->users;
 }
 
+bool frame_canary_on(void)
+{
+    return false;
+}
+
+void frame_canary_fill(void *at UNUSED, size_t bytes UNUSED)
+{
+}
+
 uint32_t frame_free_count(void)
 {
     return FRAMES - node(frames_used);
