@@ -5,6 +5,8 @@
 #include "lib/string.h"
 #include "mm/heap.h"
 #include "ssi/cluster/cluster.h"
+#include "ssi/process/linux_abi.h"
+#include "ssi/process/timers.h"
 
 struct ids_wire {
     int32_t parent, pgrp, sid;
@@ -151,35 +153,112 @@ int places_read(struct ghost_job *job, struct ghost *g)
 struct timers_wire {
     uint64_t alarm_at_ns; // 0: not set
     uint64_t alarm_interval_ns;
+    struct {
+        uint64_t at_ns, interval_ns;
+    } PACKED cpu[2];
+    int32_t ids;
+    uint32_t count; // of struct timer_wire behind it
 } PACKED;
+
+struct timer_wire { // fields of struct process_timer
+    int32_t id;
+    uint8_t clock, real, pending, reserved;
+    int32_t signal, tid, thread;
+    uint32_t value;
+    uint64_t at_ns, interval_ns;
+    uint32_t overrun, overrun_told;
+} PACKED;
+
+static int timer_write(struct ghost *g, const struct process_timer *t)
+{
+    struct timer_wire w = {
+        .id = t->id,
+        .clock = (uint8_t)t->clock,
+        .real = t->real,
+        .pending = t->pending,
+        .signal = t->signal,
+        .tid = t->tid,
+        .thread = t->thread,
+        .value = t->value,
+        .at_ns = t->at_ns,
+        .interval_ns = t->interval_ns,
+        .overrun = t->overrun,
+        .overrun_told = t->overrun_told,
+    };
+    return GHOST_PUT(g, w);
+}
 
 int timers_write(struct ghost_job *job, struct ghost *g)
 {
     const struct process *p = job->process;
-    struct timers_wire w = {.alarm_interval_ns = p->alarm_interval_ns};
+    const struct process_timer *t;
+    struct timers_wire w = {.alarm_interval_ns = p->alarm_interval_ns, .ids = p->timer_ids};
     if (job->alarm_set) {
         uint64_t now = clock_now_ns();
         uint64_t left = p->alarm.at_ns > now ? p->alarm.at_ns - now : 1;
         w.alarm_at_ns = cluster_clock_ns() + left;
     }
-    return GHOST_PUT(g, w);
+    for (unsigned k = 0; k < 2; k++) {
+        w.cpu[k].at_ns = p->cpu_timers[k].at_ns;
+        w.cpu[k].interval_ns = p->cpu_timers[k].interval_ns;
+    }
+    list_for_each (t, &p->timers, link)
+        w.count++;
+    int e = GHOST_PUT(g, w);
+    list_for_each (t, &p->timers, link)
+        e = e < 0 ? e : timer_write(g, t);
+    return e;
 }
 
+static int timer_read(struct process *p, struct ghost *g)
+{
+    struct timer_wire w;
+    if (GHOST_TAKE(g, w) < 0 || w.clock >= TIMER_CLOCKS || w.signal < 0 || w.signal > SIGNAL_MAX ||
+        process_timer_find(p, w.id))
+        return -EPROTO;
+    struct process_timer *t = heap_zalloc(sizeof(*t));
+    if (t == NULL)
+        return -ENOMEM;
+    process_timer_init(t, p, (enum timer_clock)w.clock);
+    t->id = w.id;
+    t->real = w.real;
+    t->pending = w.pending;
+    t->signal = w.signal;
+    t->tid = w.tid;
+    t->thread = w.thread;
+    t->code = SI_TIMER;
+    t->value = w.value;
+    t->at_ns = w.at_ns;
+    t->interval_ns = w.interval_ns;
+    t->overrun = w.overrun;
+    t->overrun_told = w.overrun_told;
+    list_append(&p->timers, &t->link);
+    return 0;
+}
+
+// None runs yet: they are armed at RESUME, when the process is this node's.
 int timers_read(struct ghost_job *job, struct ghost *g)
 {
     struct timers_wire w;
+    struct process *p = job->process;
     if (GHOST_TAKE(g, w) < 0)
         return -EPROTO;
-    struct process *p = job->process;
     p->alarm_interval_ns = w.alarm_interval_ns;
     if (w.alarm_at_ns) {
         uint64_t now = cluster_clock_ns();
         uint64_t left = w.alarm_at_ns > now ? w.alarm_at_ns - now : 1;
-        // Armed at RESUME, when the process is this node's.
         p->alarm.at_ns = clock_now_ns() + left;
         job->alarm_set = true;
     }
-    return 0;
+    for (unsigned k = 0; k < 2; k++) {
+        p->cpu_timers[k].at_ns = w.cpu[k].at_ns;
+        p->cpu_timers[k].interval_ns = w.cpu[k].interval_ns;
+    }
+    p->timer_ids = w.ids;
+    int e = 0;
+    for (uint32_t k = 0; e == 0 && k < w.count; k++)
+        e = timer_read(p, g);
+    return e;
 }
 
 // ---- children: what the process as a parent knows of them

@@ -6,41 +6,59 @@
 #include "lib/string.h"
 #include "mm/user.h"
 #include "ssi/cluster/cluster.h"
+#include "ssi/linux/clocks.h"
 #include "ssi/linux/dispatch.h"
 #include "ssi/linux/rusage.h"
 
-enum { // clock ids
-    CLOCK_REALTIME = 0,
-    CLOCK_MONOTONIC = 1,
-    CLOCK_PROCESS_CPUTIME_ID = 2,
-    CLOCK_THREAD_CPUTIME_ID = 3,
-    CLOCK_MONOTONIC_RAW = 4,
-    CLOCK_REALTIME_COARSE = 5,
-    CLOCK_MONOTONIC_COARSE = 6,
-    CLOCK_BOOTTIME = 7,
-    CLOCK_TAI = 11,
-    TIMER_ABSTIME = 1,
-};
-#define TICK_NS (NS_PER_S / 100)
+#define CPU_LOOK_NS (4 * NS_PER_MS)
+#define TICK_NS     (NS_PER_S / 100)
 
 static void my_times(uint64_t *user, uint64_t *system)
 {
     process_times(process_current(), user, system);
 }
 
+// The clock of a process or a thread by its number, as clock_getcpuclockid(3) makes them.
+static int cpu_clock_ns(uint32_t clock, uint64_t *ns)
+{
+    int32_t id = (int32_t) ~(clock >> 3 | 0xe0000000u);
+    bool thread = clock & 4, sum = (clock & 3) != 1; // 1: user time only
+    uint64_t user, system;
+    if ((clock & 3) == 3)
+        return -EINVAL;
+    if (thread) {
+        const struct task *t = id ? task_find(id) : task_current();
+        if (t == NULL || t->process != process_current())
+            return -EINVAL;
+        user = t->thread->user_ns;
+        system = t->thread->system_ns;
+    } else {
+        const struct process *p = id ? process_find(id) : process_current();
+        if (p == NULL)
+            return -EINVAL;
+        process_times(p, &user, &system);
+    }
+    *ns = sum ? user + system : user;
+    return 0;
+}
+
 static int clock_ns(uint32_t clock, uint64_t *ns)
 {
     uint64_t user, system;
+    if ((int32_t)clock < 0)
+        return cpu_clock_ns(clock, ns);
     switch (clock) {
     case CLOCK_REALTIME:
     case CLOCK_REALTIME_COARSE:
     case CLOCK_TAI:
+    case CLOCK_REALTIME_ALARM:
         *ns = cluster_real_ns();
         return 0;
     case CLOCK_MONOTONIC:
     case CLOCK_MONOTONIC_RAW:
     case CLOCK_MONOTONIC_COARSE:
     case CLOCK_BOOTTIME:
+    case CLOCK_BOOTTIME_ALARM:
         *ns = cluster_clock_ns();
         return 0;
     case CLOCK_PROCESS_CPUTIME_ID:
@@ -208,11 +226,33 @@ long sys_nanosleep(struct call *c)
     return sleep_relative(c, c->args[0], false);
 }
 
+// Until the CPU time of the process has come that far: looked at when it could have.
+static long cpu_sleep(struct call *c, bool wide)
+{
+    uint64_t until, now, value;
+    int e = clock_ns(c->args[0], &now);
+    memcpy(&until, c->body, sizeof(until));
+    if (e == 0 && until == 0) {
+        e = linux_timespec_in(c->args[2], wide, &value);
+        if (e < 0)
+            return e;
+        until = c->args[1] & TIMER_ABSTIME ? MAX(value, 1u) : now + value;
+        memcpy(c->body, &until, sizeof(until));
+    }
+    while (e == 0 && clock_ns(c->args[0], &now) == 0 && now < until) {
+        uint64_t left = (until - now) / MAX(process_current()->task_count, 1u);
+        e = wait_for_ns(MAX(left, CPU_LOOK_NS), WAIT_INTERRUPTIBLE);
+    }
+    return e;
+}
+
 static long clock_sleep(struct call *c, bool wide)
 {
     uint32_t clock = c->args[0];
     if (clock == CLOCK_THREAD_CPUTIME_ID)
         return -EINVAL;
+    if (clock == CLOCK_PROCESS_CPUTIME_ID)
+        return cpu_sleep(c, wide);
     if (clock != CLOCK_REALTIME && clock != CLOCK_MONOTONIC && clock != CLOCK_BOOTTIME &&
         clock != CLOCK_TAI)
         return clock <= CLOCK_TAI ? -EOPNOTSUPP : -EINVAL;

@@ -12,6 +12,7 @@
 #include "mm/heap.h"
 #include "ssi/container/container.h"
 #include "ssi/process/location.h"
+#include "ssi/process/timers.h"
 
 #define FREE_FRAMES_MIN 256u // 1 MiB: below it nobody is let in
 
@@ -225,6 +226,7 @@ static void run(struct arrival *a)
     p->arrived_ns = now;
     if (a->job.alarm_set)
         timer_set(&p->alarm, p->alarm.at_ns);
+    process_timers_start(p);
     location_hint(a->pid, cluster_self(), p->incarnation);
     timer_set(&a->repair, clock_now_ns() + FAULT_REPAIR_NS);
     task_start(a->job.task);

@@ -13,6 +13,7 @@
 #include "mm/heap.h"
 #include "ssi/container/container.h"
 #include "ssi/process/location.h"
+#include "ssi/process/timers.h"
 
 NODE_VAR(struct list, departures) = LIST_INIT(departures);
 NODE_VAR(uint32_t, attempts); // moves ever begun here
@@ -162,6 +163,7 @@ static void alarm_stop(struct departure *d, struct process *p)
 {
     d->job.alarm_set = timer_is_set(&p->alarm);
     timer_cancel(&p->alarm);
+    process_timers_stop(p);
 }
 
 static void go_on(struct departure *d, struct task *t)
@@ -173,6 +175,7 @@ static void go_on(struct departure *d, struct task *t)
     p->state = PROCESS_RUNNING;
     if (d->job.alarm_set)
         timer_set(&p->alarm, p->alarm.at_ns);
+    process_timers_start(p);
     t->move_asked = false;
     t->thread->asked = true; // what came meanwhile waits to be looked at
     d->frozen = false;

@@ -6,6 +6,7 @@
 #include "lib/string.h"
 #include "mm/heap.h"
 #include "ssi/process/group_exit.h"
+#include "ssi/process/timers.h"
 
 #define SCRIPT_LEVELS 4
 #define MODE_SETUID   04000u
@@ -319,6 +320,7 @@ static void commit(struct exec_plan *x)
     reset_signals(p, t);
     start_registers(t, x);
     fd_close_on_exec(p->files);
+    process_timers_delete(p);
     vfork_release(p);
     if (old)
         space_put(old);

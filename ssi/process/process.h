@@ -140,6 +140,34 @@ enum process_state {
     PROCESS_ZOMBIE, // its exit record waits for the parent
 };
 
+// A timer of a process: see timers.h.
+enum timer_clock {
+    TIMER_CLUSTER,     // monotonic
+    TIMER_PROCESS_CPU, // user and system time of all its tasks
+    TIMER_PROCESS_USER,
+    TIMER_THREAD_CPU, // of the task that made it
+    TIMER_CLOCKS
+};
+
+struct process_timer {
+    struct list link; // process->timers, or alone
+    struct process *process;
+    int32_t id;
+    enum timer_clock clock;
+    bool real;      // its absolute times are real time
+    int32_t signal; // 0: none
+    int32_t tid;    // to this task, 0: to the process
+    int32_t thread; // TIMER_THREAD_CPU: whose time
+    int32_t code;   // SI_TIMER, or SI_KERNEL of setitimer
+    uint32_t value; // sigval
+    uint64_t at_ns; // 0: not set
+    uint64_t interval_ns;
+    uint32_t overrun;      // of the signal that is pending
+    uint32_t overrun_told; // of the last one that was taken
+    bool pending;          // its signal waits to be taken
+    struct timer timer;
+};
+
 struct process {
     struct list all_link;
     int32_t pid, parent, pgrp, sid;
@@ -165,6 +193,9 @@ struct process {
     int nice;
     struct timer alarm;
     uint64_t alarm_interval_ns;
+    struct list timers;                  // struct process_timer: POSIX timers
+    int32_t timer_ids;                   // given so far
+    struct process_timer cpu_timers[2];  // ITIMER_VIRTUAL and ITIMER_PROF
     uint32_t features_edx, features_ecx; // union of what it may have seen since exec
     node_id_t born;                      // node of its PID
     bool tty_attached;                   // has a controlling terminal

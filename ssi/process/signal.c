@@ -9,6 +9,7 @@
 #include "ssi/cluster/cluster.h"
 #include "ssi/process/group_exit.h"
 #include "ssi/process/priv.h"
+#include "ssi/process/timers.h"
 
 #define SIGNALS_STOP    (SIGBIT(SIGSTOP) | SIGBIT(SIGTSTP) | SIGBIT(SIGTTIN) | SIGBIT(SIGTTOU))
 #define SIGNALS_IGNORED (SIGBIT(SIGCHLD) | SIGBIT(SIGCONT) | SIGBIT(SIGURG) | SIGBIT(SIGWINCH))
@@ -237,6 +238,8 @@ static void dequeue(struct process *p, struct signal_set *s, int signal, struct 
     }
     if (!more)
         s->pending &= ~SIGBIT(signal);
+    if (info->code == SI_TIMER)
+        process_timer_taken(p, info);
 }
 
 bool signal_take(struct task *t, sigset64 wanted, struct signal_info *info)

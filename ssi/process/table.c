@@ -9,6 +9,7 @@
 #include "mm/heap.h"
 #include "ssi/cluster/cluster.h"
 #include "ssi/process/priv.h"
+#include "ssi/process/timers.h"
 #include "ssi/process/procfs.h"
 
 #define HASH_SIZE 256
@@ -165,6 +166,12 @@ struct process *process_new_as(int32_t pid, uint32_t incarnation)
     wait_init(&p->task_wait);
     wait_init(&p->signal_wait);
     timer_init(&p->alarm, signal_alarm, p);
+    list_init(&p->timers);
+    process_timer_init(&p->cpu_timers[0], p, TIMER_PROCESS_USER);
+    process_timer_init(&p->cpu_timers[1], p, TIMER_PROCESS_CPU);
+    p->cpu_timers[0].signal = SIGVTALRM;
+    p->cpu_timers[1].signal = SIGPROF;
+    p->cpu_timers[0].code = p->cpu_timers[1].code = SI_KERNEL;
     p->start_ns = p->arrived_ns = cluster_clock_ns();
     insert_by_pid(p);
     return p;
@@ -219,6 +226,8 @@ void vfork_put(struct vfork_wait *v)
 void process_release_resources(struct process *p)
 {
     timer_cancel(&p->alarm);
+    process_timers_stop(p);
+    process_timers_delete(p);
     signal_set_clear(p, &p->pending);
     struct space *space = p->space;
     struct fd_table *files = p->files;

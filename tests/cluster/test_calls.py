@@ -9,7 +9,7 @@ import weft
 
 pytestmark = pytest.mark.usefixtures('kernel')
 PROGRAMS = ['families', 'signals', 'memory', 'threads', 'facts', 'sockets', 'unixes', 'events',
-            'ptys']
+            'ptys', 'timers']
 
 
 @pytest.fixture(scope='module')

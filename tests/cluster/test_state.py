@@ -39,3 +39,7 @@ def test_both_ends_of_a_terminal_move(pair, travel):
     before = len(pair.sh(0, 'cat /proc/cluster/migrations').splitlines())
     travel('ptys')
     assert len(pair.sh(0, 'cat /proc/cluster/migrations').splitlines()) >= before + 3
+
+
+def test_timers_run_on_wherever_the_process_is(travel):
+    travel('timers 4')

@@ -2,6 +2,7 @@
 // travel events ROUNDS: state of many kinds, used before and after each move that it makes itself
 // (/proc/self/node, to node 1 and back); without that file it stays. What it prints is the same.
 // travel ptys: a terminal whose two ends move.
+// travel timers ROUNDS: POSIX timers and one of CPU time.
 // travel share: waits with something that it shares.
 #define _GNU_SOURCE
 #include <errno.h>
@@ -14,8 +15,11 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static void move_to(int node)
@@ -154,6 +158,35 @@ static void ptys(void)
     drink(m, "^C");
 }
 
+// ---- timers run on, wherever the process is; what they missed is told
+static void timers(int rounds)
+{
+    int event[16] = {5, SIGRTMIN}, id;
+    long every[4] = {0, 20000000, 0, 20000000}, far[4] = {7, 0, 5000, 0}, left[4];
+    sigset_t s;
+    siginfo_t i;
+    struct itimerval old, prof = {{3, 0}, {5000, 0}};
+    sigemptyset(&s);
+    sigaddset(&s, SIGRTMIN);
+    sigprocmask(SIG_BLOCK, &s, NULL);
+    syscall(SYS_timer_create, CLOCK_MONOTONIC, event, &id);
+    syscall(SYS_timer_settime, id, 0, every, NULL);
+    setitimer(ITIMER_PROF, &prof, NULL);
+    for (int k = 0; k < rounds; k++) {
+        usleep(70000);
+        move_to(1 - k % 2);
+        sigwaitinfo(&s, &i);
+        printf("value %d, missed %d\n", i.si_int, i.si_overrun >= 1);
+        sigwaitinfo(&s, &i);
+    }
+    syscall(SYS_timer_settime, id, 0, far, NULL);
+    move_to(1);
+    syscall(SYS_timer_gettime, id, left);
+    getitimer(ITIMER_PROF, &old);
+    printf("far %d every %ld, prof %d every %ld\n", left[2] > 4900 && left[2] <= 5000, left[0],
+           old.it_value.tv_sec > 4900, (long)old.it_interval.tv_sec);
+}
+
 // An epoll that parent and child both have.
 static void share(void)
 {
@@ -173,6 +206,8 @@ int main(int argc, char **argv)
         events(rounds);
     else if (argc > 1 && !strcmp(argv[1], "ptys"))
         ptys();
+    else if (argc > 1 && !strcmp(argv[1], "timers"))
+        timers(rounds);
     else if (argc > 1 && !strcmp(argv[1], "share"))
         share();
     return 0;
