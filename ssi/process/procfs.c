@@ -72,7 +72,7 @@ static int process_attributes(int32_t pid, uint32_t kind, struct gen_entry *e)
 
 static int system_attributes(uint32_t kind, struct gen_entry *e)
 {
-    if (kind >= PROC_ROOT && kind <= PROC_SYS_KERNEL)
+    if ((kind >= PROC_ROOT && kind <= PROC_SYS_KERNEL) || kind == PROC_NET)
         e->mode = DIR_MODE;
     else if (kind == PROC_SELF)
         e->mode = LINK_MODE;
@@ -81,7 +81,9 @@ static int system_attributes(uint32_t kind, struct gen_entry *e)
         if (!f)
             return -ENOENT;
         e->mode = FILE_TYPE | (f->write ? 0644 : 0444);
-    } else if (kind >= PROC_KERNEL_FILES && kind - PROC_KERNEL_FILES < rows_count(proc_kernel_rows))
+    } else if (kind >= PROC_NET_FILES && kind - PROC_NET_FILES < rows_count(proc_net_rows))
+        e->mode = FILE_TYPE | 0444;
+    else if (kind >= PROC_KERNEL_FILES && kind - PROC_KERNEL_FILES < rows_count(proc_kernel_rows))
         e->mode = FILE_TYPE | 0444;
     else if (kind >= PROC_SYSTEM_FILES && kind - PROC_SYSTEM_FILES < rows_count(proc_system_rows))
         e->mode = proc_system_rows[kind - PROC_SYSTEM_FILES].mode;
@@ -126,6 +128,8 @@ static int look_root(const char *name, struct gen_entry *e)
         return entry(e, PROC_SYS, DIR_MODE, name);
     if (!strcmp(name, "self"))
         return entry(e, PROC_SELF, LINK_MODE, name);
+    if (!strcmp(name, "net"))
+        return entry(e, PROC_NET, DIR_MODE, name);
     int row = proc_row_find(proc_system_rows, name);
     return row < 0 ? row : look_at(PROC_SYSTEM_FILES + (unsigned)row, name, e);
 }
@@ -202,6 +206,9 @@ static int look(const struct fs_who *who, uint64_t dir, const char *name, struct
     case PROC_CLUSTER:
         row = cluster_file_find(name);
         return row < 0 ? row : look_at(PROC_CLUSTER_FILES + (unsigned)row, name, e);
+    case PROC_NET:
+        row = proc_row_find(proc_net_rows, name);
+        return row < 0 ? row : look_at(PROC_NET_FILES + (unsigned)row, name, e);
     case PROC_SYS:
         return strcmp(name, "kernel") ? -ENOENT : entry(e, PROC_SYS_KERNEL, DIR_MODE, name);
     case PROC_SYS_KERNEL:
@@ -222,7 +229,7 @@ static int list_rows(const struct proc_row *rows, uint64_t base, uint64_t row, u
 }
 
 #define CURSOR_PIDS (1u << 24) // + the PID that was listed last: 31 bits, as readdir(3) wants
-#define ROOT_NAMES  4u
+#define ROOT_NAMES  5u
 #define PROC_INIT   PROC_INODE(PID_CLUSTER, PROC_DIR)
 
 // The lowest PID above `after` on any member; 0: none. A process that moves meanwhile is listed
@@ -248,6 +255,7 @@ static int list_root(uint64_t *cursor, struct gen_entry *e)
     } names[ROOT_NAMES] = {{"cluster", PROC_CLUSTER, DIR_MODE},
                            {"sys", PROC_SYS, DIR_MODE},
                            {"self", PROC_SELF, LINK_MODE},
+                           {"net", PROC_NET, DIR_MODE},
                            {"1", PROC_INIT, DIR_MODE}};
     uint64_t at = *cursor;
     if (at < ROOT_NAMES) {
@@ -309,6 +317,9 @@ static int list(uint64_t dir, uint64_t *cursor, struct gen_entry *e)
         ++*cursor;
         return f ? entry(e, PROC_CLUSTER_FILES + at, FILE_TYPE | (f->write ? 0644 : 0444), f->name)
                  : -ENOENT;
+    case PROC_NET:
+        ++*cursor;
+        return list_rows(proc_net_rows, PROC_NET_FILES, at, FILE_TYPE | 0444, e);
     case PROC_SYS:
         ++*cursor;
         return at ? -ENOENT : entry(e, PROC_SYS_KERNEL, DIR_MODE, "kernel");
@@ -328,6 +339,8 @@ static int show(uint64_t inode, struct text *t)
         return proc_process_text(pid_of(inode), kind, t);
     if (kind >= PROC_CLUSTER_FILES)
         cluster_file(kind - PROC_CLUSTER_FILES)->show(t);
+    else if (kind >= PROC_NET_FILES)
+        proc_net_rows[kind - PROC_NET_FILES].show(t);
     else if (kind >= PROC_KERNEL_FILES)
         proc_kernel_rows[kind - PROC_KERNEL_FILES].show(t);
     else

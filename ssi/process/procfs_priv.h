@@ -17,8 +17,10 @@ enum {
     PROC_SYS = 3,
     PROC_SYS_KERNEL = 4,
     PROC_SELF = 5,
+    PROC_NET = 6,
     PROC_SYSTEM_FILES = 0x100, // + row of the table
     PROC_KERNEL_FILES = 0x200,
+    PROC_NET_FILES = 0x300,
     PROC_CLUSTER_FILES = 0x1000,
     // of a process
     PROC_DIR = 1,
@@ -48,6 +50,7 @@ struct proc_row { // a plain file or a link
 
 extern const struct proc_row proc_system_rows[];                  // ended by an empty name
 extern const struct proc_row proc_kernel_rows[];                  // /proc/sys/kernel
+extern const struct proc_row proc_net_rows[];                     // /proc/net
 extern const struct proc_row proc_process_rows[];                 // /proc/PID
 int proc_row_find(const struct proc_row *rows, const char *name); // -ENOENT
 

@@ -7,6 +7,7 @@
 #include "mm/heap.h"
 #include "ssi/cluster/cluster.h"
 #include "ssi/container/container.h"
+#include "ssi/fs/inode.h"
 #include "ssi/process/procfs_priv.h"
 #include "ssi/stream/stream.h"
 
@@ -342,6 +343,19 @@ static int show_root(int32_t pid, struct process *p, struct text *t)
     return 0;
 }
 
+// socket:[N] and pipe:[N] with the number that fstat gives, wherever it lives.
+static void show_nameless(struct file *f, struct text *t)
+{
+    struct fs_stat st;
+    bool known = file_stat(f, &st) == 0;
+    uint32_t type = known ? st.mode & S_IFMT : 0;
+    const char *name = type == S_IFSOCK ? "socket" : type == S_IFIFO ? "pipe" : f->ops->name;
+    if (type == S_IFSOCK || type == S_IFIFO)
+        text_add(t, "%s:[%u]", name, (unsigned)st.inode);
+    else
+        text_add(t, "%s:[%u]", name, (unsigned)f->place.inode);
+}
+
 static int show_descriptor(struct process *p, int fd, struct text *t)
 {
     struct file *f = p->files ? fd_file_get(p->files, fd) : NULL;
@@ -357,7 +371,7 @@ static int show_descriptor(struct process *p, int fd, struct text *t)
     else if (path && f->ops->name[0] == '[')
         text_add(t, "anon_inode:%s", f->ops->name);
     else if (path)
-        text_add(t, "%s:[%u]", f->ops->name, (unsigned)f->place.inode);
+        show_nameless(f, t);
     heap_free(path);
     file_put(f);
     return e;
