@@ -15,6 +15,8 @@ WARN   := -Wall -Wextra -Werror -Wstrict-prototypes -Wmissing-prototypes -Wvla -
 KFLAGS := -std=gnu11 -O2 -g -I. -march=i686 -ffreestanding -fno-pic -no-pie -mgeneral-regs-only \
           -fno-stack-protector -fno-asynchronous-unwind-tables -fno-omit-frame-pointer \
           -fno-strict-aliasing -mpreferred-stack-boundary=2 -ffile-prefix-map=$(CURDIR)=. \
+          -mmemcpy-strategy=unrolled_loop:64:noalign,libcall:-1:noalign \
+          -mmemset-strategy=unrolled_loop:64:noalign,libcall:-1:noalign \
           -MMD -MP $(WARN) $(EXTRA_KFLAGS)
 
 .PHONY: all

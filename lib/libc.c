@@ -5,6 +5,11 @@
 #include "lib/assert.h"
 #include "lib/string.h"
 
+#if !__STDC_HOSTED__
+#undef memcmp
+#undef strlen
+#endif
+
 int memcmp(const void *a, const void *b, size_t n)
 {
     const uint8_t *x = a, *y = b;

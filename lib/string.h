@@ -19,6 +19,12 @@ int strncmp(const char *a, const char *b, size_t n);
 char *strchr(const char *s, int c);
 char *strrchr(const char *s, int c);
 char *strstr(const char *s, const char *needle);
+// -ffreestanding takes the compiler's knowledge of these away: a few bytes need no call.
+#define memcpy(to, from, n)  __builtin_memcpy(to, from, n)
+#define memset(to, byte, n)  __builtin_memset(to, byte, n)
+#define memmove(to, from, n) __builtin_memmove(to, from, n)
+#define memcmp(a, b, n)      __builtin_memcmp(a, b, n)
+#define strlen(s)            __builtin_strlen(s)
 #endif
 
 // Copies and always ends with NUL; returns strlen(from), so >= size says it was cut.

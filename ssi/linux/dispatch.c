@@ -103,11 +103,17 @@ static void on_syscall(struct arch_regs *r)
     struct task *t = task_current();
     struct call *c = &t->call;
     t->regs = r;
-    *c = (struct call){
-        .number = r->error,
-        .args = {r->ebx, r->ecx, r->edx, r->esi, r->edi, r->ebp},
-        .active = true,
-    };
+    c->number = r->error;
+    c->args[0] = r->ebx;
+    c->args[1] = r->ecx;
+    c->args[2] = r->edx;
+    c->args[3] = r->esi;
+    c->args[4] = r->edi;
+    c->args[5] = r->ebp;
+    c->deadline_ns = 0;
+    c->done = 0;
+    memset(c->body, 0, sizeof(c->body)); // a few stores: one literal for all is a long loop
+    c->active = true;
     if (frame_canary_on())
         stack_fill();
     call_enter(t);

@@ -3,7 +3,6 @@
 #include "ssi/process/priv.h"
 #include "lib/errno.h"
 #include "lib/string.h"
-#include "mm/heap.h"
 #include "mm/user.h"
 #include "ssi/container/container.h"
 #include "ssi/process/siginfo.h"
@@ -74,14 +73,13 @@ static void fpstate_out(struct frame_fpstate *to, const struct arch_fpu *f)
     }
     to->status = h.sw;
     to->magic = 0; // the FXSAVE image follows
-    memcpy(to->fxsave, f->image, sizeof(to->fxsave));
 }
 
-// The FSAVE part counts where both have a value, as on Linux.
+// `f` holds the FXSAVE image of the frame. The FSAVE part counts where both have a value, as on
+// Linux.
 static void fpstate_in(struct arch_fpu *f, const struct frame_fpstate *from)
 {
     struct fxsave_head h;
-    memcpy(f->image, from->fxsave, sizeof(f->image));
     memcpy(&h, f->image, sizeof(h));
     h.cw = (uint16_t)from->cw;
     h.sw = (uint16_t)from->sw;
@@ -102,32 +100,29 @@ static void fpstate_in(struct arch_fpu *f, const struct frame_fpstate *from)
 
 static int fpstate_push(struct task *t, uint32_t at)
 {
-    struct frame_fpstate *fp = heap_alloc(sizeof(*fp));
-    if (!fp)
-        return -ENOMEM;
+    struct frame_fpstate fp;
     arch_fpu_save(&t->fpu);
-    fpstate_out(fp, &t->fpu);
-    int e = user_write(at, fp, sizeof(*fp));
-    heap_free(fp);
-    return e;
+    fpstate_out(&fp, &t->fpu);
+    int e = user_write(at, &fp, sizeof(fp));
+    return e < 0 ? e : user_write(at + (uint32_t)sizeof(fp), t->fpu.image, FRAME_FXSAVE_BYTES);
 }
 
+// What the task runs with is in the CPU: the image of a frame that cannot be read is of no account.
 static int fpstate_pop(struct task *t, uint32_t at)
 {
+    struct frame_fpstate fp;
     if (!at) {
         arch_fpu_init(&t->fpu);
         arch_fpu_load(&t->fpu);
         return 0;
     }
-    struct frame_fpstate *fp = heap_alloc(sizeof(*fp));
-    if (!fp)
-        return -ENOMEM;
-    int e = user_read(fp, at, sizeof(*fp));
+    int e = user_read(&fp, at, sizeof(fp));
+    if (e == 0)
+        e = user_read(t->fpu.image, at + (uint32_t)sizeof(fp), FRAME_FXSAVE_BYTES);
     if (e == 0) {
-        fpstate_in(&t->fpu, fp);
+        fpstate_in(&t->fpu, &fp);
         arch_fpu_load(&t->fpu);
     }
-    heap_free(fp);
     return e;
 }
 
@@ -251,7 +246,7 @@ static uint32_t frame_place(const struct task *t, const struct signal_action *a,
     bool was_on = on_altstack(t, esp) && !(t->altstack_flags & SS_AUTODISARM);
     if (a->flags & SA_ONSTACK && t->altstack_bytes && !was_on)
         esp = t->altstack_at + t->altstack_bytes;
-    uint32_t need = bytes + sizeof(struct frame_fpstate) + 64 + 16;
+    uint32_t need = bytes + FRAME_FPSTATE_BYTES + 64 + 16;
     if (esp < need)
         return 0;
     // The FXSAVE image, 112 bytes into the state, is 64-aligned.
@@ -265,21 +260,18 @@ static uint32_t frame_place(const struct task *t, const struct signal_action *a,
 static int push_plain(struct task *t, const struct signal_info *info, const struct signal_action *a,
                       sigset64 mask, uint32_t restorer)
 {
-    struct frame_plain *f = heap_zalloc(sizeof(*f));
-    if (!f)
-        return -ENOMEM;
+    struct frame_plain_head head = {.pretcode = restorer, .signal = (uint32_t)info->signal};
+    struct frame_plain_tail tail = {.mask_high = (uint32_t)(mask >> 32)};
     uint32_t fpstate;
-    uint32_t at = frame_place(t, a, sizeof(*f), &fpstate);
+    uint32_t at = frame_place(t, a, FRAME_PLAIN_BYTES, &fpstate);
     int e = at ? fpstate_push(t, fpstate) : -EFAULT;
-    if (e == 0) {
-        f->pretcode = restorer;
-        f->signal = (uint32_t)info->signal;
-        context_out(&f->context, t->regs, mask, info, fpstate);
-        f->mask_high = (uint32_t)(mask >> 32);
-        memcpy(f->retcode, retcode_plain, sizeof(f->retcode));
-        e = user_write(at, f, sizeof(*f));
-    }
-    heap_free(f);
+    if (e < 0)
+        return e;
+    context_out(&head.context, t->regs, mask, info, fpstate);
+    memcpy(tail.retcode, retcode_plain, sizeof(tail.retcode));
+    e = user_write(at, &head, sizeof(head));
+    if (e == 0)
+        e = user_write(at + FRAME_PLAIN_TAIL_AT, &tail, sizeof(tail));
     if (e < 0)
         return e;
     t->regs->esp = at;
@@ -351,10 +343,10 @@ void frame_pop_plain(struct task *t)
         uint32_t mask_high;
     } f;
     uint32_t at = t->regs->esp - 8; // the restorer popped pretcode and the signal number
-    int e = user_read(&f.context, at + (uint32_t)offsetof(struct frame_plain, context),
+    int e = user_read(&f.context, at + (uint32_t)offsetof(struct frame_plain_head, context),
                       sizeof(f.context));
     if (e == 0)
-        e = user_read(&f.mask_high, at + (uint32_t)offsetof(struct frame_plain, mask_high), 4);
+        e = user_read(&f.mask_high, at + FRAME_PLAIN_TAIL_AT, sizeof(f.mask_high));
     if (e == 0)
         e = fpstate_pop(t, f.context.fpstate);
     if (e < 0) {

@@ -5,13 +5,14 @@
 
 #include "lib/types.h"
 
-struct frame_fpstate { // legacy FSAVE image, then the FXSAVE image
+struct frame_fpstate { // legacy FSAVE image; the FXSAVE image follows
     uint32_t cw, sw, tag, ipoff, cssel, dataoff, datasel;
     uint8_t st[8][10];
     uint16_t status, magic;
-    uint8_t fxsave[512];
 } PACKED;
-STATIC_ASSERT(sizeof(struct frame_fpstate) == 624, "_fpstate_32");
+#define FRAME_FXSAVE_BYTES  512u
+#define FRAME_FPSTATE_BYTES (sizeof(struct frame_fpstate) + FRAME_FXSAVE_BYTES)
+STATIC_ASSERT(FRAME_FPSTATE_BYTES == 624, "_fpstate_32");
 
 struct frame_context { // struct sigcontext
     uint32_t gs, fs, es, ds;
@@ -26,15 +27,20 @@ struct frame_stack { // stack_t
     uint32_t at, flags, bytes;
 } PACKED;
 
-struct frame_plain { // without SA_SIGINFO; ends with sigreturn
+// Without SA_SIGINFO; ends with sigreturn. Between head and tail is room for a struct
+// frame_fpstate that nobody has used since there is FXSAVE.
+struct frame_plain_head {
     uint32_t pretcode;
     uint32_t signal;
     struct frame_context context;
-    struct frame_fpstate unused;
+} PACKED;
+struct frame_plain_tail {
     uint32_t mask_high;
     uint8_t retcode[8];
 } PACKED;
-STATIC_ASSERT(sizeof(struct frame_plain) == 732, "sigframe_ia32");
+#define FRAME_PLAIN_TAIL_AT (sizeof(struct frame_plain_head) + FRAME_FPSTATE_BYTES)
+#define FRAME_PLAIN_BYTES   (FRAME_PLAIN_TAIL_AT + sizeof(struct frame_plain_tail))
+STATIC_ASSERT(FRAME_PLAIN_BYTES == 732, "sigframe_ia32");
 
 struct frame_ucontext {
     uint32_t flags, link;

@@ -324,7 +324,7 @@ static void run_handler(struct task *t, const struct signal_info *info, struct s
 static bool deliver_one(struct task *t)
 {
     struct signal_info info;
-    if (!signal_take(t, ~t->blocked, &info))
+    if (!signal_pending(t) || !signal_take(t, ~t->blocked, &info))
         return false;
     struct signal_action *a = &t->process->actions->action[info.signal - 1];
     if (SIGBIT(info.signal) & SIGNALS_UNBLOCKABLE || a->handler == SIG_DFL)
