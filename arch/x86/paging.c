@@ -211,14 +211,20 @@ uint32_t arch_frame_of_low(const void *address)
 void arch_frame_zero(uint32_t frame)
 {
     void *p = arch_frame_map(frame);
-    memset(p, 0, PAGE_SIZE);
+    if (cpu_info.sse)
+        page_zero(p);
+    else
+        memset(p, 0, PAGE_SIZE);
     arch_frame_unmap(p);
 }
 
 void arch_frame_copy(uint32_t to, uint32_t from)
 {
     void *t = arch_frame_map(to), *f = arch_frame_map(from);
-    memcpy(t, f, PAGE_SIZE);
+    if (cpu_info.sse)
+        page_copy(t, f);
+    else
+        memcpy(t, f, PAGE_SIZE);
     arch_frame_unmap(f);
     arch_frame_unmap(t);
 }

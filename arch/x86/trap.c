@@ -8,6 +8,7 @@
 
 #define VECTOR_PROTECTION 13
 #define VECTOR_PAGE_FAULT 14
+#define COPY_BLOCK_BYTES  128u // block.S
 
 enum { // of a page fault's error code (Intel SDM 3A, 4.7)
     PF_PRESENT = 1,
@@ -171,6 +172,19 @@ void fault_task_entry(void)
 }
 
 size_t copy_maybe_faulting(void *to, const void *from, size_t n);
+size_t blocks_copy_maybe_faulting(void *to, const void *from, size_t blocks);
+
+// Bytes copied.
+static size_t user_copy(void *to, const void *from, size_t n)
+{
+    size_t done = 0;
+    if (cpu_info.sse && n >= 2 * COPY_BLOCK_BYTES) {
+        size_t blocks = n / COPY_BLOCK_BYTES;
+        done = (blocks - blocks_copy_maybe_faulting(to, from, blocks)) * COPY_BLOCK_BYTES;
+    }
+    n -= done;
+    return done + n - copy_maybe_faulting((char *)to + done, (const char *)from + done, n);
+}
 
 static size_t user_span(uint32_t user, size_t bytes)
 {
@@ -180,11 +194,11 @@ static size_t user_span(uint32_t user, size_t bytes)
 size_t arch_copy_from_user(void *to, uint32_t user, size_t bytes)
 {
     size_t n = user_span(user, bytes);
-    return n - copy_maybe_faulting(to, (const void *)(uintptr_t)user, n);
+    return user_copy(to, (const void *)(uintptr_t)user, n);
 }
 
 size_t arch_copy_to_user(uint32_t user, const void *from, size_t bytes)
 {
     size_t n = user_span(user, bytes);
-    return n - copy_maybe_faulting((void *)(uintptr_t)user, from, n);
+    return user_copy((void *)(uintptr_t)user, from, n);
 }

@@ -90,6 +90,8 @@ void hold_end(struct cpu *c, uint64_t cycles, uint32_t vector, uint32_t number);
 void interrupt_dispatch(unsigned vector); // device and timer interrupts
 void trap_dispatch(struct arch_regs *r);  // from entry.S
 extern void *const trap_stubs[256];
+void page_zero(void *page); // block.S: with SSE only
+void page_copy(void *to, const void *from);
 void fault_task_entry(void); // double fault: own stack, own task
 
 static inline uint64_t rdtsc(void)
