@@ -19,8 +19,9 @@
 #define TIME_WAIT_NS     (60 * NS_PER_S)
 #define TIME_WAIT_MAX    4096u
 
-struct resting { // an address in TIME_WAIT
-    struct list link;
+struct resting {             // an address in TIME_WAIT
+    struct list link;        // of all, in order of until_ns
+    struct list bucket_link; // by port
     struct net_address at;
     uint64_t until_ns;
 };
@@ -28,10 +29,17 @@ struct resting { // an address in TIME_WAIT
 struct port_tables {
     bool set_up;
     struct list bucket[INET_TABLES][BUCKETS];
-    struct list resting; // in order of until_ns
+    struct list resting;
+    struct list resting_by_port[BUCKETS];
     unsigned resting_count;
 };
 NODE_VAR(struct port_tables, ports);
+
+struct random_pool {
+    unsigned left;
+    uint16_t numbers[128];
+};
+NODE_VAR(struct random_pool, random_pool);
 
 static struct port_tables *tables(void)
 {
@@ -41,6 +49,8 @@ static struct port_tables *tables(void)
             for (unsigned b = 0; b < BUCKETS; b++)
                 list_init(&t->bucket[k][b]);
         list_init(&t->resting);
+        for (unsigned b = 0; b < BUCKETS; b++)
+            list_init(&t->resting_by_port[b]);
         t->set_up = true;
     }
     return t;
@@ -119,20 +129,27 @@ static bool may_share(const struct socket *a, const struct socket *b)
     return a->kind != &tcp_kind || (a->state != SOCKET_LISTENING && b->state != SOCKET_LISTENING);
 }
 
+static void rested(struct port_tables *t, struct resting *r)
+{
+    list_remove(&r->link);
+    list_remove(&r->bucket_link);
+    heap_free(r);
+    t->resting_count--;
+}
+
 static bool resting(struct net_address at)
 {
     struct port_tables *t = tables();
     struct resting *r, *next;
     uint64_t now = clock_now_ns();
     list_for_each_safe (r, next, &t->resting, link) {
-        if (r->until_ns <= now) {
-            list_remove(&r->link);
-            heap_free(r);
-            t->resting_count--;
-        } else if (r->at.port == at.port && overlap(r->at.ip, at.ip)) {
-            return true;
-        }
+        if (r->until_ns > now)
+            break;
+        rested(t, r);
     }
+    list_for_each (r, &t->resting_by_port[at.port % BUCKETS], bucket_link)
+        if (r->at.port == at.port && overlap(r->at.ip, at.ip))
+            return true;
     return false;
 }
 
@@ -160,9 +177,20 @@ static bool conflicts(const struct socket *s, struct net_address a)
     return t == INET_TCP && !s->reuse_address && resting(a);
 }
 
+// RFC 6056: not to be guessed. The generator makes many at the price of one.
+static uint32_t port_start(void)
+{
+    struct random_pool *p = &node(random_pool);
+    if (p->left == 0) {
+        random_bytes(p->numbers, sizeof(p->numbers));
+        p->left = ARRAY_SIZE(p->numbers);
+    }
+    return p->numbers[--p->left] % EPHEMERAL_COUNT;
+}
+
 static int port_choose(const struct socket *s, struct net_address *a)
 {
-    uint32_t start = random_u32() % EPHEMERAL_COUNT;
+    uint32_t start = port_start();
     for (uint32_t k = 0; k < EPHEMERAL_COUNT; k++) {
         a->port = (uint16_t)(EPHEMERAL_FIRST + (start + k) % EPHEMERAL_COUNT);
         const struct socket *o;
@@ -203,16 +231,14 @@ void inet_port_drop(struct socket *s)
 void inet_time_wait(struct net_address a)
 {
     struct port_tables *t = tables();
-    if (t->resting_count >= TIME_WAIT_MAX) {
-        struct list *oldest = list_pop(&t->resting);
-        heap_free(list_entry(oldest, struct resting, link));
-        t->resting_count--;
-    }
+    if (t->resting_count >= TIME_WAIT_MAX)
+        rested(t, list_entry(t->resting.next, struct resting, link));
     struct resting *r = heap_alloc(sizeof(*r));
     if (r == NULL)
         return; // as if it had passed already
     *r = (struct resting){.at = a, .until_ns = clock_now_ns() + TIME_WAIT_NS};
     list_append(&t->resting, &r->link);
+    list_append(&t->resting_by_port[a.port % BUCKETS], &r->bucket_link);
     t->resting_count++;
 }
 
