@@ -132,7 +132,8 @@ void tcp_dead(struct tcp_conn *c, int error)
     c->accept_due = false;
     if (error) {
         c->error = error;
-        ring_consume(&c->receive, c->receive.length, false); // RFC 9293, 3.10.7.4: flushed
+        // What came before stays to be read, as on Linux (RFC 9293, 3.10.7.4 would flush it): a
+        // server's last words are followed by a reset when it left bytes of ours unread.
         tcp_post(c, TCP_FAILED);
     }
     if (c->listener) { // nobody was told of it yet
