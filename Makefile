@@ -58,6 +58,7 @@ help:
 	@echo 'make fuzz        SECONDS=60 [TARGET=x]: libFuzzer on every parser; hostile messages, ghosts'
 	@echo 'make fuzz-syscall CALLS=100000 [SEED=n]: random system calls on a node'
 	@echo 'make explore     all orders of messages over coherence and hand-off'
+	@echo 'make bench-migration  the paper Table 1: build/bench/migration.json (LONG=1)'
 	@echo 'make sim         whole clusters in one process, by seed (SEEDS=n FIRST=s)'
 	@echo 'make sim-mutants which planted bugs it finds'
 	@echo 'make fault-points lists what fault=ROOM:STATE:die|drop|stall|tell can strike'

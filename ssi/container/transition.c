@@ -4,6 +4,7 @@
 // its effects; what a node says to itself goes through a short queue, before anything else.
 #include "kernel/fault.h"
 #include "kernel/init.h"
+#include "kernel/timer.h"
 #include "kernel/work.h"
 #include "lib/assert.h"
 #include "lib/errno.h"
@@ -517,6 +518,14 @@ static bool may_ask(const struct container *c, uint32_t index)
     return index < c->extent && page_get(c, index) == 0;
 }
 
+// Threads of this node stood still for pages of others: how often, and how long in all.
+static void count_wait(uint64_t begun_ns)
+{
+    cluster_count_add("container: waits for a page", 1);
+    cluster_count_add("container: us waited for pages",
+                      (uint32_t)((clock_now_ns() - begun_ns) / 1000));
+}
+
 int transition_want(struct container *c, uint32_t index, unsigned access)
 {
     enum coh_kind kind = access & PROT_W ? COH_FAULT_WRITE : COH_FAULT_READ;
@@ -525,6 +534,7 @@ int transition_want(struct container *c, uint32_t index, unsigned access)
     if (!record_make(c, index))
         return -ENOMEM;
     struct page_wait w;
+    uint64_t begun_ns = clock_now_ns();
     page_wait_begin(c, &w, index);
     wire_cork();
     local_event(c, index, kind);
@@ -532,5 +542,7 @@ int transition_want(struct container *c, uint32_t index, unsigned access)
     for (uint32_t i = index + 1; i <= index + more && may_ask(c, i) && record_make(c, i); i++)
         local_event(c, i, kind);
     wire_uncork();
-    return page_wait_end(c, &w);
+    int e = page_wait_end(c, &w);
+    count_wait(begun_ns);
+    return e;
 }

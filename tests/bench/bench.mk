@@ -3,3 +3,8 @@
 .PHONY: bench-linux
 bench-linux: all host-tools
 	@WEFT_BUILD=$(abspath $(O)) tests/bench/bench_linux $(BENCH_FLAGS)
+
+# The paper's Table 1, freeze, remote pages: BENCH_FLAGS='--reps 3 --sizes 150,300'; LONG=1: 750 and 1000.
+.PHONY: bench-migration
+bench-migration: all host-tools $(O)/host/switch
+	@WEFT_BUILD=$(abspath $(O)) tests/bench/bench_migration $(BENCH_FLAGS)

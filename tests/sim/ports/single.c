@@ -28,10 +28,6 @@ void wait_wake_all(struct wait_queue *q UNUSED)
 {
 }
 
-void wait_tell(struct wait_queue *q UNUSED)
-{
-}
-
 void wait_watch_add(struct wait_queue *q, struct wait_watch *w, void (*fn)(struct wait_watch *))
 {
     w->fn = fn;
