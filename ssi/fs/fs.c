@@ -6,6 +6,7 @@
 #include "lib/string.h"
 #include "mm/heap.h"
 #include "ssi/cluster/cluster.h"
+#include "ssi/fs/generated.h"
 #include "ssi/fs/name.h"
 #include "ssi/fs/special.h"
 
@@ -145,7 +146,7 @@ int fs_rename(const struct fs_who *who, struct fs_place from_at, const char *fro
         e = parent_of(who, to_at, to, &other_dir, other, &other_slash);
     if (e < 0)
         return e == -EINVAL ? -EBUSY : e;
-    if (dir.mount != other_dir.mount)
+    if (dir.mount != other_dir.mount || dir.view != other_dir.view)
         return -EXDEV;
     if (dir.mount != 0)
         return -EPERM;
@@ -245,11 +246,70 @@ int fs_space_of(const struct fs_who *who, struct fs_place at, const char *path,
         .free_blocks = c.out.free_blocks,
         .files = c.out.files,
         .free_files = c.out.free_files,
-        .type = c.in.at.mount == 0 ? 0x01021994 : 0x9fa0, // tmpfs, proc
+        .type = c.in.at.mount == 1 ? 0x9fa0 : 0x01021994, // proc, else tmpfs
         .block_bytes = PAGE_SIZE,
         .name_max = NAME_MAX_BYTES,
     };
     return 0;
+}
+
+// Where the root of a new mount lies; that of a new tmpfs is made by the home.
+static int mount_root(const struct fs_who *who, const char *source, enum fs_mount_kind kind,
+                      struct fs_place *root)
+{
+    *root = (struct fs_place){0};
+    if (kind == FS_MOUNT_PROC || kind == FS_MOUNT_DEV) {
+        *root = place_of(fs_generated_number(kind == FS_MOUNT_PROC ? "/proc" : "/dev"), 1);
+        return root->mount ? 0 : -ENODEV;
+    }
+    if (kind != FS_MOUNT_BIND)
+        return 0;
+    int e = fs_resolve_dir(who, who->cwd, source, root);
+    return e == 0 && root->mount && root->inode != 1 ? -EINVAL : e;
+}
+
+int fs_mount(const struct fs_who *who, const char *source, const char *target,
+             enum fs_mount_kind kind, uint32_t mode, bool readonly)
+{
+    static const char *const types[] = {[FS_MOUNT_TMPFS] = "tmpfs",
+                                        [FS_MOUNT_BIND] = "weft",
+                                        [FS_MOUNT_PROC] = "proc",
+                                        [FS_MOUNT_DEV] = "devtmpfs",
+                                        [FS_MOUNT_CHANGE] = ""};
+    struct name_call c = call_of(NAME_MOUNT, who, who->cwd, target, 0);
+    struct fs_place dir;
+    struct text t;
+    char shown[96];
+    int e = fs_resolve_dir(who, who->cwd, target, &dir);
+    if (e == 0)
+        e = who->uid ? -EPERM : mount_root(who, source, kind, &c.in.other_at);
+    if (e < 0)
+        return e;
+    text_init(&t, shown, sizeof(shown));
+    text_add(&t, "%.64s %s", source, types[kind]);
+    shown[MIN(t.length, sizeof(shown) - 1)] = '\0';
+    c.in.mode = kind;
+    c.in.uid = mode;
+    c.in.value = readonly;
+    c.other = shown;
+    return name_perform(&c);
+}
+
+int fs_umount(const struct fs_who *who, const char *target, bool detach, bool nofollow)
+{
+    struct name_call c = call_of(NAME_UMOUNT, who, who->cwd, target, nofollow ? FS_NOFOLLOW : 0);
+    c.in.mode = detach;
+    return name_perform(&c);
+}
+
+long fs_mounts_text(char *to, size_t size)
+{
+    static const struct fs_who superuser;
+    struct name_call c = call_of(NAME_MOUNTS, &superuser, superuser.root, "", 0);
+    c.text = to;
+    c.text_size = size;
+    int e = name_perform(&c);
+    return e < 0 ? e : (long)c.text_bytes;
 }
 
 long file_path(const struct fs_who *who, struct file *f, char *to, size_t size)

@@ -15,7 +15,7 @@ struct container;
 struct fs_place {
     uint16_t mount; // 0: the tree; others: generated trees
     uint16_t reserved;
-    uint32_t pad;
+    uint32_t view; // the mount it was reached through, 0: none (mounts.h)
     uint64_t inode;
 } PACKED;
 
@@ -97,6 +97,20 @@ struct fs_space { // statfs
 };
 int fs_space_of(const struct fs_who *who, struct fs_place at, const char *path,
                 struct fs_space *out);
+
+// mount(2) and umount(2) by the superuser. `source`: what is shown, and for a bind the directory.
+enum fs_mount_kind {
+    FS_MOUNT_TMPFS = 1,
+    FS_MOUNT_BIND,
+    FS_MOUNT_PROC,
+    FS_MOUNT_DEV,
+    FS_MOUNT_CHANGE // flags of what is mounted there
+};
+int fs_mount(const struct fs_who *who, const char *source, const char *target,
+             enum fs_mount_kind kind, uint32_t mode, bool readonly);
+int fs_umount(const struct fs_who *who, const char *target, bool detach, bool nofollow);
+// The lines of /proc/mounts for what was mounted.
+long fs_mounts_text(char *to, size_t size);
 
 // The program file for exec: its bytes through an I/O linker, wherever it lives.
 struct io_source;

@@ -33,6 +33,14 @@ uint16_t fs_mount_generated(const struct gen_tree *tree)
     return m;
 }
 
+uint16_t fs_generated_number(const char *path)
+{
+    for (unsigned m = 1; m <= node(mount_count); m++)
+        if (strcmp(node(mounts)[m]->path, path) == 0)
+            return (uint16_t)m;
+    return 0;
+}
+
 static const struct gen_tree *tree_of(struct fs_place p)
 {
     return p.mount < MOUNTS_MAX ? node(mounts)[p.mount] : NULL;
@@ -240,7 +248,9 @@ static int gen_up(struct name_call *c, struct gen_found *g, const char *rest)
     if (place_equal(c->in.at, c->who->root))
         return 0;
     if (at == ROOT_INODE) { // the covered directory's parent, in the tree
-        c->in.at = place_of(0, tree_covered(c->in.at.mount)->number);
+        // A mount's: the home knows what it covers.
+        c->in.at = c->in.at.view ? place_in(c->in.at.view, 0)
+                                 : place_of(0, tree_covered(c->in.at.mount)->number);
         int e = name_redirect(c, "..", 2, *rest || g->slash ? rest : NULL);
         return e < 0 ? e : NAME_CROSSED;
     }
@@ -413,11 +423,33 @@ static int gen_name_in(const struct gen_tree *t, uint64_t dir, uint64_t inode, s
     return -ENOENT;
 }
 
+// The `tail` bytes in c->text lie below a mount: the home knows where that is.
+static int gen_path_mounted(struct name_call *c, size_t tail)
+{
+    struct name_call up = {.in = {.op = NAME_PATH, .at = place_in(c->in.at.view, 0)},
+                           .who = c->who,
+                           .path = "",
+                           .text_size = c->text_size - tail};
+    if (place_equal(c->who->root, place_of(c->in.at.mount, ROOT_INODE)))
+        return -ENOENT;
+    up.text = heap_alloc(up.text_size);
+    if (up.text == NULL)
+        return -ENOMEM;
+    int e = name_perform(&up);
+    if (e == 0) {
+        memmove(c->text + up.text_bytes, c->text, tail);
+        memcpy(c->text, up.text, up.text_bytes);
+        c->text_bytes = up.text_bytes + tail;
+    }
+    heap_free(up.text);
+    return e;
+}
+
 static int gen_path(struct name_call *c, const struct gen_tree *t)
 {
     struct gen_entry up;
     uint64_t inode = c->in.at.inode;
-    size_t at = c->text_size, head = strlen(t->path);
+    size_t at = c->text_size;
     for (int depth = 0; inode != ROOT_INODE; depth++) {
         uint64_t parent = ROOT_INODE;
         if (t->look(c->who, inode, "..", &up) == 0)
@@ -433,12 +465,15 @@ static int gen_path(struct name_call *c, const struct gen_tree *t)
         c->text[--at] = '/';
         inode = parent;
     }
+    size_t tail = c->text_size - at, head = strlen(t->path);
+    memmove(c->text, c->text + at, tail);
+    if (c->in.at.view)
+        return gen_path_mounted(c, tail);
     if (at < head)
         return -ERANGE;
-    at -= head;
-    memcpy(c->text + at, t->path, head);
-    c->text_bytes = c->text_size - at;
-    memmove(c->text, c->text + at, c->text_bytes);
+    memmove(c->text + head, c->text, tail);
+    memcpy(c->text, t->path, head);
+    c->text_bytes = head + tail;
     return 0;
 }
 
@@ -466,6 +501,9 @@ static int gen_act_missing(const struct name_call *c)
     case NAME_UTIMES:
     case NAME_TRUNCATE:
     case NAME_SPACE:
+    case NAME_MOUNT:
+    case NAME_UMOUNT:
+    case NAME_MOUNTS:
     case NAME_OPS:
         break;
     }
@@ -505,8 +543,19 @@ static int gen_act(struct name_call *c, const struct gen_found *g)
     case NAME_LINK:
     case NAME_CHMOD:
     case NAME_CHOWN:
-    case NAME_OPS:
         break;
+    case NAME_UMOUNT:
+        if (g->e.inode != ROOT_INODE)
+            return -EINVAL;
+        if (c->in.at.view == 0)
+            return -EBUSY; // of the node itself
+        c->in.at = place_in(c->in.at.view, 0);
+        c->in.uid = c->in.at.view;
+        return name_redirect(c, ".", 1, NULL) < 0 ? -ENOMEM : NAME_CROSSED;
+    case NAME_MOUNT:
+    case NAME_MOUNTS:
+    case NAME_OPS:
+        return -EBUSY;
     }
     return -EPERM;
 }

@@ -35,3 +35,4 @@ struct gen_tree {
 
 // `tree` is kept. Returns the mount's number, the same on all nodes (fs_place.mount).
 uint16_t fs_mount_generated(const struct gen_tree *tree);
+uint16_t fs_generated_number(const char *path); // 0: there is none

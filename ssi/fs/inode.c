@@ -114,6 +114,16 @@ uint64_t inode_count(void)
     return node(inode_table).count;
 }
 
+bool inodes_in_use(uint64_t top, uint16_t fs)
+{
+    struct inode_table *t = &node(inode_table);
+    for (uint32_t k = 0; k < t->size; k++)
+        for (struct inode *i = t->slots[k]; i; i = i->hash_next)
+            if (i->fs == fs && i->users > (i->number == top ? 1u : 0u))
+                return true;
+    return false;
+}
+
 void inodes_forget_modified(void)
 {
     struct inode_table *t = &node(inode_table);
@@ -333,7 +343,7 @@ bool fs_may(const struct fs_who *who, uint32_t mode, uint32_t uid, uint32_t gid,
 void inode_stat(const struct inode *i, struct fs_stat *st)
 {
     *st = (struct fs_stat){
-        .dev = 1,
+        .dev = i->fs ? 32u + i->fs : 1,
         .inode = i->number,
         .bytes = i->bytes,
         .mode = i->mode,

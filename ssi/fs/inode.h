@@ -40,6 +40,8 @@ struct inode {
     uint32_t writers; // users that may write
     uint32_t images;  // users as program image: excludes writers (ETXTBSY)
     uint16_t mount;   // number of the generated tree that covers this directory, or 0
+    uint16_t covers;  // mounts over it, through any view
+    uint16_t fs;      // the file system it is of: 0 the tree, else the mount that began it
     bool archived;    // of the boot archive: the same number on all nodes
     bool modified;    // of an archived file: the home's data is no longer the archive's
     int64_t atime_ns, mtime_ns, ctime_ns;
@@ -89,6 +91,8 @@ bool inodes_init(void) MUST_CHECK;
 struct inode *inode_root(void);
 struct inode *inode_find(uint64_t number); // NULL: none such (any more)
 uint64_t inode_count(void);
+// Are files of that file system open, other than its root?
+bool inodes_in_use(uint64_t top, uint16_t fs);
 void inodes_forget_modified(void); // a new home begins with the archive as it was
 
 // With no name yet, links 0. `archived`: numbered like on all nodes. NULL: no memory.

@@ -27,6 +27,9 @@ enum name_op {
     NAME_UTIMES,
     NAME_TRUNCATE,
     NAME_SPACE,
+    NAME_MOUNT,  // `other` is how the source is shown; mode: enum fs_mount_kind; other_at: its root
+    NAME_UMOUNT, // mode 1: detach
+    NAME_MOUNTS, // all mounts as text
     NAME_OPS,
 };
 
@@ -86,9 +89,14 @@ static inline struct fs_place place_of(uint16_t mount, uint64_t inode)
 {
     return (struct fs_place){.mount = mount, .inode = inode};
 }
+// A directory of the tree as reached through a mount.
+static inline struct fs_place place_in(uint32_t view, uint64_t inode)
+{
+    return (struct fs_place){.view = view, .inode = inode};
+}
 static inline bool place_equal(struct fs_place a, struct fs_place b)
 {
-    return a.mount == b.mount && a.inode == b.inode;
+    return a.mount == b.mount && a.inode == b.inode && a.view == b.view;
 }
 
 // tree_ops.c: on this node's tree.

@@ -124,14 +124,16 @@ static bool string_good(const char *s, size_t n)
 
 static bool ask_good(const struct name_ask *a, const char *strings, size_t n)
 {
-    if (a->in.op == 0 || a->in.op >= NAME_OPS || a->in.at.mount != 0 || a->in.other_at.mount != 0)
+    if (a->in.op == 0 || a->in.op >= NAME_OPS || a->in.at.mount != 0 ||
+        (a->in.other_at.mount != 0 && a->in.op != NAME_MOUNT))
         return false;
     if (a->who.group_count > FS_GROUPS_MAX || a->text_size > TEXT_BYTES_MAX)
         return false;
     if (a->path_bytes > n || a->other_bytes != n - a->path_bytes ||
         !string_good(strings, a->path_bytes))
         return false;
-    bool wants_other = a->in.op == NAME_RENAME || a->in.op == NAME_LINK || a->in.op == NAME_SYMLINK;
+    bool wants_other = a->in.op == NAME_RENAME || a->in.op == NAME_LINK ||
+                       a->in.op == NAME_SYMLINK || a->in.op == NAME_MOUNT;
     return wants_other ? string_good(strings + a->path_bytes, a->other_bytes) : a->other_bytes == 0;
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "ssi/fs/tree.h"
+#include "ssi/fs/mounts.h"
 #include "kernel/bootparts.h"
 #include "lib/cpio.h"
 #include "lib/errno.h"
@@ -189,7 +190,7 @@ int name_redirect(struct name_call *c, const char *text, size_t length, const ch
 }
 
 // Where a path begins. 0 with *at, NAME_CROSSED, or an error.
-static int walk_start(struct name_call *c, struct inode **at)
+static int walk_start(struct name_call *c, struct inode **at, uint32_t *view)
 {
     if (c->path[0] == '/') {
         while (c->path[0] == '/')
@@ -199,7 +200,8 @@ static int walk_start(struct name_call *c, struct inode **at)
         if (c->in.at.mount != 0)
             return ++c->in.hops > NAME_HOPS_MAX ? -ELOOP : NAME_CROSSED;
     }
-    *at = inode_find(c->in.at.inode);
+    *view = c->in.at.view;
+    *at = c->in.at.inode == 0 ? mount_covered(view) : inode_find(c->in.at.inode);
     return *at ? 0 : -ENOENT;
 }
 
@@ -218,8 +220,8 @@ static int walk_step(const struct name_call *c, struct inode *at, struct found *
     if (f->length == 1 && f->name[0] == '.')
         return 0;
     if (f->length == 2 && f->name[0] == '.' && f->name[1] == '.') {
-        if (!place_equal(c->who->root, place_of(0, at->number)))
-            *next = at->dir.parent;
+        if (!place_equal(c->who->root, place_in(f->view, at->number)))
+            *next = mount_up(at, &f->view);
         return 0;
     }
     if (f->length > NAME_MAX_BYTES)
@@ -239,13 +241,14 @@ static bool slash_follows(const struct name_call *c)
 int tree_walk(struct name_call *c, bool follow, struct found *f)
 {
     struct inode *at = NULL, *next;
+    uint32_t view = 0;
     bool empty_fine = c->in.crossed || (c->in.op != NAME_OPEN && (c->in.flags & FS_EMPTY_PATH));
     int e = 0;
     if (c->path[0] == '\0' && !empty_fine)
         return -ENOENT;
-    if ((e = walk_start(c, &at)) != 0)
+    if ((e = walk_start(c, &at, &view)) != 0)
         return e;
-    *f = (struct found){.inode = at};
+    *f = (struct found){.inode = at, .view = view};
     while (c->path[0] != '\0') {
         const char *rest = c->path;
         f->length = name_component(&rest, &f->name, &f->slash);
@@ -258,15 +261,21 @@ int tree_walk(struct name_call *c, bool follow, struct found *f)
         if (next == NULL)
             return -ENOENT;
         if (inode_is(next, S_IFLNK) && (!last || follow || (f->slash && slash_follows(c)))) {
-            c->in.at = place_of(0, at->number);
+            c->in.at = place_in(f->view, at->number);
             if ((e = name_redirect(c, next->target, next->bytes, f->slash ? rest : NULL)) < 0 ||
-                (e = walk_start(c, &at)) != 0)
+                (e = walk_start(c, &at, &view)) != 0)
                 return e;
-            *f = (struct found){.inode = at};
+            *f = (struct found){.inode = at, .view = view};
             continue;
         }
-        if (next->mount && f->dir) {
-            c->in.at = place_of(next->mount, 1);
+        struct fs_place under = {0};
+        if (next->covers && f->dir && mount_over(f->view, next, &under) && under.mount == 0) {
+            next = inode_find(under.inode);
+            *f = (struct found){.inode = next, .view = under.view, .slash = f->slash};
+            if (next == NULL)
+                return -ENOENT;
+        } else if (under.mount || (next->mount && f->dir)) {
+            c->in.at = under.mount ? under : place_of(next->mount, 1);
             c->in.crossed = true;
             c->path = rest;
             return ++c->in.hops > NAME_HOPS_MAX ? -ELOOP : NAME_CROSSED;
@@ -277,6 +286,13 @@ int tree_walk(struct name_call *c, bool follow, struct found *f)
     return f->slash && !inode_is(f->inode, S_IFDIR) ? -ENOTDIR : 0;
 }
 
+static bool writes(const struct name_call *c)
+{
+    uint8_t op = c->in.op;
+    return op == NAME_CHMOD || op == NAME_CHOWN || op == NAME_UTIMES || op == NAME_TRUNCATE ||
+           (op == NAME_ACCESS && (c->in.mode & MAY_W));
+}
+
 int tree_walk_to(struct name_call *c, bool follow, struct inode **i)
 {
     struct found f;
@@ -284,5 +300,7 @@ int tree_walk_to(struct name_call *c, bool follow, struct inode **i)
     if (e != 0)
         return e;
     *i = f.inode;
+    if (f.inode && writes(c) && mount_readonly(f.view))
+        return -EROFS;
     return f.inode ? 0 : -ENOENT;
 }

@@ -21,7 +21,8 @@ struct found {
     struct inode *inode; // NULL: there is no such name in dir
     const char *name;    // last component; valid while c->path is
     size_t length;
-    bool slash; // the path ends with a slash
+    bool slash;    // the path ends with a slash
+    uint32_t view; // the mount through which it was reached
 };
 
 // Walks c->path from c->in.at. 0 with *f, NAME_CROSSED, or negative errno (-ENOENT when a

@@ -3,6 +3,7 @@
 #include "ssi/fs/tree_priv.h"
 #include "lib/errno.h"
 #include "lib/string.h"
+#include "ssi/fs/mounts.h"
 
 // In a directory with the sticky bit only owners may take a name away.
 static int sticky_check(const struct name_call *c, const struct inode *dir, const struct inode *i)
@@ -24,6 +25,8 @@ int op_unlink(struct name_call *c)
         return -ENOENT;
     if (f.dir == NULL)
         return -EISDIR;
+    if (mount_readonly(f.view))
+        return -EROFS;
     if ((e = sticky_check(c, f.dir, f.inode)) < 0)
         return e;
     if (inode_is(f.inode, S_IFDIR))
@@ -46,7 +49,7 @@ int op_rmdir(struct name_call *c)
         return -ENOTDIR;
     if ((e = sticky_check(c, f.dir, f.inode)) < 0)
         return e;
-    if (f.inode->mount)
+    if (f.inode->mount || f.inode->covers)
         return -EBUSY;
     if (f.inode->dir.count)
         return -ENOTEMPTY;
@@ -69,12 +72,15 @@ static bool name_single(const char *name)
 
 int op_link(struct name_call *c)
 {
-    struct inode *i;
+    struct found f;
     if (!name_single(c->other))
         return -EINVAL;
-    int e = tree_walk_to(c, !(c->in.flags & FS_NOFOLLOW), &i);
+    int e = tree_walk(c, !(c->in.flags & FS_NOFOLLOW), &f);
     if (e != 0)
         return e == NAME_CROSSED ? -EXDEV : e;
+    struct inode *i = f.inode;
+    if (i == NULL)
+        return -ENOENT;
     struct inode *dir = dir_of(c->in.other_at);
     if (dir == NULL)
         return -ENOENT;
@@ -86,6 +92,8 @@ int op_link(struct name_call *c)
         return -EPERM;
     if (!inode_may(dir, c->who, MAY_W | MAY_X))
         return -EACCES;
+    if (f.view != c->in.other_at.view || i->fs != dir->fs)
+        return -EXDEV;
     if (i->links >= LINKS_MAX)
         return -EMLINK;
     if (i->links == 0)
@@ -115,7 +123,7 @@ static int rename_into(const struct name_call *c, const struct dirent *d, const 
         return 0;
     if (is_below(dir, d->inode))
         return -EINVAL;
-    if (d->inode->mount)
+    if (d->inode->mount || d->inode->covers)
         return -EBUSY;
     // Its ".." changes, which is a write to it.
     return dir == d->dir || inode_may(d->inode, c->who, MAY_W) ? 0 : -EACCES;
@@ -130,7 +138,7 @@ static int rename_replace_check(const struct renaming *r)
         return -ENOTDIR;
     if (to_dir && is_below(r->from_dir, r->to->inode))
         return -ENOTEMPTY;
-    if (to_dir && r->to->inode->mount)
+    if (to_dir && (r->to->inode->mount || r->to->inode->covers))
         return -EBUSY;
     return to_dir && r->to->inode->dir.count ? -ENOTEMPTY : 0;
 }
@@ -192,6 +200,8 @@ int op_rename(struct name_call *c)
     r.to = dirent_find(r.to_dir, c->other, strlen(c->other));
     if (r.from == NULL)
         return -ENOENT;
+    if (mount_readonly(c->in.at.view))
+        return -EROFS;
     int e = rename_check(c, &r, c->in.slash);
     if (e < 0)
         return e;

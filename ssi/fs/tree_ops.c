@@ -8,6 +8,7 @@
 #include "ssi/cluster/cluster.h"
 #include "ssi/container/container.h"
 #include "ssi/fs/special.h"
+#include "ssi/fs/mounts.h"
 #include "ssi/fs/tree_priv.h"
 
 bool name_owner(const struct name_call *c, const struct inode *i)
@@ -20,6 +21,8 @@ static int create_check(const struct name_call *c, const struct found *f)
 {
     if (f->inode || f->dir == NULL)
         return -EEXIST;
+    if (mount_readonly(f->view))
+        return -EROFS;
     return inode_may(f->dir, c->who, MAY_W | MAY_X) ? 0 : -EACCES;
 }
 
@@ -36,6 +39,7 @@ static struct inode *create(struct name_call *c, const struct found *f, uint32_t
     *e = i ? 0 : -ENOSPC;
     if (i == NULL)
         return NULL;
+    i->fs = f->dir->fs;
     if (dirent_add(f->dir, f->name, f->length, i) == 0)
         return i;
     *e = -ENOSPC;
@@ -63,8 +67,9 @@ static int open_may(const struct name_call *c, const struct inode *i)
     return 0;
 }
 
-static int open_inode(struct name_call *c, struct inode *i)
+static int open_inode(struct name_call *c, const struct found *f)
 {
+    struct inode *i = f->inode;
     uint32_t flags = c->in.flags & ~(O_CREAT | O_EXCL | O_TRUNC | O_NOCTTY | O_CLOEXEC);
     int e = 0;
     if (flags & O_PATH || inode_is(i, S_IFREG) || inode_is(i, S_IFDIR)) {
@@ -72,6 +77,8 @@ static int open_inode(struct name_call *c, struct inode *i)
         if (c->in.flags & O_TRUNC && inode_is(i, S_IFREG) && !(flags & O_PATH))
             e = tree_inode_set(i, &(struct fs_set){.size_set = true});
         c->file = e < 0 ? NULL : tree_file_new(i, flags);
+        if (c->file)
+            c->file->place.view = f->view;
         inode_put(i);
         return e < 0 ? e : c->file ? 0 : -ENOMEM;
     }
@@ -108,7 +115,7 @@ static int op_open(struct name_call *c)
         if (f.inode == NULL)
             return e;
         c->in.flags &= ~O_TRUNC;
-        return open_inode(c, f.inode); // the maker may, whatever the mode says
+        return open_inode(c, &f); // the maker may, whatever the mode says
     }
     if (creates && (flags & O_EXCL))
         return -EEXIST;
@@ -120,7 +127,9 @@ static int op_open(struct name_call *c)
         return -ENOTDIR;
     if (!(flags & O_PATH) && (e = open_may(c, f.inode)) < 0)
         return e;
-    return open_inode(c, f.inode);
+    if (!(flags & O_PATH) && ((flags & O_ACCMODE) || (flags & O_TRUNC)) && mount_readonly(f.view))
+        return -EROFS;
+    return open_inode(c, &f);
 }
 
 // ---- looking
@@ -136,13 +145,16 @@ static int op_stat(struct name_call *c)
 
 static int op_dir(struct name_call *c)
 {
-    struct inode *i;
-    int e = tree_walk_to(c, true, &i);
+    struct found f;
+    int e = tree_walk(c, true, &f);
     if (e != 0)
         return e;
+    struct inode *i = f.inode;
+    if (i == NULL)
+        return -ENOENT;
     if (!inode_is(i, S_IFDIR))
         return -ENOTDIR;
-    c->out.place = place_of(0, i->number);
+    c->out.place = place_in(f.view, i->number);
     return inode_may(i, c->who, MAY_X) ? 0 : -EACCES;
 }
 
@@ -157,7 +169,7 @@ static int op_parent(struct name_call *c)
         return f.length == 1 || f.length == 2 ? -EINVAL : -EBUSY; // ".", ".." or the root
     if (f.length > c->text_size)
         return -ENAMETOOLONG;
-    c->out.place = place_of(0, f.dir->number);
+    c->out.place = place_in(f.view, f.dir->number);
     memcpy(c->text, f.name, f.length);
     c->text_bytes = f.length;
     return 0;
@@ -166,7 +178,8 @@ static int op_parent(struct name_call *c)
 // The path is written from its end; what fits no buffer is -ERANGE.
 static int op_path(struct name_call *c)
 {
-    struct inode *i = inode_find(c->in.at.inode);
+    uint32_t view = c->in.at.view;
+    struct inode *i = c->in.at.inode ? inode_find(c->in.at.inode) : mount_covered(&view);
     size_t at = c->text_size;
     if (i == NULL || i->links == 0)
         return -ENOENT;
@@ -181,7 +194,10 @@ static int op_path(struct name_call *c)
         c->text[--at] = '/';
         i = d->dir;
     }
-    while (!place_equal(c->who->root, place_of(0, i->number)) && i != inode_root()) {
+    while (!place_equal(c->who->root, place_in(view, i->number))) {
+        i = mount_leave(i, &view);
+        if (i == inode_root() || place_equal(c->who->root, place_in(view, i->number)))
+            break;
         struct dirent *d = i->dir.self;
         if (d == NULL)
             return -ENOENT;
@@ -248,7 +264,7 @@ static int op_mkdir(struct name_call *c)
         return -EMLINK;
     struct inode *i = create(c, &f, S_IFDIR | (c->in.mode & 01777 & ~c->who->umask), &e);
     if (i)
-        c->out.place = place_of(0, i->number);
+        c->out.place = place_in(f.view, i->number);
     return e;
 }
 
@@ -382,7 +398,8 @@ int tree_perform(struct name_call *c)
         [NAME_RENAME] = op_rename,     [NAME_LINK] = op_link,     [NAME_SYMLINK] = op_symlink,
         [NAME_READLINK] = op_readlink, [NAME_ACCESS] = op_access, [NAME_CHMOD] = op_chmod,
         [NAME_CHOWN] = op_chown,       [NAME_UTIMES] = op_utimes, [NAME_TRUNCATE] = op_truncate,
-        [NAME_SPACE] = op_space,
+        [NAME_SPACE] = op_space,       [NAME_MOUNT] = op_mount,   [NAME_UMOUNT] = op_umount,
+        [NAME_MOUNTS] = op_mounts,
     };
     if (c->in.op >= NAME_OPS || ops[c->in.op] == NULL)
         return -ENOSYS;

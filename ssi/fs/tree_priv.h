@@ -10,3 +10,8 @@ int op_unlink(struct name_call *c);
 int op_rmdir(struct name_call *c);
 int op_rename(struct name_call *c);
 int op_link(struct name_call *c);
+
+// mounts.c
+int op_mount(struct name_call *c);
+int op_umount(struct name_call *c);
+int op_mounts(struct name_call *c);

@@ -374,16 +374,3 @@ long sys_faccessat2(struct call *c)
 {
     return access_at((int32_t)c->args[0], c->args[1], c->args[2], c->args[3]);
 }
-
-// There is one tree and it is mounted; /proc and /dev are where they are.
-long sys_mount(struct call *c)
-{
-    (void)c;
-    return -EPERM;
-}
-
-long sys_umount2(struct call *c)
-{
-    (void)c;
-    return -EPERM;
-}

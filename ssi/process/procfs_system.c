@@ -5,6 +5,7 @@
 #include "kernel/init.h"
 #include "kernel/timer.h"
 #include "mm/frame.h"
+#include "mm/heap.h"
 #include "ssi/cluster/cluster.h"
 #include "ssi/process/load.h"
 #include "ssi/process/procfs_priv.h"
@@ -93,11 +94,16 @@ static void show_cpuinfo(struct text *t)
 static void show_mounts(struct text *t)
 {
     text_add(t, "weft / weft rw 0 0\nproc /proc proc rw 0 0\ndevtmpfs /dev devtmpfs rw 0 0\n");
+    char *more = heap_alloc(PATH_MAX_BYTES);
+    long n = more ? fs_mounts_text(more, PATH_MAX_BYTES) : 0;
+    if (n > 0)
+        text_add(t, "%.*s", (int)n, more);
+    heap_free(more);
 }
 
 static void show_filesystems(struct text *t)
 {
-    text_add(t, "nodev\tweft\nnodev\tproc\nnodev\tdevtmpfs\n");
+    text_add(t, "nodev\tweft\nnodev\ttmpfs\nnodev\tproc\nnodev\tdevtmpfs\n");
 }
 
 static void show_cmdline(struct text *t)

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: MIT
+// What the programs of test_calls.py share: T(call) prints the call, what it gave and its errno.
+#pragma once
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define T(call)                                                                                    \
+    do {                                                                                           \
+        errno = 0;                                                                                 \
+        long said_ = (long)(call);                                                                 \
+        printf("%d: %s = %ld %s\n", __LINE__, #call, said_,                                        \
+               said_ == -1 ? strerrorname_np(errno) : "");                                         \
+    } while (0)
