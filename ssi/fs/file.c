@@ -92,7 +92,7 @@ int file_set(struct file *f, const struct fs_set *s)
 {
     if (f->keeps)
         return s->size_set ? -EINVAL : tree_inode_set(f->keeps, s);
-    return f->ops->set ? f->ops->set(f, s) : f->place.mount != 0 ? -EPERM : -EINVAL;
+    return f->ops->set ? f->ops->set(f, s) : f->place.mount && !s->size_set ? -EPERM : -EINVAL;
 }
 
 int64_t file_seek_in(struct file *f, uint64_t end, int64_t offset, int whence)

@@ -7,6 +7,7 @@
 #include "mm/heap.h"
 #include "ssi/cluster/cluster.h"
 #include "ssi/fs/generated.h"
+#include "ssi/fs/inode.h"
 #include "ssi/fs/name.h"
 #include "ssi/fs/special.h"
 
@@ -59,6 +60,22 @@ int fs_open(const struct fs_who *who, struct fs_place at, const char *path, uint
     }
     *file = c.file;
     return 0;
+}
+
+int fs_memfd(const struct fs_who *who, const char *name, bool sealable, struct file **file)
+{
+    static const struct fs_who superuser; // where it lies is nobody's business
+    struct fs_who maker = superuser;
+    maker.root = place_of(0, inode_root()->number);
+    maker.uid = who->uid;
+    maker.gid = who->gid;
+    struct name_call c = call_of(NAME_OPEN, &maker, maker.root, "/", O_TMPFILE | O_EXCL | O_RDWR);
+    c.in.mode = 0777;
+    c.in.value = sealable ? 0 : FS_SEAL_SEAL;
+    c.other = name;
+    int e = name_perform(&c);
+    *file = c.file;
+    return e;
 }
 
 int fs_stat(const struct fs_who *who, struct fs_place at, const char *path, unsigned flags,
@@ -246,7 +263,9 @@ int fs_space_of(const struct fs_who *who, struct fs_place at, const char *path,
         .free_blocks = c.out.free_blocks,
         .files = c.out.files,
         .free_files = c.out.free_files,
-        .type = c.in.at.mount == 1 ? 0x9fa0 : 0x01021994, // proc, else tmpfs
+        .type = c.in.at.mount && c.in.at.mount == fs_generated_number("/proc")
+                    ? 0x9fa0
+                    : 0x01021994, // proc, else tmpfs
         .block_bytes = PAGE_SIZE,
         .name_max = NAME_MAX_BYTES,
     };

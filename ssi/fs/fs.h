@@ -60,10 +60,20 @@ enum {
 #define O_NOFOLLOW  00400000
 #define O_CLOEXEC   02000000
 #define O_PATH      010000000
+#define O_TMPFILE   020000000
 
 // `at` is the place a relative path begins from (who->cwd, or that of a directory descriptor).
 int fs_open(const struct fs_who *who, struct fs_place at, const char *path, uint32_t flags,
             uint32_t mode, struct file **file);
+// memfd_create(2): a file without a name in any directory. `sealable`: seals may be added.
+enum {
+    FS_SEAL_SEAL = 1,
+    FS_SEAL_SHRINK = 2,
+    FS_SEAL_GROW = 4,
+    FS_SEAL_WRITE = 8,
+    FS_SEAL_FUTURE_WRITE = 16
+};
+int fs_memfd(const struct fs_who *who, const char *name, bool sealable, struct file **file);
 int fs_stat(const struct fs_who *who, struct fs_place at, const char *path, unsigned flags,
             struct fs_stat *st);
 int fs_resolve_dir(const struct fs_who *who, struct fs_place at, const char *path,

@@ -263,7 +263,8 @@ static int gen_up(struct name_call *c, struct gen_found *g, const char *rest)
 static int gen_follow(struct name_call *c, struct gen_found *g, const char *rest)
 {
     bool last = *rest == '\0' && !g->slash;
-    if (last && g->tree->open && (c->in.op == NAME_OPEN || c->in.op == NAME_STAT)) {
+    if (last && g->tree->open &&
+        (c->in.op == NAME_OPEN || c->in.op == NAME_STAT || c->in.op == NAME_LINK)) {
         uint32_t flags = c->in.op == NAME_OPEN ? c->in.flags : O_PATH;
         int e = g->tree->open(c->who, g->e.inode, flags, &c->file);
         if (e != -ELOOP)
@@ -540,10 +541,11 @@ static int gen_act(struct name_call *c, const struct gen_found *g)
     case NAME_PATH:
     case NAME_UNLINK:
     case NAME_RENAME:
-    case NAME_LINK:
     case NAME_CHMOD:
     case NAME_CHOWN:
         break;
+    case NAME_LINK:
+        return -EXDEV;
     case NAME_UMOUNT:
         if (g->e.inode != ROOT_INODE)
             return -EINVAL;
@@ -578,6 +580,16 @@ int generated_perform(struct name_call *c)
         file_put(c->file);
         c->file = NULL;
         return e;
+    }
+    if (e == GEN_OPENED && c->in.op == NAME_LINK) {
+        c->in.at = c->file->place; // its descriptor keeps it
+        c->in.crossed = true;
+        file_put(c->file);
+        c->file = NULL;
+        if (c->in.at.mount || c->in.at.inode == 0)
+            return -EXDEV;
+        e = name_redirect(c, "", 0, NULL);
+        return e < 0 ? e : NAME_CROSSED;
     }
     if (e == GEN_OPENED)
         return 0;

@@ -320,6 +320,7 @@ static void serve_lock(struct serving *s, node_id_t by)
     memcpy(&w, s->in, sizeof(w));
     struct lock_range r = {.from = w.from, .to = w.to, .owner = w.owner, .kind = w.kind};
     r.whole = w.whole ? s->file : NULL;
+    r.ofd = w.ofd;
     r.by = by;
     if (w.from >= w.to || w.kind < LOCK_SHARED || w.kind > LOCK_NONE)
         s->reply.result = -EINVAL;

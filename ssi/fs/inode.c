@@ -187,6 +187,7 @@ static void inode_free(struct inode *i)
         heap_free(i->target);
     else if (inode_is(i, S_IFIFO) && i->fifo)
         fs_special()->fifo_free(i->fifo);
+    heap_free(i->memfd);
     heap_free(i);
 }
 
@@ -221,6 +222,12 @@ void inode_put(struct inode *i)
 void inode_changed(struct inode *i)
 {
     i->ctime_ns = (int64_t)cluster_real_ns();
+}
+
+void inode_strip(struct inode *i)
+{
+    if (inode_is(i, S_IFREG))
+        i->mode &= ~(S_ISUID | (i->mode & 0010 ? S_ISGID : 0));
 }
 
 void inode_touch(struct inode *i)

@@ -42,6 +42,9 @@ struct inode {
     uint16_t mount;   // number of the generated tree that covers this directory, or 0
     uint16_t covers;  // mounts over it, through any view
     uint16_t fs;      // the file system it is of: 0 the tree, else the mount that began it
+    uint8_t seals;    // FS_SEAL_*, of a memfd
+    char *memfd;      // name of a memfd, or NULL
+    bool linkable;    // made by O_TMPFILE: may get a first name
     bool archived;    // of the boot archive: the same number on all nodes
     bool modified;    // of an archived file: the home's data is no longer the archive's
     int64_t atime_ns, mtime_ns, ctime_ns;
@@ -99,6 +102,7 @@ void inodes_forget_modified(void); // a new home begins with the archive as it w
 struct inode *inode_new(uint32_t mode, uint32_t uid, uint32_t gid, bool archived);
 void inode_get(struct inode *i);
 void inode_put(struct inode *i);     // frees what has neither users nor links
+void inode_strip(struct inode *i);   // written by who is not root: set-id bits go
 void inode_touch(struct inode *i);   // data changed: mtime and ctime
 void inode_changed(struct inode *i); // ctime
 

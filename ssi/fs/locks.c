@@ -11,6 +11,7 @@
 #include "ssi/fs/inode.h"
 #include "ssi/fs/proxy.h"
 
+#define CIRCLE_MAX   64
 #define ASK_AGAIN_NS (20 * NS_PER_MS)
 
 struct lock {
@@ -25,7 +26,15 @@ struct held { // at the home, by a process of this node, perhaps
     int32_t owner;
 };
 
+// A process of this node that waits for a byte range.
+struct waiter {
+    struct list link;
+    uint64_t inode;
+    const struct lock_range *range;
+};
+
 struct lock_table {
+    struct list waiters;
     struct list locks;
     struct list held;
     struct wait_queue freed;
@@ -40,6 +49,7 @@ static struct lock_table *locks(void)
     if (!t->ready) {
         list_init(&t->locks);
         list_init(&t->held);
+        list_init(&t->waiters);
         wait_init(&t->freed);
         t->ready = true;
     }
@@ -48,7 +58,14 @@ static struct lock_table *locks(void)
 
 static bool same_owner(const struct lock_range *a, const struct lock_range *b)
 {
-    return a->whole || b->whole ? a->whole == b->whole : a->owner == b->owner;
+    if (a->whole || b->whole)
+        return a->whole == b->whole && a->ofd == b->ofd;
+    return a->owner == b->owner;
+}
+
+static bool is_flock(const struct lock_range *r)
+{
+    return r->whole && !r->ofd;
 }
 
 static bool overlap(const struct lock_range *a, const struct lock_range *b)
@@ -61,7 +78,7 @@ static const struct lock *conflict(uint64_t inode, const struct lock_range *r)
     const struct lock *l;
     list_for_each (l, &locks()->locks, link)
         if (l->inode == inode && overlap(&l->range, r) && !same_owner(&l->range, r) &&
-            (l->range.whole != NULL) == (r->whole != NULL) &&
+            is_flock(&l->range) == is_flock(r) &&
             (l->range.kind == LOCK_EXCLUSIVE || r->kind == LOCK_EXCLUSIVE))
             return l;
     return NULL;
@@ -137,7 +154,8 @@ static void drop(uint64_t inode, const struct lock_range *owner)
     struct lock *l, *next;
     bool any = false;
     list_for_each_safe (l, next, &locks()->locks, link)
-        if ((inode == 0 || l->inode == inode) && same_owner(&l->range, owner)) {
+        if ((inode == 0 || l->inode == inode) &&
+            (owner->whole ? l->range.whole == owner->whole : same_owner(&l->range, owner))) {
             list_remove(&l->link);
             heap_free(l);
             any = true;
@@ -186,6 +204,7 @@ static int ask_home(struct file *f, struct lock_range *r, bool get)
     struct file_lock_wire w = {
         .from = r->from, .to = r->to, .owner = r->owner, .kind = r->kind, .get = get};
     w.whole = r->whole != NULL;
+    w.ofd = r->ofd;
     struct file_ask a = {.op = FILE_LOCK, .in_bytes = sizeof(w), .out_size = sizeof(w)};
     int64_t e = proxy_ask(f, &a, &w, &w, &reply);
     if (e == 0 && get && reply.bytes == sizeof(w)) {
@@ -219,25 +238,65 @@ void fs_unlock_told(const struct rpc_in *in)
 
 // ---- for all files
 // -------------------------------------------------------------------------------
+static const struct waiter *waiter_of(int32_t owner)
+{
+    const struct waiter *w;
+    list_for_each (w, &locks()->waiters, link)
+        if (w->range->owner == owner)
+            return w;
+    return NULL;
+}
+
+// Would waiting for `r` close a circle of processes that wait for each other?
+static bool deadlock(uint64_t inode, const struct lock_range *r)
+{
+    const struct lock *l = conflict(inode, r);
+    for (int steps = 0; l && !l->range.whole && !r->whole && steps < CIRCLE_MAX; steps++) {
+        const struct waiter *w = waiter_of(l->range.owner);
+        if (w == NULL)
+            return false;
+        l = conflict(w->inode, w->range);
+        if (l && l->range.owner == r->owner)
+            return true;
+    }
+    return false;
+}
+
+// What locks know a file by: streams have no inode.
+static uint64_t key_of(const struct file *f)
+{
+    return f->place.inode ? f->place.inode : (uint64_t)(uintptr_t)f->data | UINT64_C(1) << 63;
+}
+
+static int wait_for(struct file *f, const struct lock_range *r)
+{
+    struct waiter w = {.inode = key_of(f), .range = r};
+    if (!proxy_is(f) && deadlock(w.inode, r))
+        return -EDEADLK;
+    // The home does not keep waiters of other nodes: they ask again.
+    uint64_t until = proxy_is(f) ? clock_now_ns() + ASK_AGAIN_NS : WAIT_FOREVER;
+    list_append(&locks()->waiters, &w.link);
+    int e = wait_sleep(&locks()->freed, until, WAIT_INTERRUPTIBLE);
+    list_remove(&w.link);
+    return e == -ETIMEDOUT ? 0 : e;
+}
+
 int locks_set(struct file *f, const struct lock_range *range, bool waits)
 {
     struct lock_range r = *range;
     r.by = cluster_self();
     for (;;) {
-        int e = proxy_is(f) ? ask_home(f, &r, false) : locks_set_here(f->place.inode, &r);
+        int e = proxy_is(f) ? ask_home(f, &r, false) : locks_set_here(key_of(f), &r);
         if (e != -EAGAIN || !waits)
             return e;
-        // The home does not keep waiters of other nodes: they ask again.
-        uint64_t until = proxy_is(f) ? clock_now_ns() + ASK_AGAIN_NS : WAIT_FOREVER;
-        e = wait_sleep(&locks()->freed, until, WAIT_INTERRUPTIBLE);
-        if (e < 0 && e != -ETIMEDOUT)
+        if ((e = wait_for(f, &r)) < 0)
             return e;
     }
 }
 
 int locks_get(struct file *f, struct lock_range *r)
 {
-    return proxy_is(f) ? ask_home(f, r, true) : locks_get_here(f->place.inode, r);
+    return proxy_is(f) ? ask_home(f, r, true) : locks_get_here(key_of(f), r);
 }
 
 void locks_drop(struct file *f, int32_t owner)
@@ -246,14 +305,14 @@ void locks_drop(struct file *f, int32_t owner)
         if (held_forget(f->place.inode, owner) || proxy_came(f))
             tell_home(f->place.inode, owner);
     } else if (!list_empty(&locks()->locks)) {
-        drop(f->place.inode, &(struct lock_range){.owner = owner});
+        drop(key_of(f), &(struct lock_range){.owner = owner});
     }
 }
 
 void locks_release(const struct file *f, uint64_t inode)
 {
     if (!list_empty(&locks()->locks))
-        drop(inode, &(struct lock_range){.whole = f});
+        drop(inode ? inode : key_of(f), &(struct lock_range){.whole = f});
 }
 
 void locks_owner_gone(int32_t owner, bool moved)

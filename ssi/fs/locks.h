@@ -16,11 +16,13 @@ struct lock_range {
     uint64_t from, to; // [from, to); to UINT64_MAX: the end, however far
     int32_t owner;     // process, of a byte range
     int32_t kind;
-    const struct file *whole; // the open file that a flock belongs to, else NULL
+    const struct file *whole; // the open file that it belongs to (flock, OFD), else NULL
+    bool ofd;                 // a byte range of an open file: seen by byte ranges, not by flock
     node_id_t by;             // node that asked: its locks end when it dies
 };
 
-// Sets or takes away. -EAGAIN when it conflicts and may not wait, -EINTR, -ENOMEM, -EDEADLK never.
+// Sets or takes away. -EAGAIN when it conflicts and may not wait, -EINTR, -ENOMEM, -EDEADLK (among
+// waiters of one node).
 // May sleep when `waits`.
 int locks_set(struct file *f, const struct lock_range *r, bool waits);
 // The first lock that would conflict with *r replaces it; kind LOCK_NONE: none.

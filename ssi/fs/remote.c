@@ -134,6 +134,7 @@ static bool ask_good(const struct name_ask *a, const char *strings, size_t n)
         return false;
     bool wants_other = a->in.op == NAME_RENAME || a->in.op == NAME_LINK ||
                        a->in.op == NAME_SYMLINK || a->in.op == NAME_MOUNT;
+    wants_other = wants_other || (a->in.op == NAME_OPEN && a->other_bytes);
     return wants_other ? string_good(strings + a->path_bytes, a->other_bytes) : a->other_bytes == 0;
 }
 

@@ -213,8 +213,6 @@ static int walk_step(const struct name_call *c, struct inode *at, struct found *
         return -ENOTDIR;
     if (!inode_may(at, c->who, MAY_X))
         return -EACCES;
-    if (at->links == 0)
-        return -ENOENT;
     f->dir = NULL;
     *next = at;
     if (f->length == 1 && f->name[0] == '.')
@@ -226,6 +224,8 @@ static int walk_step(const struct name_call *c, struct inode *at, struct found *
     }
     if (f->length > NAME_MAX_BYTES)
         return -ENAMETOOLONG;
+    if (at->links == 0)
+        return -ENOENT;
     f->dir = at;
     struct dirent *d = dirent_find(at, f->name, f->length);
     *next = d ? d->inode : NULL;

@@ -70,6 +70,15 @@ static bool name_single(const char *name)
            strcmp(name, "..") != 0;
 }
 
+// As Linux with protected_hardlinks: others' files only when the caller may read and write them.
+static bool link_safe(const struct name_call *c, const struct inode *i)
+{
+    if (name_owner(c, i))
+        return true;
+    return inode_is(i, S_IFREG) && !(i->mode & S_ISUID) &&
+           (i->mode & (S_ISGID | 0010)) != (S_ISGID | 0010) && inode_may(i, c->who, MAY_R | MAY_W);
+}
+
 int op_link(struct name_call *c)
 {
     struct found f;
@@ -77,7 +86,7 @@ int op_link(struct name_call *c)
         return -EINVAL;
     int e = tree_walk(c, !(c->in.flags & FS_NOFOLLOW), &f);
     if (e != 0)
-        return e == NAME_CROSSED ? -EXDEV : e;
+        return e;
     struct inode *i = f.inode;
     if (i == NULL)
         return -ENOENT;
@@ -96,8 +105,10 @@ int op_link(struct name_call *c)
         return -EXDEV;
     if (i->links >= LINKS_MAX)
         return -EMLINK;
-    if (i->links == 0)
+    if (i->links == 0 && !i->linkable)
         return -ENOENT;
+    if (!link_safe(c, i))
+        return -EPERM;
     return dirent_add(dir, c->other, strlen(c->other), i) < 0 ? -ENOSPC : 0;
 }
 

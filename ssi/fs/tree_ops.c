@@ -79,6 +79,8 @@ static int open_inode(struct name_call *c, const struct found *f)
         c->file = e < 0 ? NULL : tree_file_new(i, flags);
         if (c->file)
             c->file->place.view = f->view;
+        if (c->file && c->who->uid == 0)
+            c->file->flags |= FILE_PRIVILEGED;
         inode_put(i);
         return e < 0 ? e : c->file ? 0 : -ENOMEM;
     }
@@ -95,9 +97,55 @@ static int open_inode(struct name_call *c, const struct found *f)
     return 0;
 }
 
+static int memfd_begin(const struct name_call *c, struct inode *i)
+{
+    size_t n = strlen(c->other) + 1;
+    i->memfd = heap_alloc(n);
+    if (i->memfd == NULL)
+        return -ENOSPC;
+    memcpy(i->memfd, c->other, n);
+    i->seals = (uint8_t)c->in.value;
+    return 0;
+}
+
+// O_TMPFILE: a file of the directory's file system that has no name.
+static int open_tmpfile(struct name_call *c)
+{
+    struct found f;
+    int e = tree_walk(c, !(c->in.flags & O_NOFOLLOW), &f);
+    if (e != 0)
+        return e;
+    if (f.inode == NULL)
+        return -ENOENT;
+    if (!inode_is(f.inode, S_IFDIR))
+        return -ENOTDIR;
+    if (mount_readonly(f.view))
+        return -EROFS;
+    if (c->other == NULL && !inode_may(f.inode, c->who, MAY_W | MAY_X))
+        return -EACCES;
+    struct inode *i =
+        inode_new(S_IFREG | (c->in.mode & 07777 & ~c->who->umask), c->who->uid, c->who->gid, false);
+    if (i == NULL)
+        return -ENOSPC;
+    if (f.inode->mode & S_ISGID)
+        i->gid = f.inode->gid;
+    i->fs = f.inode->fs;
+    i->linkable = !(c->in.flags & O_EXCL);
+    c->in.flags &= ~(uint32_t)(O_TMPFILE | O_DIRECTORY | O_EXCL);
+    f.inode = i;
+    inode_get(i);
+    e = c->other ? memfd_begin(c, i) : 0;
+    if (e == 0)
+        e = open_inode(c, &f);
+    inode_put(i);
+    return e;
+}
+
 static int op_open(struct name_call *c)
 {
     struct found f;
+    if (c->in.flags & O_TMPFILE)
+        return open_tmpfile(c);
     uint32_t flags = c->in.flags;
     bool creates = (flags & O_CREAT) && !(flags & O_PATH);
     bool follow = !(flags & O_NOFOLLOW) && !(creates && (flags & O_EXCL));
@@ -181,6 +229,16 @@ static int op_path(struct name_call *c)
     uint32_t view = c->in.at.view;
     struct inode *i = c->in.at.inode ? inode_find(c->in.at.inode) : mount_covered(&view);
     size_t at = c->text_size;
+    if (i && i->memfd) {
+        size_t n = strlen(i->memfd);
+        if (at < n + sizeof("/memfd: (deleted)"))
+            return -ERANGE;
+        memcpy(c->text, "/memfd:", 7);
+        memcpy(c->text + 7, i->memfd, n);
+        memcpy(c->text + 7 + n, " (deleted)", 10);
+        c->text_bytes = n + 17;
+        return 0;
+    }
     if (i == NULL || i->links == 0)
         return -ENOENT;
     if (!inode_is(i, S_IFDIR)) { // /proc/PID/fd: one of its names
@@ -346,7 +404,8 @@ static int op_chown(struct name_call *c)
     int e = tree_walk_to(c, !(c->in.flags & FS_NOFOLLOW), &i);
     if (e != 0)
         return e;
-    if (c->who->uid != 0) { // the owner may give it to a group of his
+    bool nothing = uid == UINT32_MAX && gid == UINT32_MAX;
+    if (c->who->uid != 0 && !nothing) { // the owner may give it to a group of his
         bool same = uid == UINT32_MAX || uid == i->uid;
         bool his = gid == UINT32_MAX || gid == i->gid || fs_in_group(c->who, gid);
         if (c->who->uid != i->uid || !same || !his)
@@ -385,6 +444,8 @@ static int op_truncate(struct name_call *c)
         return -ETXTBSY;
     inode_get(i);
     e = tree_inode_set(i, &(struct fs_set){.size_set = true, .bytes = c->in.value});
+    if (e == 0 && c->who->uid != 0)
+        inode_strip(i);
     inode_put(i);
     return e;
 }

@@ -11,6 +11,7 @@
 #include "ssi/container/container.h"
 #include "ssi/fs/dirent64.h"
 #include "ssi/fs/remote.h"
+#include "ssi/fs/special.h"
 
 #define COPY_STEP_BYTES (64u << 10)
 #define STEP_BYTES_MAX  (64u * PAGE_SIZE) // of one read or write: file_read and file_write go on
@@ -58,6 +59,8 @@ int tree_resize(struct inode *i, uint64_t bytes)
 {
     if (bytes > FILE_BYTES_MAX)
         return -EFBIG;
+    if (i->seals & (bytes < i->bytes ? FS_SEAL_SHRINK : FS_SEAL_GROW) && bytes != i->bytes)
+        return -EPERM;
     if (bytes == i->bytes)
         return 0;
     if (bytes > 0 || i->data || inode_image(i)) {
@@ -92,6 +95,9 @@ static int tree_write(struct inode *i, uint64_t offset, struct xfer *x)
 {
     if (offset >= FILE_BYTES_MAX)
         return -EFBIG;
+    if ((i->seals & (FS_SEAL_WRITE | FS_SEAL_FUTURE_WRITE)) ||
+        ((i->seals & FS_SEAL_GROW) && offset + x->left > i->bytes))
+        return -EPERM;
     int e = tree_own(i, i->bytes);
     if (e < 0)
         return e;
@@ -130,6 +136,8 @@ static int regular_write(struct file *f, struct xfer *x, const uint64_t *at)
 {
     struct inode *i = f->data;
     size_t before = x->done, room = x->left;
+    if (!(f->flags & FILE_PRIVILEGED))
+        inode_strip(i);
     if (f->flags & O_APPEND) {
         int e = tree_own(i, i->bytes); // may sleep: the end is looked for afterwards
         uint64_t end = i->bytes;
@@ -171,8 +179,7 @@ int tree_inode_set(struct inode *i, const struct fs_set *s)
     if (s->owner_set) {
         i->uid = s->uid != UINT32_MAX ? s->uid : i->uid;
         i->gid = s->gid != UINT32_MAX ? s->gid : i->gid;
-        if (inode_is(i, S_IFREG))
-            i->mode &= ~(S_ISUID | (i->mode & 0010 ? S_ISGID : 0));
+        inode_strip(i);
     }
     if (s->times_set) {
         i->atime_ns = s->atime_ns != FS_TIME_OMIT ? s->atime_ns : i->atime_ns;
@@ -184,7 +191,10 @@ int tree_inode_set(struct inode *i, const struct fs_set *s)
 
 static int tree_set(struct file *f, const struct fs_set *s)
 {
-    return tree_inode_set(f->data, s);
+    int e = tree_inode_set(f->data, s);
+    if (e == 0 && s->size_set && !(f->flags & FILE_PRIVILEGED))
+        inode_strip(f->data);
+    return e;
 }
 
 static unsigned tree_poll(struct file *f)
@@ -206,6 +216,9 @@ static int regular_map(struct file *f, uint64_t offset, bool shared, struct cont
     if (offset % PAGE_SIZE || offset >= FILE_BYTES_MAX)
         return -EINVAL;
     *index = (uint32_t)(offset >> PAGE_SHIFT);
+    if (shared && (f->flags & O_ACCMODE) != O_RDONLY &&
+        (i->seals & (FS_SEAL_WRITE | FS_SEAL_FUTURE_WRITE)))
+        return -EPERM;
     if (shared && (f->flags & O_ACCMODE) != O_RDONLY) {
         int e = tree_own(i, i->bytes);
         if (e < 0)
@@ -241,11 +254,35 @@ static void tree_release(struct file *f)
     inode_put(i);
 }
 
+static long regular_ioctl(struct file *f, uint32_t request, void *data, size_t in_bytes,
+                          size_t out_size)
+{
+    struct inode *i = f->data;
+    uint32_t more;
+    if (request == FILE_UNREAD && out_size >= sizeof(more)) {
+        more = (uint32_t)(i->bytes - MIN(f->offset, i->bytes));
+        memcpy(data, &more, sizeof(more));
+        return 0;
+    }
+    if (i->memfd == NULL)
+        return request == SEALS_GET || request == SEALS_ADD ? -EINVAL : -ENOTTY;
+    if (request == SEALS_GET)
+        return i->seals;
+    if (request != SEALS_ADD || in_bytes != sizeof(more))
+        return -ENOTTY;
+    memcpy(&more, data, sizeof(more));
+    if ((f->flags & O_ACCMODE) == O_RDONLY || (i->seals & FS_SEAL_SEAL))
+        return -EPERM;
+    i->seals |= (uint8_t)more;
+    return 0;
+}
+
 static const struct file_ops regular_ops = {
     .name = "file",
     .read = regular_read,
     .write = regular_write,
     .seek = regular_seek,
+    .ioctl = regular_ioctl,
     .poll = tree_poll,
     .stat = tree_stat,
     .set = tree_set,

@@ -70,7 +70,7 @@ struct file_set_wire { // data of FILE_SET
 struct file_lock_wire { // data of FILE_LOCK, both ways
     uint64_t from, to;
     int32_t owner, kind;
-    uint8_t get, whole, waits, reserved[5];
+    uint8_t get, whole, waits, ofd, reserved[4];
 } PACKED;
 
 struct file_ready { // MSG_fs_ready: poll may have changed

@@ -29,6 +29,8 @@ void file_name_end(struct file_name *n);
 
 // The file of a descriptor of the current process, with a user more; NULL: -EBADF.
 struct file *file_of(uint32_t fd);
+// The same, with those open by O_PATH, which file_of does not give.
+struct file *file_of_any(uint32_t fd);
 
 // What a body returns after bytes were moved: `moved` of this entry (>= 0 or negative errno) on top
 // of c->done, `wanted` in all.

@@ -220,10 +220,10 @@ static long vector_write_small(struct file *f, const struct linux_iovec *v, uint
         return -ENOMEM;
     for (uint32_t k = 0; k < count && e == 0; k++) {
         e = user_read(bytes + used, v[k].at, v[k].bytes);
-        used += v[k].bytes;
+        used += e == 0 ? v[k].bytes : 0;
     }
-    if (e == 0) {
-        xfer_kernel(&x, bytes, total);
+    if (e == 0 || used > 0) { // what could be read goes
+        xfer_kernel(&x, bytes, MIN(used, total));
         e = file_write(f, &x, at);
     }
     heap_free(bytes);
@@ -299,6 +299,47 @@ long sys_pwritev(struct call *c)
     uint64_t at = u64_of(c->args[3], c->args[4]);
     return (int64_t)at < 0 ? -EINVAL
                            : vector_write_call(c, c->args[0], c->args[1], c->args[2], &at);
+}
+
+// preadv2 and pwritev2: at -1 the file's own offset is meant.
+enum {
+    RWF_KNOWN_READ = 7,   // HIPRI, DSYNC, SYNC: memory is all there is
+    RWF_KNOWN_WRITE = 23, // and APPEND
+    RWF_APPEND = 16
+};
+
+long sys_preadv2(struct call *c)
+{
+    uint64_t at = u64_of(c->args[3], c->args[4]);
+    if (c->args[5] & ~(uint32_t)RWF_KNOWN_READ)
+        return -EOPNOTSUPP;
+    if ((int64_t)at < -1)
+        return -EINVAL;
+    return vector_read_call(c->args[0], c->args[1], c->args[2], at == UINT64_MAX ? NULL : &at);
+}
+
+long sys_pwritev2(struct call *c)
+{
+    uint64_t at = u64_of(c->args[3], c->args[4]);
+    bool append = c->args[5] & RWF_APPEND;
+    struct file *f = append ? file_of(c->args[0]) : NULL;
+    if (c->args[5] & ~(uint32_t)RWF_KNOWN_WRITE)
+        return -EOPNOTSUPP;
+    if ((int64_t)at < -1)
+        return -EINVAL;
+    if (f && (f->flags & O_APPEND)) {
+        file_put(f);
+        f = NULL;
+    }
+    if (f)
+        f->flags |= O_APPEND;
+    long r =
+        vector_write_call(c, c->args[0], c->args[1], c->args[2], at == UINT64_MAX ? NULL : &at);
+    if (f) {
+        f->flags &= ~O_APPEND;
+        file_put(f);
+    }
+    return r;
 }
 
 // ---- seeking
@@ -503,9 +544,46 @@ long sys_syncfs(struct call *c)
     return on_file(c->args[0], is_open);
 }
 
-long sys_fadvise(struct call *c)
+#define ADVICE_MAX 5u // POSIX_FADV_NOREUSE
+
+long sys_readahead(struct call *c)
 {
     return on_file(c->args[0], advice_fine);
+}
+
+long sys_fadvise64(struct call *c)
+{
+    long r = on_file(c->args[0], advice_fine);
+    return r == 0 && c->args[4] > ADVICE_MAX ? -EINVAL : r;
+}
+
+long sys_fadvise64_64(struct call *c)
+{
+    long r = on_file(c->args[0], advice_fine);
+    return r == 0 && c->args[5] > ADVICE_MAX ? -EINVAL : r;
+}
+
+long sys_sync_file_range(struct call *c)
+{
+    bool wrong = (int32_t)c->args[2] < 0 || (int32_t)c->args[4] < 0 || (c->args[5] & ~7u);
+    long r = on_file(c->args[0], advice_fine);
+    return r == 0 && wrong ? -EINVAL : r;
+}
+
+// A hole reads as zeros.
+static long write_zeros(struct file *f, uint64_t at, uint64_t n)
+{
+    char *zeros = heap_zalloc(COPY_BYTES);
+    long r = zeros ? 0 : -ENOMEM;
+    while (n > 0 && r >= 0) {
+        struct xfer x;
+        xfer_kernel(&x, zeros, (size_t)MIN(n, COPY_BYTES));
+        r = file_write(f, &x, &at);
+        at += (uint64_t)MAX(r, 0);
+        n -= (uint64_t)MAX(r, 0);
+    }
+    heap_free(zeros);
+    return MIN(r, 0);
 }
 
 long sys_fallocate(struct call *c)
@@ -521,12 +599,14 @@ long sys_fallocate(struct call *c)
         r = -EINVAL;
     else if ((f->flags & O_ACCMODE) == O_RDONLY)
         r = -EBADF;
-    else if (mode & ~1u) // only KEEP_SIZE
+    else if (mode & ~1u && mode != 3) // KEEP_SIZE, with PUNCH_HOLE
         r = -EOPNOTSUPP;
     else if (f->ops->seek == NULL)
         r = -ESPIPE;
     else if ((r = file_stat(f, &st)) == 0 && !mode && from + n > st.bytes)
         r = file_size_allowed(from + n);
+    if (r == 0 && mode == 3)
+        r = from < st.bytes ? write_zeros(f, from, MIN(n, st.bytes - from)) : 0;
     if (r == 0 && !mode && from + n > st.bytes)
         r = file_set(f, &(struct fs_set){.size_set = true, .bytes = from + n});
     file_put(f);

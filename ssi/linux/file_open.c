@@ -3,7 +3,9 @@
 #include "ssi/linux/file.h"
 #include "lib/string.h"
 #include "mm/heap.h"
+#include "ssi/fs/inode.h"
 #include "ssi/fs/locks.h"
+#include "ssi/fs/special.h"
 #include "ssi/stream/stream.h"
 
 enum {
@@ -20,17 +22,22 @@ enum {
     F_GETLK64 = 12,
     F_SETLK64 = 13,
     F_SETLKW64 = 14,
+    F_OFD_GETLK = 36,
+    F_OFD_SETLK = 37,
+    F_OFD_SETLKW = 38,
     F_DUPFD_CLOEXEC = 1030,
     F_SETPIPE_SZ = 1031,
     F_GETPIPE_SZ = 1032,
+    F_ADD_SEALS = 1033,
+    F_GET_SEALS = 1034,
 };
 
-#define O_ASYNC    020000u
-#define O_DIRECT   040000u
-#define O_NOATIME  01000000u
-#define O_TMPFILE  020000000u
-#define O_SETTABLE (O_APPEND | O_NONBLOCK | O_ASYNC | O_DIRECT | O_NOATIME)
-#define PIPE_SIZE  65536
+#define O_LARGEFILE 0100000u
+#define O_ASYNC     020000u
+#define O_DIRECT    040000u
+#define O_NOATIME   01000000u
+#define O_SETTABLE  (O_APPEND | O_NONBLOCK | O_ASYNC | O_DIRECT | O_NOATIME)
+#define PIPE_SIZE   65536
 
 int file_name_begin(struct file_name *n, int32_t dirfd, uint32_t user_path)
 {
@@ -56,9 +63,18 @@ void file_name_end(struct file_name *n)
     heap_free(n->path);
 }
 
-struct file *file_of(uint32_t fd)
+struct file *file_of_any(uint32_t fd)
 {
     return fd_file_get(process_current()->files, (int)fd);
+}
+
+struct file *file_of(uint32_t fd)
+{
+    struct file *f = fd_file(process_current()->files, (int)fd);
+    if (f == NULL || (f->flags & O_PATH))
+        return NULL;
+    file_get(f);
+    return f;
 }
 
 static long install(struct file *f, int at_least, bool cloexec)
@@ -69,18 +85,34 @@ static long install(struct file *f, int at_least, bool cloexec)
     return fd;
 }
 
+// For who did not say that it knows of 64-bit offsets.
+static bool too_large(struct file *f)
+{
+    struct fs_stat st;
+    return file_is_tree(f) && file_stat(f, &st) == 0 && (st.mode & S_IFMT) == S_IFREG &&
+           st.bytes > INT32_MAX;
+}
+
 static long open_at(int32_t dirfd, uint32_t path, uint32_t flags, uint32_t mode)
 {
     struct file_name n;
     struct file *f;
+    bool directory = flags & O_DIRECTORY;
+    if (flags & O_PATH)
+        flags &= O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
     // Bits that Linux ignores are ignored; what it would do something else with is refused.
-    if ((flags & O_TMPFILE) || (flags & (O_CREAT | O_DIRECTORY)) == (O_CREAT | O_DIRECTORY))
-        return flags & O_TMPFILE ? -EOPNOTSUPP : -EINVAL;
+    if (flags & O_TMPFILE ? !directory || (flags & O_ACCMODE) == O_RDONLY || (flags & O_CREAT)
+                          : directory && (flags & O_CREAT))
+        return -EINVAL;
     int e = file_name_begin(&n, dirfd, path);
     if (e < 0)
         return e;
     e = fs_open(&n.who, n.at, n.path, flags & ~FILE_FLAGS_OWN, mode & 07777, &f);
     file_name_end(&n);
+    if (e == 0 && !(flags & (O_LARGEFILE | O_PATH)) && too_large(f)) {
+        file_put(f);
+        e = -EOVERFLOW;
+    }
     if (e < 0)
         return e;
     const struct process *p = process_current();
@@ -107,7 +139,7 @@ long sys_creat(struct call *c)
 static void unlock_on_close(uint32_t fd)
 {
     struct process *p = process_current();
-    struct file *f = file_of(fd);
+    struct file *f = file_of_any(fd);
     if (f == NULL)
         return;
     locks_drop(f, p->pid);
@@ -120,14 +152,28 @@ long sys_close(struct call *c)
     return fd_close(process_current()->files, (int)c->args[0]);
 }
 
+// The table becomes the process's own. Threads share theirs for good.
+static int files_unshare(void)
+{
+    struct process *p = process_current();
+    struct fd_table *old = p->files, *own = fd_table_clone(old);
+    if (own == NULL)
+        return -ENOMEM;
+    p->files = own;
+    fd_table_put(old);
+    return 0;
+}
+
 long sys_close_range(struct call *c)
 {
     struct fd_table *t = process_current()->files;
     uint32_t first = c->args[0], last = c->args[1], flags = c->args[2];
+    int e;
     if (first > last || (flags & ~6u)) // CLOSE_RANGE_UNSHARE, CLOSE_RANGE_CLOEXEC
         return -EINVAL;
-    if (flags & 2)
-        return -EOPNOTSUPP;
+    if ((flags & 2) && (e = files_unshare()) < 0)
+        return e;
+    t = process_current()->files;
     int fd = first > INT32_MAX ? -1 : fd_next(t, (int)first - 1);
     for (; fd >= 0 && (uint32_t)fd <= last; fd = fd_next(t, fd)) {
         if (flags & 4) {
@@ -144,13 +190,13 @@ long sys_close_range(struct call *c)
 // -----------------------------------------------------------------------------------------
 long sys_dup(struct call *c)
 {
-    struct file *f = file_of(c->args[0]);
+    struct file *f = file_of_any(c->args[0]);
     return f ? install(f, 0, false) : -EBADF;
 }
 
 static long dup_to(uint32_t from, uint32_t to, bool cloexec)
 {
-    struct file *f = file_of(from);
+    struct file *f = file_of_any(from);
     if (f == NULL)
         return -EBADF;
     unlock_on_close(to);
@@ -237,12 +283,15 @@ static int lock_range(struct file *f, const struct linux_flock64 *l, struct lock
 
 static long lock_call(struct file *f, uint32_t command, uint32_t user)
 {
-    bool wide = command >= F_GETLK64, gets = command == F_GETLK || command == F_GETLK64;
-    bool waits = command == F_SETLKW || command == F_SETLKW64;
+    bool ofd = command >= F_OFD_GETLK, wide = command >= F_GETLK64;
+    bool gets = command == F_GETLK || command == F_GETLK64 || command == F_OFD_GETLK;
+    bool waits = command == F_SETLKW || command == F_SETLKW64 || command == F_OFD_SETLKW;
     struct linux_flock64 l;
     struct lock_range r = {0};
     int e = lock_in(user, wide, &l);
     if (e == 0 && (l.type < LOCK_SHARED || l.type > LOCK_NONE || (gets && l.type == LOCK_NONE)))
+        e = -EINVAL;
+    if (e == 0 && ofd && l.pid != 0)
         e = -EINVAL;
     if (e == 0)
         e = lock_range(f, &l, &r);
@@ -252,7 +301,9 @@ static long lock_call(struct file *f, uint32_t command, uint32_t user)
     if (!gets && ((l.type == LOCK_SHARED && mode == O_WRONLY) ||
                   (l.type == LOCK_EXCLUSIVE && mode == O_RDONLY)))
         return -EBADF;
-    r.owner = process_current()->pid;
+    r.owner = ofd ? -1 : process_current()->pid;
+    r.whole = ofd ? f : NULL;
+    r.ofd = ofd;
     r.kind = l.type;
     if (!gets)
         return locks_set(f, &r, waits);
@@ -266,6 +317,14 @@ static long lock_call(struct file *f, uint32_t command, uint32_t user)
         l.pid = r.owner;
     }
     return lock_out(user, wide, &l);
+}
+
+static long seals_call(struct file *f, uint32_t command, uint32_t seals)
+{
+    if (!file_is_tree(f) || f->ops->ioctl == NULL || (command == F_ADD_SEALS && (seals & ~31u)))
+        return -EINVAL;
+    return f->ops->ioctl(f, command == F_ADD_SEALS ? SEALS_ADD : SEALS_GET, &seals, sizeof(seals),
+                         0);
 }
 
 static long fcntl_on(struct call *c, struct file *f)
@@ -293,10 +352,16 @@ static long fcntl_on(struct call *c, struct file *f)
     case F_GETLK64:
     case F_SETLK64:
     case F_SETLKW64:
+    case F_OFD_GETLK:
+    case F_OFD_SETLK:
+    case F_OFD_SETLKW:
         return lock_call(f, command, arg);
     case F_SETOWN:
     case F_GETOWN:
         return 0;
+    case F_ADD_SEALS:
+    case F_GET_SEALS:
+        return seals_call(f, command, arg);
     case F_SETPIPE_SZ:
     case F_GETPIPE_SZ:
         return strcmp(f->ops->name, "pipe") == 0 ? PIPE_SIZE : -EBADF;
@@ -306,10 +371,12 @@ static long fcntl_on(struct call *c, struct file *f)
 
 long sys_fcntl(struct call *c)
 {
-    struct file *f = file_of(c->args[0]);
+    uint32_t command = c->args[1];
+    bool any = command <= F_GETFL || command == F_DUPFD_CLOEXEC;
+    struct file *f = any ? file_of_any(c->args[0]) : file_of(c->args[0]);
     if (f == NULL)
         return -EBADF;
-    long r = fcntl_on(c, f);
+    long r = command == F_SETFL && (f->flags & O_PATH) ? -EBADF : fcntl_on(c, f);
     file_put(f);
     return r;
 }
@@ -388,4 +455,32 @@ long sys_umask(struct call *c)
     uint32_t old = fs->umask;
     fs->umask = c->args[0] & 0777;
     return (long)old;
+}
+
+// ---- files without names
+// --------------------------------------------------------------------------
+enum {
+    MFD_CLOEXEC = 1,
+    MFD_ALLOW_SEALING = 2,
+    MFD_NAME_MAX = 249
+};
+
+long sys_memfd_create(struct call *c)
+{
+    uint32_t flags = c->args[1];
+    struct fs_who who;
+    struct file *f = NULL;
+    char *name;
+    if (flags & ~(uint32_t)(MFD_CLOEXEC | MFD_ALLOW_SEALING))
+        return -EINVAL;
+    int e = linux_path_in(c->args[0], &name);
+    if (e < 0)
+        return e == -ENAMETOOLONG ? -EINVAL : e;
+    process_who(process_current(), &who);
+    e = strlen(name) > MFD_NAME_MAX ? -EINVAL : fs_memfd(&who, name, flags & MFD_ALLOW_SEALING, &f);
+    heap_free(name);
+    if (e < 0)
+        return e;
+    f->flags |= O_LARGEFILE;
+    return install(f, 0, flags & MFD_CLOEXEC);
 }

@@ -154,7 +154,7 @@ static int statx_out(uint32_t user, const struct fs_stat *st)
 // --------------------------------------------------------------
 static int stat_fd(uint32_t fd, struct fs_stat *st)
 {
-    struct file *f = file_of(fd);
+    struct file *f = file_of_any(fd);
     if (f == NULL)
         return -EBADF;
     int e = file_stat(f, st);
@@ -296,7 +296,7 @@ static long fspace_call(uint32_t fd, uint32_t to, bool wide)
 {
     struct fs_who who;
     struct fs_space s;
-    struct file *f = file_of(fd);
+    struct file *f = file_of_any(fd);
     if (f == NULL)
         return -EBADF;
     process_who(process_current(), &who);

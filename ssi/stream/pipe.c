@@ -262,6 +262,18 @@ static int fifo_wait(struct file *f)
     return 0;
 }
 
+static long pipe_peek(const struct pipe *p, uint8_t *to, size_t size)
+{
+    size_t done = 0, n = MIN(size, p->bytes);
+    while (done < n) {
+        uint32_t at = (p->tail + (uint32_t)done) % PIPE_BYTES;
+        size_t step = MIN(PAGE_SIZE - at % PAGE_SIZE, n - done);
+        memcpy(to + done, p->pages[at / PAGE_SIZE] + at % PAGE_SIZE, step);
+        done += step;
+    }
+    return (long)done;
+}
+
 static long pipe_ioctl(struct file *f, uint32_t request, void *data, size_t in_bytes,
                        size_t out_size)
 {
@@ -269,6 +281,8 @@ static long pipe_ioctl(struct file *f, uint32_t request, void *data, size_t in_b
     (void)in_bytes;
     if (request == FIFO_WAIT)
         return fifo_wait(f);
+    if (request == FIFO_PEEK)
+        return pipe_peek(p, data, out_size);
     if (request != FIONREAD || out_size < sizeof(p->bytes))
         return -ENOTTY;
     memcpy(data, &p->bytes, sizeof(p->bytes));

@@ -8,8 +8,8 @@ import pytest
 import weft
 
 pytestmark = pytest.mark.usefixtures('kernel')
-PROGRAMS = ['families', 'signals', 'memory', 'threads', 'facts', 'sockets', 'unixes', 'events',
-            'ptys', 'timers']
+PROGRAMS = ['names', 'data', 'families', 'signals', 'memory', 'threads', 'facts', 'sockets',
+            'unixes', 'events', 'ptys', 'timers']
 
 
 @pytest.fixture(scope='module')

@@ -170,7 +170,6 @@ static void directories(void)
     T(getcwd(b, sizeof(b)) == NULL ? -1 : 0);
     T(open("x", O_CREAT | O_WRONLY, 0600));
     T(mkdir("x", 0700));
-    T(open(".", O_RDONLY));
     T(chdir("..") * 0);
     T(chdir("/opt/w"));
     T(getcwd(b, 3) == NULL ? -1 : 0);
@@ -570,6 +569,8 @@ static void statxs(void)
 int main(void)
 {
     setvbuf(stdout, NULL, _IOLBF, 0);
+    for (int fd = 3; fd < 40; fd++)
+        close(fd);
     umask(022);
     mkdir("/opt/w", 0755);
     chdir("/opt/w");

@@ -6,6 +6,12 @@
 #include <stdio.h>
 #include <string.h>
 
+// Wrong arguments are what these programs are about.
+#pragma GCC diagnostic ignored "-Wstringop-overflow"
+#pragma GCC diagnostic ignored "-Wstringop-overread"
+#pragma GCC diagnostic ignored "-Wnonnull"
+#pragma GCC diagnostic ignored "-Wunused-result"
+
 #define T(call)                                                                                    \
     do {                                                                                           \
         errno = 0;                                                                                 \
