@@ -54,6 +54,7 @@ help:
 	@echo 'make iso         build/weft.iso, boots by GRUB from CD or disk'
 	@echo 'make pxe         build/pxe/, a directory to serve by DHCP and TFTP or HTTP'
 	@echo 'make image       APP=FILE [ARGS=..] [POLICY=FILE]: one file that boots into a program'
+	@echo 'make compat      real programs here and on Linux: docs/compatibility.md (COMPAT_EXTRA=DIR)'
 	@echo 'make unit        unit tests, native, under sanitizers'
 	@echo 'make fuzz        SECONDS=60 [TARGET=x]: libFuzzer on every parser; hostile messages, ghosts'
 	@echo 'make fuzz-syscall CALLS=100000 [SEED=n]: random system calls on a node'

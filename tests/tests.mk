@@ -25,6 +25,7 @@ include tests/fuzz/fuzz.mk
 include tests/lint/lint.mk
 -include tests/explore/explore.mk
 -include tests/sim/sim.mk
+include tests/compat/compat.mk
 include tests/bench/bench.mk
 
 # Everything a change must pass, in less than 25 minutes; the last line counts.

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Real programs on Weft and on Linux: the same command lines, and what differs.
 
-usage: compat.py [--only NAME]... [--build DIR] [--docs FILE]
+usage: compat.py [--only NAME]... [--build DIR] [--docs FILE] [--every N]
 
 Each file of tests/compat/cases is one program: a line `# packages: ...` names the Debian i386
 packages it needs, `# seconds: N` a longer limit; every other line is one command line for sh.
@@ -196,7 +196,7 @@ def run_weft(tree, cases):
     """All on a node; a batch that hangs costs only its own cases."""
     options = {'add': [f'{tree}:/compat'], 'mem': '1024', 'timeout': 300}
     with weft.cluster(1, **options) as c:
-        print(c.exec(0, PREPARE.replace('T/', '/compat/') + 'mount -o bind /dev /compat/dev || { cd /compat/dev; mknod null c 1 3; mknod zero c 1 5; mknod full c 1 7; mknod tty c 5 0; mknod urandom c 1 9; chmod 666 *; cd /; }; chmod 1777 /compat/tmp'))
+        c.sh(0, PREPARE.replace('T/', '/compat/') + 'mount -o bind /dev /compat/dev')
         for first in range(0, len(cases), BATCH):
             last = min(first + BATCH, len(cases)) - 1
             limit = sum(case.seconds for case in cases[first:last + 1])
@@ -206,7 +206,35 @@ def run_weft(tree, cases):
                 cases[n].weft = result
             if r.status:
                 print(f'compat: cases {first}-{last}: {r.status} {r.out[-200:]}', file=sys.stderr)
-        print(c.read(0, '/proc/cluster/enosys'))
+        return c.read(0, '/proc/cluster/enosys')
+
+
+DOCS = '''# Compatibility
+
+Made by `make compat` from `build/compat.json`: do not edit. Unmodified programs of Debian 12 (i386)
+are run by the same command lines on Weft and, by chroot into the same tree, on the Linux of the
+machine that ran the test; status, stdout and stderr are compared byte by byte. A new program is a
+file of `tests/compat/cases`, a new command line a line of it; `COMPAT_EXTRA=DIR make compat` runs
+programs of your own as well: each `DIR/NAME/` with a file `cmd` is run from `/extra/NAME`.
+
+| program | packages | command lines | same as Linux |
+|---|---|---|---|
+'''
+
+
+def write_docs(path, cases, packages):
+    programs = sorted({c.program for c in cases})
+    with open(path, 'w', encoding='utf-8') as f:
+        f.write(DOCS)
+        for name in programs:
+            of = [c for c in cases if c.program == name]
+            f.write(f'| {name} | {" ".join(packages.get(name, ["own"]))} | {len(of)} | '
+                    f'{sum(c.same() for c in of)} |\n')
+        f.write(f'\n{sum(c.same() for c in cases)} of {len(cases)} the same. What differs:\n\n')
+        for case in cases:
+            if not case.same():
+                line = ' '.join(case.command.split()).replace('`', "'")
+                f.write(f'- {case.program}: `{line[:110]}`: {case.why()}\n')
 
 
 def main():
@@ -214,13 +242,17 @@ def main():
     parser.add_argument('--only', action='append', default=[])
     parser.add_argument('--build')
     parser.add_argument('--docs')
+    parser.add_argument('--json', default=os.path.join(weft.BUILD, 'compat.json'))
+    parser.add_argument('--every', type=int, default=1, help='only each n-th case')
     args = parser.parse_args()
-    packages, cases = ['dash', 'coreutils'], []
+    packages, cases, of = ['dash', 'coreutils'], [], {}
     names = args.only or sorted(os.listdir(os.path.join(HERE, 'cases')))
     for name in names:
         more, found = read_cases(os.path.join(HERE, 'cases', name))
         packages += more
+        of[name] = more
         cases += found
+    cases[:] = cases[::args.every]
     extra = os.environ.get('COMPAT_EXTRA')
     for name in sorted(os.listdir(extra)) if extra else []:
         path = os.path.join(extra, name, 'cmd')
@@ -232,9 +264,9 @@ def main():
     tree = make_tree(args.build, packages)
     lay_out(tree, cases, extra)
     run_linux(tree, cases)
-    run_weft(tree, cases)
+    unknown = run_weft(tree, cases)
     rows = [case.row() for case in cases]
-    with open(os.path.join(weft.BUILD, 'compat.json'), 'w', encoding='utf-8') as f:
+    with open(args.json, 'w', encoding='utf-8') as f:
         json.dump(rows, f, indent=1)
     for case in cases:
         if not case.same():
@@ -242,8 +274,13 @@ def main():
     if os.environ.get('COMPAT_SHOW'):
         for case in cases:
             print(case.command, case.linux)
-    print(f'compat: {sum(c.same() for c in cases)} of {len(cases)} the same')
+        print(unknown)
+    if args.docs:
+        write_docs(args.docs, cases, of)
+    same = sum(case.same() for case in cases)
+    print(f'compat: {same} of {len(cases)} the same')
+    return 0 if same == len(cases) else 1
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

@@ -21,6 +21,8 @@
 
 static char b[65536];
 
+static void ends(int fd);
+
 static void moving(void)
 {
     int fd = open("f", O_CREAT | O_RDWR | O_TRUNC, 0644);
@@ -51,6 +53,12 @@ static void moving(void)
     T(lseek(fd, 0, SEEK_CUR));
     T(read(99, b, 1));
     T(write(99, b, 1));
+    ends(fd);
+}
+
+// Sizes and appending.
+static void ends(int fd)
+{
     int ro = open("f", O_RDONLY), wo = open("f", O_WRONLY);
     T(write(ro, "x", 1));
     T(read(wo, b, 1));
@@ -229,6 +237,10 @@ static void copies(void)
     close(q[1]);
     close(in);
     close(out);
+}
+
+static void memfds(void)
+{
     T(memfd_create("name", MFD_CLOEXEC));
     char link[64] = {0};
     T(readlink("/proc/self/fd/3", link, 60));
@@ -515,6 +527,7 @@ int main(void)
     vectors();
     holes();
     copies();
+    memfds();
     limits();
     locks();
     deadlock();

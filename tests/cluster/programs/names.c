@@ -363,6 +363,65 @@ static void bits(void)
     T(faccessat(AT_FDCWD, "dang2", F_OK, AT_SYMLINK_NOFOLLOW));
 }
 
+static void user_opens(void)
+{
+    T(open("secret", O_RDONLY));
+    T(open("group", O_RDONLY));
+    T(open("group", O_RDWR));
+    T(open("closed/in", O_RDONLY));
+    T(open("noexec/x", O_RDONLY));
+    T(open("noexec", O_RDONLY));
+    T(open("noexec", O_RDONLY | O_DIRECTORY));
+    T(open("x", O_CREAT | O_WRONLY, 0600));
+    T(mkdir("x", 0700));
+    T(unlink("mine"));
+    T(unlink("sticky/root"));
+    T(rename("sticky/root", "sticky/r"));
+    T(open("sticky/u", O_CREAT | O_WRONLY, 0600));
+    T(rename("sticky/u", "sticky/root"));
+    T(unlink("sticky/u"));
+}
+
+static void user_changes(void)
+{
+    T(chmod("secret", 0666));
+    T(chmod("mine", 0600));
+    T(chown("mine", 1000, 50));
+    T(chown("mine", 1000, 60));
+    T(chown("mine", 0, -1));
+    T(chown("secret", -1, -1));
+    T(chmod("mine", 02755));
+    show("mine");
+    T(chown("mine", -1, 1000));
+    show("mine");
+    T(chmod("suid", 06755));
+    int fd = open("suid", O_WRONLY);
+    T(write(fd, "x", 1));
+    show("suid");
+    T(chmod("suid", 04755));
+    T(ftruncate(fd, 0));
+    show("suid");
+    T(utime("secret", NULL));
+    T(utime("group", &(struct utimbuf){1, 2}));
+    T(utime("mine", &(struct utimbuf){1, 2}));
+    T(truncate("secret", 0));
+    T(mknod("own/c", S_IFCHR | 0600, makedev(1, 3)));
+    T(mknod("own/p", S_IFIFO | 0600, 0));
+    T(link("secret", "own/l"));
+    T(chroot("own"));
+    T(access("secret", R_OK));
+    T(access("mine", R_OK | W_OK));
+    T(access("closed/in", F_OK));
+    T(chdir("closed"));
+    T(chdir("own"));
+    T(rmdir("../sticky"));
+    T(rmdir("/"));
+    T(symlink("x", "/nothere"));
+    T(open("/dev/full", O_RDWR));
+    T(open("/proc/1/environ", O_RDONLY));
+    T(readlink("/proc/1/exe", (char[9]){0}, 8));
+}
+
 static void as_user(void)
 {
     mkdir("sticky", 01777);
@@ -386,57 +445,8 @@ static void as_user(void)
         setgroups(1, groups);
         setgid(1000);
         setuid(1000);
-        T(open("secret", O_RDONLY));
-        T(open("group", O_RDONLY));
-        T(open("group", O_RDWR));
-        T(open("closed/in", O_RDONLY));
-        T(open("noexec/x", O_RDONLY));
-        T(open("noexec", O_RDONLY));
-        T(open("noexec", O_RDONLY | O_DIRECTORY));
-        T(open("x", O_CREAT | O_WRONLY, 0600));
-        T(mkdir("x", 0700));
-        T(unlink("mine"));
-        T(unlink("sticky/root"));
-        T(rename("sticky/root", "sticky/r"));
-        T(open("sticky/u", O_CREAT | O_WRONLY, 0600));
-        T(rename("sticky/u", "sticky/root"));
-        T(unlink("sticky/u"));
-        T(chmod("secret", 0666));
-        T(chmod("mine", 0600));
-        T(chown("mine", 1000, 50));
-        T(chown("mine", 1000, 60));
-        T(chown("mine", 0, -1));
-        T(chown("secret", -1, -1));
-        T(chmod("mine", 02755));
-        show("mine");
-        T(chown("mine", -1, 1000));
-        show("mine");
-        T(chmod("suid", 06755));
-        int fd = open("suid", O_WRONLY);
-        T(write(fd, "x", 1));
-        show("suid");
-        T(chmod("suid", 04755));
-        T(ftruncate(fd, 0));
-        show("suid");
-        T(utime("secret", NULL));
-        T(utime("group", &(struct utimbuf){1, 2}));
-        T(utime("mine", &(struct utimbuf){1, 2}));
-        T(truncate("secret", 0));
-        T(mknod("own/c", S_IFCHR | 0600, makedev(1, 3)));
-        T(mknod("own/p", S_IFIFO | 0600, 0));
-        T(link("secret", "own/l"));
-        T(chroot("own"));
-        T(access("secret", R_OK));
-        T(access("mine", R_OK | W_OK));
-        T(access("closed/in", F_OK));
-        T(chdir("closed"));
-        T(chdir("own"));
-        T(rmdir("../sticky"));
-        T(rmdir("/"));
-        T(symlink("x", "/nothere"));
-        T(open("/dev/full", O_RDWR));
-        T(open("/proc/1/environ", O_RDONLY));
-        T(readlink("/proc/1/exe", (char[9]){0}, 8));
+        user_opens();
+        user_changes();
         exit(0);
     }
     wait(NULL);
