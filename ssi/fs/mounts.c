@@ -131,6 +131,8 @@ int op_mount(struct name_call *c)
         return -EPERM;
     if (!inode_is(f.inode, S_IFDIR))
         return -ENOTDIR;
+    if (c->in.mode < FS_MOUNT_TMPFS || c->in.mode > FS_MOUNT_CHANGE)
+        return -EINVAL;
     if (c->in.mode == FS_MOUNT_CHANGE)
         return change(c, &f);
     if (f.inode == inode_root() || node(views) == UINT16_MAX)
@@ -242,6 +244,8 @@ int op_mounts(struct name_call *c)
 {
     struct mount *m;
     struct text t;
+    if (c->text_size == 0)
+        return -EINVAL;
     char *path = heap_alloc(PATH_MAX_BYTES);
     if (path == NULL)
         return -ENOMEM;

@@ -28,8 +28,8 @@ def test_sample(kernel, tmp_path):
     (own / 'hello').write_text('#!/bin/sh\necho "hello from $PWD"\nexit 7\n')
     (own / 'hello').chmod(0o755)
     (own / 'cmd').write_text('./hello\n')
-    rows = compare(tmp_path, '--only', 'bash', '--only', 'dash', '--only', 'coreutils', '--every', '3',
-                   env={'COMPAT_EXTRA': str(tmp_path / 'extra')})
+    rows = compare(tmp_path, '--only', 'bash', '--only', 'dash', '--only', 'coreutils',
+                   '--every', '3', env={'COMPAT_EXTRA': str(tmp_path / 'extra')})
     assert [r for r in rows if not r['same']] == []
     assert rows[-1]['program'] == 'own' and len(rows) > 30
 
