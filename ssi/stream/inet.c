@@ -6,7 +6,6 @@
 #include "lib/errno.h"
 #include "lib/node_var.h"
 #include "lib/string.h"
-#include "mm/heap.h"
 #include "net/sockets.h"
 #include "net/tcp/tcp.h"
 #include "ssi/stream/socket_priv.h"
@@ -17,7 +16,7 @@
 #define PRIVILEGED_BELOW 1024u
 #define LOOPBACK         0x7f000001u
 #define TIME_WAIT_NS     (60 * NS_PER_S)
-#define TIME_WAIT_MAX    4096u
+#define TIME_WAIT_MAX    256u // more at once: the oldest are forgotten
 
 struct resting {             // an address in TIME_WAIT
     struct list link;        // of all, in order of until_ns
@@ -31,7 +30,8 @@ struct port_tables {
     struct list bucket[INET_TABLES][BUCKETS];
     struct list resting;
     struct list resting_by_port[BUCKETS];
-    unsigned resting_count;
+    struct resting slots[TIME_WAIT_MAX];
+    unsigned slot; // used next
 };
 NODE_VAR(struct port_tables, ports);
 
@@ -129,12 +129,10 @@ static bool may_share(const struct socket *a, const struct socket *b)
     return a->kind != &tcp_kind || (a->state != SOCKET_LISTENING && b->state != SOCKET_LISTENING);
 }
 
-static void rested(struct port_tables *t, struct resting *r)
+static void rested(struct resting *r)
 {
     list_remove(&r->link);
     list_remove(&r->bucket_link);
-    heap_free(r);
-    t->resting_count--;
 }
 
 static bool resting(struct net_address at)
@@ -145,7 +143,7 @@ static bool resting(struct net_address at)
     list_for_each_safe (r, next, &t->resting, link) {
         if (r->until_ns > now)
             break;
-        rested(t, r);
+        rested(r);
     }
     list_for_each (r, &t->resting_by_port[at.port % BUCKETS], bucket_link)
         if (r->at.port == at.port && overlap(r->at.ip, at.ip))
@@ -231,15 +229,13 @@ void inet_port_drop(struct socket *s)
 void inet_time_wait(struct net_address a)
 {
     struct port_tables *t = tables();
-    if (t->resting_count >= TIME_WAIT_MAX)
-        rested(t, list_entry(t->resting.next, struct resting, link));
-    struct resting *r = heap_alloc(sizeof(*r));
-    if (r == NULL)
-        return; // as if it had passed already
-    *r = (struct resting){.at = a, .until_ns = clock_now_ns() + TIME_WAIT_NS};
+    struct resting *r = &t->slots[t->slot++ % TIME_WAIT_MAX];
+    if (r->until_ns)
+        rested(r);
+    r->at = a;
+    r->until_ns = clock_now_ns() + TIME_WAIT_NS;
     list_append(&t->resting, &r->link);
     list_append(&t->resting_by_port[a.port % BUCKETS], &r->bucket_link);
-    t->resting_count++;
 }
 
 int inet_bind(struct socket *s, const struct socket_name *n)
