@@ -132,21 +132,42 @@ frame_t frame_alloc(unsigned flags)
     return f;
 }
 
+static inline void user_add(struct frame *table, frame_t f)
+{
+    ASSERT(f < node(frame_end) && table[f].users != 0);
+    if (table[f].users != NOT_RAM)
+        table[f].users++;
+}
+
+static inline void user_take(struct frame *table, frame_t f)
+{
+    ASSERT(f < node(frame_end) && table[f].users != 0);
+    if (table[f].users != NOT_RAM && --table[f].users == 0)
+        free_push(f);
+}
+
 void frame_get(frame_t f)
 {
-    ASSERT(f < node(frame_end) && node(frames)[f].users != 0);
-    if (node(frames)[f].users != NOT_RAM)
-        node(frames)[f].users++;
+    user_add(node(frames), f);
 }
 
 void frame_put(frame_t f)
 {
-    ASSERT(f < node(frame_end) && node(frames)[f].users != 0);
-    if (node(frames)[f].users == NOT_RAM || --node(frames)[f].users > 0)
-        return;
-    if (node(canary_on))
-        fill_frame(f);
-    free_push(f);
+    user_take(node(frames), f);
+}
+
+void frame_get_all(const frame_t *f, unsigned n)
+{
+    struct frame *table = node(frames);
+    for (unsigned i = 0; i < n; i++)
+        user_add(table, f[i]);
+}
+
+void frame_put_all(const frame_t *f, unsigned n)
+{
+    struct frame *table = node(frames);
+    for (unsigned i = 0; i < n; i++)
+        user_take(table, f[i]);
 }
 
 unsigned frame_users(frame_t f)

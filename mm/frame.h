@@ -15,9 +15,11 @@ enum {
     FRAME_CRITICAL = 4, // may use the reserve
 };
 
-frame_t frame_alloc(unsigned flags); // one user; FRAME_NONE when out of memory
-void frame_get(frame_t f);           // one user more
-void frame_put(frame_t f);           // one user less; the last one frees it
+frame_t frame_alloc(unsigned flags);              // one user; FRAME_NONE when out of memory
+void frame_get(frame_t f);                        // one user more
+void frame_put(frame_t f);                        // one user less; the last one frees it
+void frame_get_all(const frame_t *f, unsigned n); // the same for many
+void frame_put_all(const frame_t *f, unsigned n);
 unsigned frame_users(frame_t f);
 
 // Low frames that lie side by side, for DMA rings; never freed singly.

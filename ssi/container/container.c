@@ -75,14 +75,23 @@ uint32_t container_pages_present(const struct container *c)
 
 // ---- end ----------------------------------------------------------------------------------------
 
-// No segment shows them any more.
-static void leaf_free(void *const leaf[RADIX_SLOTS])
+// The frames of a leaf that count a user for each record of them.
+static unsigned frames_of(void *const leaf[RADIX_SLOTS], frame_t frames[RADIX_SLOTS])
 {
+    unsigned n = 0;
     for (unsigned i = 0; i < RADIX_SLOTS; i++) {
         page_t p = (page_t)leaf[i];
         if (page_frame(p) != FRAME_NONE && !(p & PAGE_BORROWED))
-            frame_put(page_frame(p));
+            frames[n++] = page_frame(p);
     }
+    return n;
+}
+
+// No segment shows them any more.
+static void leaf_free(void *const leaf[RADIX_SLOTS])
+{
+    frame_t frames[RADIX_SLOTS];
+    frame_put_all(frames, frames_of(leaf, frames));
 }
 
 static bool free_piece(struct container *c)
@@ -185,11 +194,8 @@ static bool share_leaf(struct container *c, struct container *child, uint32_t in
     if (!radix_put_leaf(&child->pages, index, shared))
         return false;
     child->present += n;
-    for (unsigned i = 0; i < RADIX_SLOTS; i++) {
-        page_t p = (page_t)shared[i];
-        if (p && !(p & PAGE_BORROWED))
-            frame_get(page_frame(p));
-    }
+    frame_t frames[RADIX_SLOTS];
+    frame_get_all(frames, frames_of(shared, frames));
     return true;
 }
 

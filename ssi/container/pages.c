@@ -19,6 +19,16 @@ bool page_set(struct container *c, uint32_t index, page_t p)
     return true;
 }
 
+// The record of a page of which nothing was known.
+static bool page_add(struct container *c, uint32_t index, page_t p)
+{
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): as in page_set
+    if (!radix_set(&c->pages, index, (void *)p))
+        return false;
+    c->present++;
+    return true;
+}
+
 void page_replace(struct container *c, uint32_t index, page_t p)
 {
     bool ok = page_set(c, index, p);
@@ -114,7 +124,7 @@ static int touch_anonymous(struct container *c, uint32_t index)
     frame_t f = page_frame_new(FRAME_ZERO);
     if (f == FRAME_NONE)
         return -ENOMEM;
-    if (page_set(c, index, page_make(f, 0)))
+    if (page_add(c, index, page_make(f, 0)))
         return 0;
     frame_put(f);
     return -ENOMEM;
@@ -128,7 +138,7 @@ frame_t page_lent(struct container *c, uint32_t index)
 static bool touch_borrowed(struct container *c, uint32_t index)
 {
     frame_t f = page_lent(c, index);
-    return f != FRAME_NONE && page_set(c, index, page_make(f, PAGE_CLEAN | PAGE_BORROWED));
+    return f != FRAME_NONE && page_add(c, index, page_make(f, PAGE_CLEAN | PAGE_BORROWED));
 }
 
 static int fill_from_provider(struct container *c, uint32_t index)
@@ -203,19 +213,30 @@ static int page_make_writable(struct container *c, uint32_t index, page_t p)
     return 0;
 }
 
-int page_want(struct container *c, uint32_t index, unsigned access)
+// As page_want; when it is 0, *p is the page's record.
+static int page_want_record(struct container *c, uint32_t index, unsigned access, page_t *p)
 {
-    page_t p = page_get(c, index);
+    *p = page_get(c, index);
     if (c->link) {
-        if (access & PROT_W ? !page_may_write(p) : !page_may_read(p))
+        if (access & PROT_W ? !page_may_write(*p) : !page_may_read(*p))
             return transition_want(c, index, access);
-    } else if (p == 0) {
+    } else if (*p == 0) {
         int error = page_first_touch(c, index);
         if (error < 0)
             return error;
-        p = page_get(c, index);
+        *p = page_get(c, index);
     }
-    return access & PROT_W ? page_make_writable(c, index, p) : 0;
+    if (!(access & PROT_W) || (page_is_own(*p) && !(*p & PAGE_CLEAN)))
+        return 0;
+    int error = page_make_writable(c, index, *p);
+    *p = page_get(c, index);
+    return error;
+}
+
+int page_want(struct container *c, uint32_t index, unsigned access)
+{
+    page_t p;
+    return page_want_record(c, index, access, &p);
 }
 
 // ---- interface linker: vm segment ---------------------------------------------------------------
@@ -246,10 +267,10 @@ static int segment_fault(struct segment *s, uint32_t index, unsigned access,
                          struct fault_answer *answer)
 {
     struct container *c = s->object;
-    int error = page_want(c, index, access);
+    page_t p;
+    int error = page_want_record(c, index, access, &p);
     if (error < 0)
         return error;
-    page_t p = page_get(c, index);
     answer->frame = page_frame(p);
     answer->writable = page_shows_writable(p);
     if (c->link || ((p & PAGE_CLEAN) && !(access & PROT_W)))

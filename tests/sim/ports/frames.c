@@ -217,3 +217,15 @@ uint32_t frame_fails_in(void)
 }
 
 const struct radix_memory heap_radix_memory = {.alloc = heap_alloc, .free = heap_free};
+
+void frame_get_all(const frame_t *f, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++)
+        frame_get(f[i]);
+}
+
+void frame_put_all(const frame_t *f, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++)
+        frame_put(f[i]);
+}
