@@ -5,6 +5,7 @@
 #include "kernel/init.h"
 #include "lib/log.h"
 #include "lib/node_var.h"
+#include "lib/string.h"
 
 enum {
     RANDOM_ENOUGH_BITS = 256,
@@ -13,9 +14,21 @@ enum {
     RANDOM_JITTER_PER_BIT = 4,   // samples that surprise, for one bit
     RANDOM_START_SAMPLES = 4096, // at most: some milliseconds
     RANDOM_ROUND_SAMPLES = 256,  // when asked again
+    RANDOM_KEY_BYTES = 32,
+    RANDOM_POOL_BYTES = 480, // with a key whole blocks of the cipher
+};
+
+// What was gathered keys a generator of slow strength; that one keys a fast one, ChaCha20, whose
+// key is replaced by its own output before any of it is given away: what leaks later tells nothing
+// of what was given before (Bernstein, "Fast-key-erasure random-number generators", 2017).
+struct random_fast {
+    uint8_t key[RANDOM_KEY_BYTES];
+    uint8_t pool[RANDOM_POOL_BYTES];
 };
 
 NODE_VAR(br_hmac_drbg_context, generator);
+NODE_VAR(struct random_fast, random_fast);
+NODE_VAR(unsigned, random_left); // bytes of the pool that nobody has, at its end
 NODE_VAR(unsigned, random_credit_bits);
 NODE_VAR(uint32_t, random_last[3]); // sample, its distance to the one before, the change of that
 NODE_VAR(unsigned, random_surprises);
@@ -62,6 +75,22 @@ static void random_gather(br_sha256_context *pool, unsigned samples)
     }
 }
 
+static void random_rekey(void)
+{
+    br_hmac_drbg_generate(&node(generator), node(random_fast).key, RANDOM_KEY_BYTES);
+    node(random_left) = 0;
+}
+
+static void random_refill(void)
+{
+    static const uint8_t nonce[12]; // each key is used once
+    uint8_t key[RANDOM_KEY_BYTES];
+    memcpy(key, node(random_fast).key, sizeof(key));
+    memset(&node(random_fast), 0, sizeof(node(random_fast)));
+    br_chacha20_ct_run(key, nonce, 0, &node(random_fast), sizeof(node(random_fast)));
+    node(random_left) = RANDOM_POOL_BYTES;
+}
+
 static void random_start(void)
 {
     uint8_t seed[32];
@@ -73,6 +102,7 @@ static void random_start(void)
     random_gather(&pool, RANDOM_START_SAMPLES);
     br_sha256_out(&pool, seed);
     br_hmac_drbg_init(&node(generator), &br_sha256_vtable, seed, sizeof(seed));
+    random_rekey();
     log_debug("random", "seeded, %u bits credited", node(random_credit_bits));
 }
 INIT_STEP(INIT_CORE, random_start);
@@ -92,7 +122,18 @@ bool random_is_ready(void)
 
 void random_bytes(void *out, size_t n)
 {
-    br_hmac_drbg_generate(&node(generator), out, n);
+    uint8_t *to = out;
+    while (n > 0) {
+        if (node(random_left) == 0)
+            random_refill();
+        size_t some = MIN(n, (size_t)node(random_left));
+        uint8_t *from = node(random_fast).pool + RANDOM_POOL_BYTES - node(random_left);
+        memcpy(to, from, some);
+        memset(from, 0, some);
+        node(random_left) -= (unsigned)some;
+        to += some;
+        n -= some;
+    }
 }
 
 uint32_t random_u32(void)
@@ -105,4 +146,5 @@ uint32_t random_u32(void)
 void random_stir(const void *bytes, size_t n)
 {
     br_hmac_drbg_update(&node(generator), bytes, n);
+    random_rekey();
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Random bytes for keys, sequence numbers and /dev/urandom: BearSSL's HMAC-DRBG with SHA-256
-// (NIST SP 800-90A), keyed from what is gathered at the start: RDRAND where the CPU has it, the
-// jitter of slow accesses, the wall clock; the cluster adds the card's address, the cluster key and
-// the times at which the network wakes it. docs/cluster.md says what is promised.
+// Random bytes for keys, sequence numbers and /dev/urandom: ChaCha20, keyed by BearSSL's HMAC-DRBG
+// with SHA-256 (NIST SP 800-90A), keyed from what is gathered at the start: RDRAND where the CPU
+// has it, the jitter of slow accesses, the wall clock; the cluster adds the card's address, the
+// cluster key and the times at which the network wakes it. docs/cluster.md says what is promised.
 #pragma once
 
 #include "lib/types.h"
