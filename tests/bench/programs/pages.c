@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// What a page on another node costs, beside the round trip of a request and a 4 KiB answer by TCP
-// between the same two processes. Run on node 0 of two: a child goes to node 1, and both share
-// memory. Usage: pages ADDRESS (of node 0). Prints `NAME MEDIAN_US P90_US` lines.
+// What a page on another node costs, in turn with round trips of a request and a 4 KiB answer by
+// TCP between the same two nodes, so that both meet the same load of the machine. Run on node 0 of
+// two: a child goes to node 1 and shares memory with its parent. Usage: pages ADDRESS (of node 0).
+// Prints `NAME US TRIP_US RATIO`, medians.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -19,15 +20,18 @@
 
 enum {
     PAGE = 4096,
-    PAGES = 256,
+    PAGES = 128,
+    BLOCK = 16, // touched in order between two round trips
+    REQUEST = 64,
     STRIDE = 37, // of the walk that must not look sequential; odd, and above fault-around
-    TRIPS = 200,
     PORT = 7999
 };
 
 static uint8_t *memory;
 static int to_child[2], to_parent[2];
-static double sample[PAGES];
+static double sample[PAGES], trips[PAGES];
+static uint8_t bytes[PAGE];
+static int wire; // to the server, which is beside the parent
 
 static double now_us(void)
 {
@@ -42,11 +46,22 @@ static int by_size(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+// NAME, median of both, their ratio.
 static void say(const char *name, unsigned n)
 {
     qsort(sample, n, sizeof(sample[0]), by_size);
-    printf("%s %.1f %.1f\n", name, sample[n / 2], sample[n * 9 / 10]);
+    qsort(trips, n, sizeof(trips[0]), by_size);
+    printf("%s %.1f %.1f %.3f\n", name, sample[n / 2], trips[n / 2], sample[n / 2] / trips[n / 2]);
     fflush(stdout);
+}
+
+static void read_all(int fd, size_t n)
+{
+    for (ssize_t got; n > 0; n -= (size_t)got) {
+        got = read(fd, bytes, n);
+        if (got <= 0)
+            exit(0); // the other side is through
+    }
 }
 
 static volatile uint8_t *page(unsigned i)
@@ -54,28 +69,41 @@ static volatile uint8_t *page(unsigned i)
     return memory + (size_t)(i % PAGES) * PAGE;
 }
 
-// Each page by itself, in an order without neighbours.
-static void touch_each(const char *name, int write)
+static void trip(unsigned i)
+{
+    double begun = now_us();
+    if (write(wire, bytes, REQUEST) != REQUEST)
+        exit(3);
+    read_all(wire, PAGE);
+    trips[i] = now_us() - begun;
+}
+
+// Each page by itself, in an order without neighbours, and a round trip after each.
+static void touch_each(const char *name, int write_it)
 {
     for (unsigned i = 0; i < PAGES; i++) {
         volatile uint8_t *at = page(i * STRIDE);
         double begun = now_us();
-        if (write)
+        if (write_it)
             *at = (uint8_t)i;
         else
             (void)*at;
         sample[i] = now_us() - begun;
+        trip(i);
     }
     say(name, PAGES);
 }
 
 static void touch_in_order(const char *name)
 {
-    double begun = now_us();
-    for (unsigned i = 0; i < PAGES; i++)
-        (void)*page(i);
-    sample[0] = (now_us() - begun) / PAGES;
-    say(name, 1);
+    for (unsigned i = 0; i < PAGES / BLOCK; i++) {
+        double begun = now_us();
+        for (unsigned k = 0; k < BLOCK; k++)
+            (void)*page(i * BLOCK + k);
+        sample[i] = (now_us() - begun) / BLOCK;
+        trip(i);
+    }
+    say(name, PAGES / BLOCK);
 }
 
 static void own_all(void)
@@ -98,50 +126,29 @@ static void await(int fd)
         exit(2);
 }
 
-static void read_all(int fd, uint8_t *to, size_t n)
-{
-    while (n > 0) {
-        ssize_t got = read(fd, to, n);
-        if (got <= 0)
-            exit(3);
-        to += got;
-        n -= (size_t)got;
-    }
-}
-
 static void serve(int listener)
 {
-    static uint8_t bytes[PAGE];
-    int one = 1, fd = accept(listener, NULL, NULL);
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-    for (unsigned i = 0; i < TRIPS; i++) {
-        read_all(fd, bytes, 64);
-        if (write(fd, bytes, PAGE) != PAGE)
+    int one = 1;
+    wire = accept(listener, NULL, NULL);
+    setsockopt(wire, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    for (;;) {
+        read_all(wire, REQUEST);
+        if (write(wire, bytes, PAGE) != PAGE)
             exit(3);
     }
-    close(fd);
 }
 
-static void ask(const char *address)
+static void call_server(const char *address)
 {
-    static uint8_t bytes[PAGE];
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(PORT)};
-    int one = 1, fd = socket(AF_INET, SOCK_STREAM, 0);
+    int one = 1;
+    wire = socket(AF_INET, SOCK_STREAM, 0);
     inet_aton(address, &a.sin_addr);
-    if (fd < 0 || connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0) {
+    if (wire < 0 || connect(wire, (struct sockaddr *)&a, sizeof(a)) < 0) {
         perror("connect");
         exit(3);
     }
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-    for (unsigned i = 0; i < TRIPS; i++) {
-        double begun = now_us();
-        if (write(fd, bytes, 64) != 64)
-            exit(3);
-        read_all(fd, bytes, PAGE);
-        sample[i] = now_us() - begun;
-    }
-    close(fd);
-    say("tcp_4k", TRIPS);
+    setsockopt(wire, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 }
 
 static int listen_here(void)
@@ -165,9 +172,11 @@ static void go_to_node_1(void)
     close(fd);
 }
 
-// Reads, upgrades, in order: each time with all pages the parent's. Then the parent takes them.
+// Before each step the parent has written all pages.
 static void child(const char *address)
 {
+    go_to_node_1();
+    call_server(address);
     for (unsigned round = 0; round < 2; round++) {
         await(to_child[0]);
         touch_each(round ? "read" : "warm_read", 0);
@@ -175,44 +184,38 @@ static void child(const char *address)
         pass(to_parent[1]);
     }
     await(to_child[0]);
-    touch_in_order("sequential");
+    touch_each("write", 1);
     pass(to_parent[1]);
     await(to_child[0]);
+    touch_in_order("sequential");
     memory += (size_t)PAGES * PAGE;
     touch_each("first_touch", 1);
-    pass(to_parent[1]);
-    await(to_child[0]);
-    if (address)
-        ask(address);
     exit(0);
 }
 
 int main(int argc, char **argv)
 {
-    int listener = argc > 1 ? listen_here() : -1, status;
+    int status;
+    if (argc != 2)
+        return fprintf(stderr, "usage: pages ADDRESS\n"), 2;
     memory =
         mmap(NULL, 2 * PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (pipe(to_child) || pipe(to_parent))
         return 2;
-    own_all();
-    pid_t pid = fork();
-    if (pid == 0) {
-        if (listener >= 0)
-            close(listener);
-        go_to_node_1();
-        child(argc > 1 ? argv[1] : NULL);
-    }
-    for (unsigned round = 0; round < 2; round++) {
-        pass(to_child[1]);
-        await(to_parent[0]);
-        touch_each(round ? "write" : "warm_write", 1);
-    }
-    for (unsigned round = 0; round < 2; round++) { // in order; then first touches
-        pass(to_child[1]);
-        await(to_parent[0]);
-    }
-    pass(to_child[1]);
-    if (listener >= 0)
+    pid_t pid = fork(); // before there is a socket, which would hold it here
+    if (pid == 0)
+        child(argv[1]);
+    int listener = listen_here();
+    pid_t server = fork();
+    if (server == 0)
         serve(listener);
-    return waitpid(pid, &status, 0) == pid && status == 0 ? 0 : 1;
+    close(listener);
+    for (unsigned step = 0; step < 4; step++) {
+        own_all();
+        pass(to_child[1]);
+        if (step < 3)
+            await(to_parent[0]);
+    }
+    int good = waitpid(pid, &status, 0) == pid && status == 0;
+    return waitpid(server, &status, 0) == server && good ? 0 : 1;
 }
