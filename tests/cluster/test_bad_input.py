@@ -18,8 +18,8 @@ SECONDS_PER_CALL = 2e-3  # generous: 10^5 take 10 s
 def syscalls(tmp_path_factory):
     made = tmp_path_factory.mktemp('fuzz') / 'syscalls'
     cross = os.environ.get('CROSS_COMPILE', 'i686-linux-gnu-')
-    subprocess.run([cross + 'gcc', '-std=gnu11', '-O2', '-static', '-march=i686', '-Wall', '-Wextra',
-                    '-Werror', '-o', made,
+    subprocess.run([cross + 'gcc', '-std=gnu11', '-O2', '-static', '-march=i686', '-Wall',
+                    '-Wextra', '-Werror', '-o', made,
                     os.path.join(weft.ROOT, 'tests', 'fuzz', 'syscalls.c')], check=True)
     return str(made)
 
