@@ -17,6 +17,7 @@ BELOW = {
     ('ssi/cluster/link.c', 'link_control'),          # cluster.c names each before
     ('ssi/cluster/rpc.c', 'rpc_out'),                # rpc_send and rpc_call
     ('ssi/cluster/link_conn.c', 'link_conn_write'),  # link_conn_load, link_conn_greet
+    ('ssi/stream/inet_tcp.c', 'conn_send'),          # a program's bytes, not the cluster's
 }
 POINT = re.compile(r'\bFAULT(?:_SEND)?\(')
 LITERAL = re.compile(r'\bFAULT(?:_SEND)?\(\s*"([^"]+)",\s*"([^"]+)"')
