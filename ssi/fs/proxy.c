@@ -18,10 +18,6 @@
 #include "ssi/fs/remote.h"
 #include "ssi/fs/tree.h"
 
-struct proxy_list {
-    struct list all;
-    bool set_up;
-};
 NODE_VAR(struct proxy_list, proxies);
 
 static struct list *all(void)
@@ -419,6 +415,7 @@ static const struct file_ops socket_ops = {
     .poll = proxy_poll,
     .poll_queue = proxy_poll_queue,
     .stat = proxy_stat,
+    .set = proxy_set,
     .exchange = proxy_exchange,
     .release = proxy_release,
 };

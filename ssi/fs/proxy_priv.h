@@ -19,3 +19,8 @@ struct proxy {
     struct wait_queue changed; // poll may have: pollers watch it
     struct wait_queue settled; // nothing is asked any more, or the offset is home
 };
+
+struct proxy_list {
+    struct list all;
+    bool set_up;
+};

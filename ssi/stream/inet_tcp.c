@@ -48,7 +48,7 @@ static void on_accept(void *arg, struct tcp_conn *c)
     inet_port_share(child, tcp_local(c));
     child->state = SOCKET_CONNECTED;
     child->was_connected = true;
-    tcp_set_nodelay(c, child->no_delay);
+    options_apply(child);
     tcp_set_events(c, on_event, child);
     socket_child_add(listener, child);
 }
@@ -232,6 +232,7 @@ static int connect_remote(struct socket *s)
     int e;
     unsigned flags = s->no_delay ? TCP_NODELAY : 0;
     s->conn = tcp_connect_from(s->local, s->remote, flags, on_event, s, &e);
+    options_apply(s);
     if (s->conn)
         return -EINPROGRESS;
     s->state = SOCKET_IDLE;

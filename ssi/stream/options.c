@@ -59,7 +59,19 @@ void options_inherit(struct socket *child, const struct socket *l)
     child->ttl = l->ttl;
     child->tos = l->tos;
     child->cred = l->cred;
+    child->uid = l->uid;
+    child->gid = l->gid;
     child->told_connected = true;
+}
+
+void options_apply(struct socket *s)
+{
+    struct tcp_keepalive k = {s->keep_alive ? s->keep_idle_s : 0, s->keep_interval_s,
+                              s->keep_count};
+    if (s->conn == NULL || s->state == SOCKET_CLOSED)
+        return;
+    tcp_set_nodelay(s->conn, s->no_delay);
+    tcp_set_keepalive(s->conn, k);
 }
 
 // ---- the table
@@ -88,8 +100,8 @@ struct option {
         level, number, HOW_OWN, 0, 0, 0                                                            \
     }
 
-// Without effect here, kept: DONTROUTE, OOBINLINE, PRIORITY, RCVLOWAT, MARK, KEEPALIVE and its
-// times, CORK, MTU_DISCOVER, MULTICAST_*, TCP_MAXSEG, USER_TIMEOUT, QUICKACK, DEFER_ACCEPT.
+// Without effect here, kept: DONTROUTE, OOBINLINE, PRIORITY, RCVLOWAT, MARK, CORK, MTU_DISCOVER,
+// MULTICAST_*, TCP_MAXSEG, USER_TIMEOUT, QUICKACK, DEFER_ACCEPT.
 static const struct option options[] = {
     FIELD(SOL_SOCKET, 2, reuse_address, HOW_FIELD, 0), // SO_REUSEADDR
     FIELD(SOL_SOCKET, 3, type, HOW_READ_ONLY, 0),      // SO_TYPE
@@ -353,8 +365,7 @@ int options_set(struct socket *s, int32_t level, int32_t number, const void *val
         (v < 1 || v > (number == 6 ? 127 : 32767)))
         return -EINVAL;
     field_set(s, o, v);
-    if (level == SOL_TCP && number == 1 && s->conn)
-        tcp_set_nodelay(s->conn, v != 0);
+    options_apply(s);
     return 0;
 }
 

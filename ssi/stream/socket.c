@@ -38,6 +38,7 @@ struct socket *socket_new(const struct socket_kind *k, int family, int type)
     s->family = (uint16_t)family;
     s->type = (uint16_t)type;
     s->number = ++node(socket_numbers);
+    s->mode = 0777;
     wait_init(&s->readable);
     wait_init(&s->writable);
     wait_init(&s->changed);
@@ -238,13 +239,27 @@ static int file_stat_socket(struct file *f, struct fs_stat *st)
     int64_t now = (int64_t)cluster_real_ns();
     *st = (struct fs_stat){.dev = 8,
                            .inode = s->number,
-                           .mode = S_IFSOCK | 0777,
+                           .mode = S_IFSOCK | s->mode,
                            .links = 1,
-                           .uid = s->cred.uid,
-                           .gid = s->cred.gid,
+                           .uid = s->uid,
+                           .gid = s->gid,
                            .atime_ns = now,
                            .mtime_ns = now,
                            .ctime_ns = now};
+    return 0;
+}
+
+static int file_set_socket(struct file *f, const struct fs_set *set)
+{
+    struct socket *s = f->data;
+    if (set->size_set)
+        return -EINVAL;
+    if (set->mode_set)
+        s->mode = (uint16_t)(set->mode & 07777);
+    if (set->owner_set && set->uid != UINT32_MAX)
+        s->uid = set->uid;
+    if (set->owner_set && set->gid != UINT32_MAX)
+        s->gid = set->gid;
     return 0;
 }
 
@@ -281,6 +296,7 @@ static const struct file_ops socket_file_ops = {
     .poll = file_poll_socket,
     .poll_queue = file_poll_queue,
     .stat = file_stat_socket,
+    .set = file_set_socket,
     .exchange = socket_exchange,
     .release = file_release_socket,
 };
@@ -361,6 +377,8 @@ int socket_open(int32_t family, uint32_t type, int32_t protocol, const struct so
         return -ENOMEM;
     s->protocol = (uint16_t)protocol;
     s->cred = *by;
+    s->uid = by->uid;
+    s->gid = by->gid;
     *f = socket_file(s, type);
     if (*f == NULL) {
         socket_end(s);

@@ -79,6 +79,8 @@ struct socket {
     int error; // SO_ERROR: negative errno, given once
     unsigned shut;
     uint64_t number;
+    uint32_t uid, gid; // what fstat says
+    uint16_t mode;
     struct wait_queue readable, writable, changed;
 
     struct list inbox; // struct packet
@@ -208,6 +210,7 @@ long inet_ioctl(struct socket *s, uint32_t request, void *data, size_t *n);
 // ---- options.c
 // --------------------------------------------------------------------------------------
 void options_init(struct socket *s);
+void options_apply(struct socket *s); // to its connection of the stack
 void options_inherit(struct socket *child, const struct socket *listener);
 int options_set(struct socket *s, int32_t level, int32_t option, const void *value, size_t n);
 long options_get(struct socket *s, int32_t level, int32_t option, void *value);
