@@ -184,12 +184,13 @@ static bool run_is_free(frame_t first, unsigned count)
     return true;
 }
 
-frame_t frame_alloc_run(unsigned count)
+frame_t frame_alloc_run(unsigned count, unsigned flags)
 {
     frame_t end = MIN(node(frame_end), LOW_FRAMES_MAX);
     if (count == 1)
-        return frame_alloc(FRAME_LOW);
-    if (node(free_low).count < count + node(reserve) || end < count)
+        return frame_alloc(FRAME_LOW | flags);
+    uint32_t floor = flags & FRAME_CRITICAL ? 0 : node(reserve);
+    if (node(free_low).count < count + floor || end < count)
         return FRAME_NONE;
     for (frame_t tried = 0; tried < end; tried++) {
         frame_t f = node(run_hint)++;

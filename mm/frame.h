@@ -23,7 +23,7 @@ void frame_put_all(const frame_t *f, unsigned n);
 unsigned frame_users(frame_t f);
 
 // Low frames that lie side by side, for DMA rings; never freed singly.
-frame_t frame_alloc_run(unsigned count);
+frame_t frame_alloc_run(unsigned count, unsigned flags);
 
 // The n-th frame_alloc from now on fails; 0: none does (tests).
 void frame_fail_at(uint32_t n);

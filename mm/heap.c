@@ -62,9 +62,9 @@ static int class_of(size_t bytes)
     return step < ARRAY_SIZE(node(class_of_size)) ? node(class_of_size)[step] : -1;
 }
 
-static struct slab *slab_new(unsigned class)
+static struct slab *slab_new(unsigned class, unsigned frame_flags)
 {
-    frame_t f = frame_alloc(FRAME_LOW);
+    frame_t f = frame_alloc(FRAME_LOW | frame_flags);
     if (f == FRAME_NONE)
         return NULL;
     struct slab *s = frame_low_address(f);
@@ -73,7 +73,7 @@ static struct slab *slab_new(unsigned class)
     return s;
 }
 
-static struct slab *slab_with_room(unsigned class)
+static struct slab *slab_with_room(unsigned class, unsigned frame_flags)
 {
     struct size_class *k = &node(classes)[class];
     if (!list_empty(&k->partial))
@@ -81,7 +81,7 @@ static struct slab *slab_with_room(unsigned class)
     struct slab *s = k->idle;
     k->idle = NULL;
     if (s == NULL)
-        s = slab_new(class);
+        s = slab_new(class, frame_flags);
     if (s)
         list_push(&k->partial, &s->link);
     return s;
@@ -92,9 +92,9 @@ static bool slab_full(const struct slab *s)
     return s->free == NULL && s->fresh + class_bytes[s->class] > PAGE_SIZE;
 }
 
-static void *block_alloc(unsigned class)
+static void *block_alloc(unsigned class, unsigned frame_flags)
 {
-    struct slab *s = slab_with_room(class);
+    struct slab *s = slab_with_room(class, frame_flags);
     if (s == NULL)
         return NULL;
     void *p = s->free;
@@ -111,26 +111,36 @@ static void *block_alloc(unsigned class)
     return p;
 }
 
-static void *run_alloc(size_t bytes)
+static void *run_alloc(size_t bytes, unsigned frame_flags)
 {
     if (bytes > 64u << 20)
         return NULL;
     unsigned pages = (unsigned)((bytes + PAGE_MASK) >> PAGE_SHIFT);
-    frame_t f = frame_alloc_run(pages);
+    frame_t f = frame_alloc_run(pages, frame_flags);
     if (f == FRAME_NONE)
         return NULL;
     node(bytes_used) += pages * PAGE_SIZE;
     return frame_low_address(f);
 }
 
-void *heap_alloc(size_t bytes)
+static void *alloc(size_t bytes, unsigned frame_flags)
 {
     if (!node(ready))
         classes_init();
+    int class = class_of(bytes);
+    return class >= 0 ? block_alloc((unsigned)class, frame_flags) : run_alloc(bytes, frame_flags);
+}
+
+void *heap_alloc(size_t bytes)
+{
     if (node(fail_countdown) > 0 && --node(fail_countdown) == 0)
         return NULL;
-    int class = class_of(bytes);
-    return class >= 0 ? block_alloc((unsigned)class) : run_alloc(bytes);
+    return alloc(bytes, 0);
+}
+
+void *heap_alloc_critical(size_t bytes)
+{
+    return alloc(bytes, FRAME_CRITICAL);
 }
 
 void *heap_zalloc(size_t bytes)

@@ -5,9 +5,10 @@
 
 #include "lib/types.h"
 
-void *heap_alloc(size_t bytes);  // 16-aligned (64, 128, 192, 256 bytes to 64), not cleared
-void *heap_zalloc(size_t bytes); // cleared
-void heap_free(void *p);         // NULL is fine
+void *heap_alloc(size_t bytes);          // 16-aligned (64, 128, 192, 256 bytes to 64), not cleared
+void *heap_zalloc(size_t bytes);         // cleared
+void *heap_alloc_critical(size_t bytes); // may use the frames kept for critical traffic
+void heap_free(void *p);                 // NULL is fine
 
 struct radix_memory;
 extern const struct radix_memory heap_radix_memory;

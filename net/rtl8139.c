@@ -246,7 +246,7 @@ static void interrupt(void *arg)
 
 static bool memory_make(struct rtl8139 *r)
 {
-    frame_t ring = frame_alloc_run(RING_FRAMES);
+    frame_t ring = frame_alloc_run(RING_FRAMES, 0);
     if (ring == FRAME_NONE)
         return false;
     r->ring = frame_low_address(ring);

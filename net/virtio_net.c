@@ -215,7 +215,7 @@ static bool queue_make(const struct virtio_net *v, struct queue *q, unsigned num
     size_t behind = sizeof(struct used) + 8 * q->size + 2;
     size_t used_at = (before + PAGE_SIZE - 1) & ~(size_t)(PAGE_SIZE - 1);
     unsigned frames = (unsigned)((used_at + behind + PAGE_SIZE - 1) / PAGE_SIZE);
-    frame_t run = frame_alloc_run(frames);
+    frame_t run = frame_alloc_run(frames, 0);
     if (run == FRAME_NONE)
         return false;
     uint8_t *base = frame_low_address(run);

@@ -187,7 +187,7 @@ static struct link_out *link_out_spare(size_t n)
 
 struct link_out *link_out_new(enum link_frame_type type, const void *bytes, size_t n)
 {
-    struct link_out *o = heap_alloc(sizeof(*o) + n);
+    struct link_out *o = heap_alloc_critical(sizeof(*o) + n);
     if (o == NULL)
         o = link_out_spare(n);
     if (o == NULL)

@@ -155,7 +155,7 @@ static void rpc_worker(void *arg)
 
 static struct rpc_job *rpc_job_new(const struct rpc_row *row, const struct link_message *m)
 {
-    struct rpc_job *job = heap_alloc(sizeof(*job) + m->n);
+    struct rpc_job *job = heap_alloc_critical(sizeof(*job) + m->n);
     if (job == NULL)
         return NULL;
     memset(job, 0, sizeof(*job));

@@ -201,8 +201,6 @@ void hold_forget(struct container *c);
 void wire_cork(void); // gathers what follows into as few messages as possible
 void wire_uncork(void);
 void wire_page(struct container *c, node_id_t to, uint32_t index, const struct coh_msg *m);
-// A message of this room; kept and tried again when there is no memory for it now.
-void wire_send(node_id_t to, unsigned kind, const void *bytes, size_t n);
 
 // ---- link.c
 struct container *link_find(const struct container_id *id);

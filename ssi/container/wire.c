@@ -43,7 +43,7 @@ NODE_VAR(struct timer, retry);
 static void keep(node_id_t to, unsigned kind, const void *bytes, size_t n)
 {
     container_reap_now();
-    struct kept *k = heap_alloc(sizeof(*k) + n);
+    struct kept *k = heap_alloc_critical(sizeof(*k) + n);
     if (k == NULL) {
         log_error("container", "no memory to say something to node %u", to);
         cluster_count_add("container: message lost, no memory", 1);

@@ -7,6 +7,9 @@
 #include "ssi/container/coherence.h"
 #include "ssi/container/container.h"
 
+// A one-way message that is kept and said later when memory is short, in its order. Never sleeps.
+void wire_send(node_id_t to, unsigned kind, const void *bytes, size_t n);
+
 struct container_head_wire { // begins every message of this room
     struct container_id id;
     uint32_t generation; // of the sender's belief where the home is

@@ -8,6 +8,7 @@
 #include "mm/heap.h"
 #include "ssi/cluster/cluster.h"
 #include "ssi/cluster/rpc.h"
+#include "ssi/container/wire.h"
 #include "ssi/fs/inode.h"
 #include "ssi/fs/proxy.h"
 
@@ -221,8 +222,7 @@ static int ask_home(struct file *f, struct lock_range *r, bool get)
 static void tell_home(uint64_t inode, int32_t owner)
 {
     struct file_unlock m = {.inode = inode, .owner = owner};
-    if (rpc_send(cluster_fs_home(), MSG_fs_unlock, &m, sizeof(m)) < 0)
-        cluster_count_add("fs: unlock not sent", 1);
+    wire_send(cluster_fs_home(), MSG_fs_unlock, &m, sizeof(m));
 }
 
 void fs_unlock_told(const struct rpc_in *in)

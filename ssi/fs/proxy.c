@@ -14,6 +14,7 @@
 #include "ssi/cluster/cluster.h"
 #include "ssi/cluster/rpc.h"
 #include "ssi/container/container.h"
+#include "ssi/container/wire.h"
 #include "ssi/fs/generated_priv.h"
 #include "ssi/fs/remote.h"
 #include "ssi/fs/tree.h"
@@ -42,8 +43,7 @@ static struct proxy *proxy_find(node_id_t home, uint64_t handle)
 static void users_release(node_id_t home, uint64_t handle, node_id_t node, uint32_t count)
 {
     struct file_release m = {.handle = handle, .node = node, .count = count};
-    if (rpc_send(home, MSG_fs_release, &m, sizeof(m)) < 0)
-        cluster_count_add("fs: release not sent", 1);
+    wire_send(home, MSG_fs_release, &m, sizeof(m));
 }
 
 // ---- asking

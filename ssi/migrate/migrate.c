@@ -9,6 +9,7 @@
 #include "lib/node_var.h"
 #include "lib/string.h"
 #include "mm/heap.h"
+#include "ssi/container/wire.h"
 #include "ssi/migrate/migrate_priv.h"
 #include "ssi/process/location.h"
 #include "ssi/process/procfs.h"
@@ -29,8 +30,7 @@ void move_send(node_id_t to, const struct move_wire *w, const void *piece, size_
     memcpy(node(message), w, sizeof(*w));
     if (n > 0)
         memcpy(node(message) + sizeof(*w), piece, n);
-    if (rpc_send(to, MSG_move, node(message), sizeof(*w) + n) < 0)
-        cluster_count_add("migrate: message not sent", 1);
+    wire_send(to, MSG_move, node(message), sizeof(*w) + n); // also when memory is short
 }
 
 static struct move_wire wire_of(int32_t pid, uint32_t incarnation, uint32_t attempt,

@@ -7,18 +7,13 @@
 #include "lib/node_var.h"
 #include "lib/string.h"
 #include "ssi/cluster/cluster.h"
+#include "ssi/container/wire.h"
 #include "ssi/process/group.h"
 #include "ssi/process/location.h"
 #include "ssi/process/messages.h"
 #include "ssi/process/session.h"
 
 #define MOVE_WAIT_NS (5 * NS_PER_MS)
-
-static void sent(int error)
-{
-    if (error < 0 && error != -EHOSTDOWN)
-        cluster_count_add("process: a notice was not sent", 1);
-}
 
 // ---- facts
 // ---------------------------------------------------------------------------------------
@@ -111,7 +106,7 @@ void process_on_reap(const struct rpc_in *in)
 void remote_child_reap(node_id_t where, int32_t pid)
 {
     struct message_about m = {pid, 0};
-    sent(rpc_send(where, MSG_process_reap, &m, sizeof(m)));
+    wire_send(where, MSG_process_reap, &m, sizeof(m));
 }
 
 void process_on_orphan(const struct rpc_in *in)
@@ -164,7 +159,7 @@ void remote_pid_free(int32_t pid, uint32_t incarnation, int status)
     struct message_gone m = {{pid, incarnation}, status};
     node_id_t birth = pid_birth_node(pid);
     if (cluster_is_member(birth))
-        sent(rpc_send(birth, MSG_process_gone, &m, sizeof(m)));
+        wire_send(birth, MSG_process_gone, &m, sizeof(m));
 }
 
 // ---- after a node's death: who of the relatives is left
@@ -223,7 +218,7 @@ void relatives_lost(int32_t pid, node_id_t with)
 {
     struct message_about m = {pid, with};
     for (node_id_t n = cluster_next(NODE_NONE); n != NODE_NONE; n = cluster_next(n))
-        sent(rpc_send(n, MSG_process_lost, &m, sizeof(m)));
+        wire_send(n, MSG_process_lost, &m, sizeof(m));
 }
 
 static void check_children(int32_t pid)

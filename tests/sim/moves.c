@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "lib/errno.h"
+#include "mm/frame.h"
 #include "mm/heap.h"
 #include "net/tcp/tcp_priv.h"
 #include "ssi/cluster/link_priv.h"
@@ -159,11 +160,16 @@ static bool file_was_read(void)
     return reading.done;
 }
 
-static void check_file(unsigned reader)
+static void file_away(unsigned reader)
 {
     reading.done = false;
     world_thread(reader, read_file, &reading);
     world_until(file_was_read, 20, "the file is not read");
+}
+
+static void check_file(unsigned reader)
+{
+    file_away(reader);
     // Who dies in the middle of a write may have written.
     for (long i = 0; i < reading.n / 4; i++)
         if (option("trace", 0))
@@ -375,8 +381,9 @@ void scenario_family_death(void)
 // Anywhere in what a family does, something goes wrong at a fault point; some of the time nodes
 // come and go beside it. Who is left serves new work.
 static const char *const family_rooms =
-    "handoff,move,location,signal,wait,fork,process_,fs_,container_clone,drain,gate,note,link,"
-    "membership,cluster_";
+    "handoff,location,signal,wait,fork,process_signal,process_child,process_reap,process_gone,"
+    "process_lost,process_facts,process_census,fs_name,fs_file,fs_release,fs_share,container_clone,"
+    "drain,gate,note,link,membership,cluster_clock,cluster_load";
 
 static void new_work(void)
 {
@@ -387,6 +394,7 @@ static void new_work(void)
         move_until_over(2);
         world_until(user_ended, 60, "new work does not come to an end");
         EXPECT(user->gone && user->done == user->limit);
+        file_away(i);
     }
 }
 
@@ -423,11 +431,131 @@ void scenario_family_fault(void)
     family_moves(4);
     world_until(world_together, 60, "the living do not agree on an epoch");
     finish();
+    strike_disarm();
     world_until(world_together, 60, "the living do not agree on an epoch");
     if (world_lives(0))
         check_file(another(WORLD_MAX));
-    strike_disarm();
     new_work();
+}
+
+// ---- the network parts, a node freezes ----------------------------------------------------------
+
+enum parting {
+    MUTE,
+    DEAF,
+    PARTED,
+    FROZEN,
+    PARTINGS
+};
+
+static void part(enum parting how, unsigned victim, unsigned sides)
+{
+    switch (how) {
+    case MUTE:
+        world_cut_one_way(victim, true, false);
+        break;
+    case DEAF:
+        world_cut_one_way(victim, false, true);
+        break;
+    case PARTED:
+        note("parted: %x", sides);
+        for (unsigned i = 0; i < world_count(); i++)
+            world_part(i, sides >> i & 1);
+        break;
+    case FROZEN:
+    case PARTINGS:
+        break;
+    }
+}
+
+static void heal(unsigned victim)
+{
+    world_cut_one_way(victim, false, false);
+    for (unsigned i = 0; i < world_count(); i++)
+        world_part(i, 0);
+}
+
+// A cable is cut one way, the cluster falls into two, or a node stands still: for a moment or for
+// long. Who is out runs nothing meanwhile, and what a thawed node says late is refused; when all is
+// whole again the cluster is one and serves new work.
+void scenario_parted(void)
+{
+    unsigned nodes = option_between("nodes", 2, 4);
+    world_boots_again(true);
+    begin(nodes, option_between("limit", 1000, 4000));
+    user->forks = option_between("children", 0, 2);
+    family_moves(option_between("moves", 0, 4));
+    unsigned victim = option_between("victim", 0, nodes - 1);
+    enum parting how = option_between("how", 0, PARTINGS - 1);
+    if (option("moving", sim_chance(500)) && user_where(user) != WORLD_MAX) {
+        move_begin(user, user_where(user), another(user_where(user)));
+        sim_run_for(sim_random() % (4 * NS_PER_MS));
+    }
+    part(how, victim, option_between("sides", 1, (1u << nodes) - 2));
+    unsigned ms = (unsigned)(sim_random() % 100 + 1);
+    ms = option("ms", sim_chance(500) ? ms * 10 : ms * 150);
+    if (how == FROZEN)
+        world_still(victim, ms);
+    world_run_ms(ms);
+    family_dies(victim); // where all are
+    heal(victim);
+    world_until(world_together, 120, "the nodes do not come together");
+    finish();
+    new_work();
+}
+
+// ---- allocations fail ---------------------------------------------------------------------------
+
+static void fail_one(unsigned i)
+{
+    unsigned n = 1u + (unsigned)(sim_random() % (1u << sim_random() % 8));
+    world_enter(i);
+    if (heap_fails_in() || frame_fails_in())
+        return;
+    if (sim_chance(500))
+        heap_fail_at(n);
+    else
+        frame_fail_at(n);
+}
+
+// One allocation after the other fails, here and there: calls say so, processes may be killed and
+// that is told; nothing is left behind, and nothing hangs.
+void scenario_no_memory(void)
+{
+    unsigned nodes = option_between("nodes", 2, 3);
+    begin(nodes, option_between("limit", 500, 2000));
+    user->forks = option_between("children", 0, 4);
+    users_short_of_memory = true;
+    for (unsigned i = 0; i < option_between("moves", 4, 30) && !user_is_over(user); i++) {
+        for (unsigned n = 0; n < nodes; n++)
+            fail_one(n);
+        world_run_ms((unsigned)(sim_random() % 10));
+        struct user *u = &users[sim_random() % user_count];
+        unsigned from = u->pid ? user_where(u) : WORLD_MAX;
+        if (from == WORLD_MAX)
+            continue;
+        move_begin(u, from, another(from));
+        world_until(moved, 60, "a move does not come to an end");
+    }
+    for (unsigned n = 0; n < nodes; n++) {
+        world_enter(n);
+        heap_fail_at(0);
+        frame_fail_at(0);
+    }
+    world_until(world_together, 60, "the nodes do not come together");
+    if (!sim_run(clock_now_ns() + 120 * NS_PER_S, over, NULL)) {
+        for (unsigned i = 0; i < user_count; i++)
+            user_note(&users[i]);
+        fail("a process neither ends nor is killed");
+    }
+    users_short_of_memory = false;
+    world_run_ms(1000);
+    file_away(0);
+    new_work();
+    // The home of an open file whose share was lost for want of memory may keep what is in it.
+    for (unsigned i = 0; i < nodes; i++)
+        frames_before[i] += i == 0 ? MIN(user_count, world_frames_used(i) - frames_before[i]) : 0;
+    frames_end();
 }
 
 static bool all_is_there(unsigned i)

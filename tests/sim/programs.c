@@ -129,6 +129,11 @@ static void fork_one(struct arch_regs *r)
 static void forked(struct arch_regs *r)
 {
     struct user *child = &users[r->ebx];
+    if (users_short_of_memory && ((int32_t)r->eax == -ENOMEM || (int32_t)r->eax == -EAGAIN)) {
+        user_unborn(me(r), child);
+        r->esi = r->edi == r->ebp ? next_place(r) : LOAD;
+        return;
+    }
     if ((int32_t)r->eax < 0)
         fail("process %d: fork says %d", me(r)->pid, (int32_t)r->eax);
     if (r->eax == 0) {
@@ -157,7 +162,8 @@ static int32_t relative_of(const struct arch_regs *r)
 
 static void signalled(struct arch_regs *r)
 {
-    if (r->eax != 0 && (int32_t)r->eax != -ESRCH)
+    bool short_of_memory = users_short_of_memory && (int32_t)r->eax == -ENOMEM;
+    if (r->eax != 0 && (int32_t)r->eax != -ESRCH && !short_of_memory)
         fail("process %d: kill of %d says %d", me(r)->pid, (int32_t)r->ebx, (int32_t)r->eax);
     r->esi = LOAD;
 }

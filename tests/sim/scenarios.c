@@ -15,6 +15,8 @@ const struct scenario scenarios[] = {
     {"family_death", scenario_family_death, 100},
     {"share_fault", scenario_share_fault, 100},
     {"family_fault", scenario_family_fault, 100},
+    {"parted", scenario_parted, 60},
+    {"no_memory", scenario_no_memory, 60},
     {"hostile", scenario_hostile, 40},
     {"ghosts", scenario_ghosts, 3},
 };

@@ -18,3 +18,5 @@ void scenario_family_death(void);
 void scenario_hostile(void); // hostile.c
 void scenario_ghosts(void);
 void scenario_family_fault(void);
+void scenario_parted(void);
+void scenario_no_memory(void);

@@ -222,7 +222,7 @@ void strike_arm(const char *rooms, void (*dies)(unsigned victim))
     point = draw(rooms);
     victim = option_between("victim", 0, VICTIMS - 1);
     action = option_between("action", 0, ACTIONS - 1);
-    wanted = option("nth", 1u + (unsigned)(sim_random() % (1u << sim_random() % 6)));
+    wanted = option("nth", 1u + (unsigned)(sim_random() % (1u << sim_random() % 8 / 2)));
     on_death = dies;
     note("at %s, time %u: the %s %s", names[point], wanted, victim_words[victim],
          action_words[action]);

@@ -15,6 +15,7 @@
 
 struct user users[USERS_MAX];
 unsigned user_count;
+bool users_short_of_memory;
 
 // ---- PID 1 of every node: it takes notice and lets go -------------------------------------------
 
@@ -133,6 +134,14 @@ struct user *user_child(struct user *u)
     c->moves = 0;
     u->born++;
     return c;
+}
+
+void user_unborn(struct user *u, struct user *child)
+{
+    note("process %d: no child", u->pid);
+    u->born--;
+    child->gone = true;
+    child->parent = -1;
 }
 
 void user_reaped(struct user *u, int32_t pid, int status)

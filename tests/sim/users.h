@@ -33,6 +33,7 @@ struct user {
 
 extern struct user users[USERS_MAX];
 extern unsigned user_count;
+extern bool users_short_of_memory; // system calls may say ENOMEM
 
 // A process of program `counter` on node i, with `pages` of private memory and a file of its own.
 // Returns when it is ready to run.
@@ -40,6 +41,8 @@ struct user *user_start(unsigned i, unsigned pages, uint32_t limit);
 
 // A slot for a child of `u`, which is about to fork.
 struct user *user_child(struct user *u);
+// It was not forked after all.
+void user_unborn(struct user *u, struct user *child);
 // A parent is told the end of its child.
 void user_reaped(struct user *u, int32_t pid, int status);
 

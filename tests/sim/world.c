@@ -22,7 +22,9 @@ static struct sim_wire wire;
 static struct sim_node *nodes[WORLD_MAX];
 static unsigned count;
 static unsigned lives[WORLD_MAX];
-static bool is_cut[WORLD_MAX], boots_again;
+static bool is_mute[WORLD_MAX], is_deaf[WORLD_MAX], boots_again;
+static unsigned side[WORLD_MAX]; // of a partition
+static unsigned sender;          // of the frame that is on its way
 static char all_settings[128];
 static bool booted[WORLD_MAX];
 static char own_settings[WORLD_MAX][128];
@@ -103,7 +105,19 @@ void world_boots_again(bool on)
 void world_cut(unsigned i, bool out)
 {
     note("cable of node %u %s", i, out ? "cut" : "healed");
-    is_cut[i] = out;
+    is_mute[i] = is_deaf[i] = out;
+}
+
+void world_cut_one_way(unsigned i, bool mute, bool deaf)
+{
+    note("node %u is %s%s", i, mute ? "mute " : "", deaf ? "deaf" : mute ? "" : "healed");
+    is_mute[i] = mute;
+    is_deaf[i] = deaf;
+}
+
+void world_part(unsigned i, unsigned to)
+{
+    side[i] = to;
 }
 
 void world_still(unsigned i, unsigned ms)
@@ -123,12 +137,13 @@ void world_lose(unsigned i)
 static bool passes(struct sim_wire *w UNUSED, unsigned from, const uint8_t *frame UNUSED,
                    size_t n UNUSED)
 {
-    return world_lives(from) && !is_cut[from];
+    sender = from;
+    return world_lives(from) && !is_mute[from];
 }
 
 static bool reaches(struct sim_wire *w UNUSED, unsigned to)
 {
-    return !is_cut[to];
+    return !is_deaf[to] && side[to] == side[sender];
 }
 
 // ---- start --------------------------------------------------------------------------------------

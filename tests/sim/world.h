@@ -28,11 +28,13 @@ void world_kill(unsigned i);   // as by a power cut
 unsigned world_living(void);
 // The node boots again: another incarnation, with nothing of what it had.
 void world_boot(unsigned i);
-bool world_reborn(unsigned i);             // its first life is over
-void world_boots_again(bool on);           // nodes that reset do so by themselves
-void world_cut(unsigned i, bool out);      // its cable
-void world_still(unsigned i, unsigned ms); // nothing of it runs for that long
-void world_lose(unsigned i);               // the next message it sends is lost with its connection
+bool world_reborn(unsigned i);        // its first life is over
+void world_boots_again(bool on);      // nodes that reset do so by themselves
+void world_cut(unsigned i, bool out); // its cable
+void world_cut_one_way(unsigned i, bool mute, bool deaf);
+void world_part(unsigned i, unsigned side); // who is on another side is not reached
+void world_still(unsigned i, unsigned ms);  // nothing of it runs for that long
+void world_lose(unsigned i);                // the next message it sends is lost with its connection
 // A fault `...:tell` of any node kills this one.
 void world_third(unsigned i);
 

@@ -162,6 +162,11 @@ void *heap_alloc(size_t bytes)
 {
     if (node(heap_fail_in) && --node(heap_fail_in) == 0)
         return NULL;
+    return heap_alloc_critical(bytes);
+}
+
+void *heap_alloc_critical(size_t bytes)
+{
     size_t *p = aligned_alloc(64, ALIGN_UP(bytes + 64, (size_t)64));
     p[0] = bytes;
     node(heap_used) += bytes;
