@@ -150,8 +150,9 @@ static long do_socket(struct call *c, const uint32_t *a)
     struct socket_cred by = linux_socket_cred();
     (void)c;
     int e = type_check(a[1]);
-    if (e == 0)
-        e = socket_open((int32_t)a[0], a[1] & ~(uint32_t)SOCK_CLOEXEC, (int32_t)a[2], &by, &f);
+    if (e < 0)
+        return e;
+    e = socket_open((int32_t)a[0], a[1] & ~(uint32_t)SOCK_CLOEXEC, (int32_t)a[2], &by, &f);
     return e < 0 ? e : install(f, a[1]);
 }
 
