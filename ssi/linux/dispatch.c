@@ -189,6 +189,9 @@ static bool call_never_restarts(const struct call *c)
     case LINUX_NR_epoll_wait:
     case LINUX_NR_epoll_pwait:
     case LINUX_NR_epoll_pwait2:
+    case LINUX_NR_semtimedop_time64:
+    case LINUX_NR_msgsnd:
+    case LINUX_NR_msgrcv:
         return true;
     case LINUX_NR_socketcall:
     case LINUX_NR_connect:

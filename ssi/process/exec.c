@@ -7,6 +7,7 @@
 #include "mm/heap.h"
 #include "ssi/process/group_exit.h"
 #include "ssi/process/timers.h"
+#include "ssi/process/ipc.h"
 
 #define SCRIPT_LEVELS 4
 #define MODE_SETUID   04000u
@@ -321,6 +322,7 @@ static void commit(struct exec_plan *x)
     start_registers(t, x);
     fd_close_on_exec(p->files);
     process_timers_delete(p);
+    ipc_exec(p);
     vfork_release(p);
     if (old)
         space_put(old);

@@ -8,6 +8,7 @@
 #include "ssi/fs/locks.h"
 #include "ssi/process/futex.h"
 #include "ssi/process/priv.h"
+#include "ssi/process/ipc.h"
 
 void task_memory_left(struct task *t)
 {
@@ -57,6 +58,7 @@ static void NORETURN process_end(struct task *t)
     int32_t pid = p->pid, pgrp = p->pgrp, sid = p->sid;
     if (process_on_end)
         process_on_end(p);
+    ipc_exit(p);
     locks_owner_gone(p->pid, p->incarnation > 1);
     process_release_resources(p);
     p->state = PROCESS_ZOMBIE;

@@ -10,6 +10,7 @@
 #include "ssi/container/container.h"
 #include "ssi/process/priv.h"
 #include "ssi/process/tls.h"
+#include "ssi/process/ipc.h"
 
 struct request {
     uint32_t flags, stack, parent_tid, tls, child_tid;
@@ -142,7 +143,7 @@ static struct process *copy_process(struct process *from, uint32_t flags)
     copy_facts(to, from);
     to->exit_signal = (int)(flags & CLONE_SIGNAL_MASK);
     if (take_fs(to, from, flags) && take_actions(to, from, flags) && take_files(to, from, flags) &&
-        take_space(to, from, flags))
+        take_space(to, from, flags) && ((flags & CLONE_VM) || ipc_fork(to, from)))
         return to;
     process_reap(to);
     return NULL;

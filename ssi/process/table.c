@@ -11,6 +11,7 @@
 #include "ssi/process/priv.h"
 #include "ssi/process/timers.h"
 #include "ssi/process/procfs.h"
+#include "ssi/process/ipc.h"
 
 #define HASH_SIZE 256
 // The FXSAVE image wants 16-byte alignment: a power of two of the heap has it.
@@ -167,6 +168,7 @@ struct process *process_new_as(int32_t pid, uint32_t incarnation)
     wait_init(&p->signal_wait);
     timer_init(&p->alarm, signal_alarm, p);
     list_init(&p->timers);
+    list_init(&p->shm);
     process_timer_init(&p->cpu_timers[0], p, TIMER_PROCESS_USER);
     process_timer_init(&p->cpu_timers[1], p, TIMER_PROCESS_CPU);
     p->cpu_timers[0].signal = SIGVTALRM;
@@ -228,6 +230,7 @@ void process_release_resources(struct process *p)
     timer_cancel(&p->alarm);
     process_timers_stop(p);
     process_timers_delete(p);
+    ipc_forget_here(p);
     signal_set_clear(p, &p->pending);
     struct space *space = p->space;
     struct fd_table *files = p->files;

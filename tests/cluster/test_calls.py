@@ -9,7 +9,7 @@ import weft
 
 pytestmark = pytest.mark.usefixtures('kernel')
 PROGRAMS = ['names', 'data', 'families', 'signals', 'memory', 'threads', 'facts', 'sockets',
-            'unixes', 'events', 'ptys', 'timers']
+            'unixes', 'events', 'ptys', 'timers', 'sysv']
 
 
 @pytest.fixture(scope='module')

@@ -43,3 +43,7 @@ def test_both_ends_of_a_terminal_move(pair, travel):
 
 def test_timers_run_on_wherever_the_process_is(travel):
     travel('timers 4')
+
+
+def test_system_v_ipc_between_nodes(travel):
+    travel('sysv 5')

@@ -3,6 +3,7 @@
 // (/proc/self/node, to node 1 and back); without that file it stays. What it prints is the same.
 // travel ptys: a terminal whose two ends move.
 // travel timers ROUNDS: POSIX timers and one of CPU time.
+// travel sysv ROUNDS: shared memory, semaphores and a queue between two that move.
 // travel share: waits with something that it shares.
 #define _GNU_SOURCE
 #include <errno.h>
@@ -14,6 +15,10 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ipc.h>
+#include <sys/msg.h>
+#include <sys/sem.h>
+#include <sys/shm.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -187,6 +192,73 @@ static void timers(int rounds)
            old.it_value.tv_sec > 4900, (long)old.it_interval.tv_sec);
 }
 
+// ---- System V IPC between a parent and a child that moves
+static long down(int id, int number)
+{
+    struct sembuf b = {number, -1, 0};
+    return semop(id, &b, 1);
+}
+
+static void up(int id, int number, int flags)
+{
+    struct sembuf b = {number, 1, flags};
+    if (semop(id, &b, 1))
+        printf("up: %s\n", strerrorname_np(errno));
+}
+
+static void far_side(int sem, int queue, volatile int *memory, int rounds)
+{
+    struct {
+        long type;
+        char text[24];
+    } m;
+    for (int k = 0; k < rounds; k++) {
+        move_to(k % 2 == 0);
+        down(sem, 0);
+        *memory = *memory * 2 + 1;
+        m.type = k + 1;
+        snprintf(m.text, sizeof(m.text), "round %d", k);
+        msgsnd(queue, &m, sizeof(m.text), 0);
+        up(sem, 1, 0);
+    }
+    move_to(1);
+    up(sem, 2, SEM_UNDO);
+    if (shmdt((const void *)memory))
+        printf("shmdt: %s\n", strerrorname_np(errno));
+    _exit(0);
+}
+
+static void sysv(int rounds)
+{
+    struct {
+        long type;
+        char text[24];
+    } m;
+    struct shmid_ds d;
+    int sem = semget(IPC_PRIVATE, 3, 0600), queue = msgget(IPC_PRIVATE, 0600), status;
+    int shm = shmget(IPC_PRIVATE, 4096, 0600);
+    volatile int *memory = shmat(shm, NULL, 0);
+    *memory = 1;
+    pid_t child = fork();
+    if (child == 0)
+        far_side(sem, queue, memory, rounds);
+    for (int k = 0; k < rounds; k++) {
+        up(sem, 0, 0);
+        down(sem, 1);
+        long n = msgrcv(queue, &m, sizeof(m.text), k + 1, 0);
+        printf("%ld %s, memory %d\n", n, m.text, *memory);
+    }
+    waitpid(child, &status, 0);
+    shmctl(shm, IPC_STAT, &d);
+    printf("status %x, undone %d, attached %ld\n", status, semctl(sem, 2, GETVAL),
+           (long)d.shm_nattch);
+    move_to(1);
+    printf("%d, memory %d\n", semctl(sem, 0, GETVAL), *memory);
+    printf("%d %d %d %d\n", semctl(sem, 0, IPC_RMID), msgctl(queue, IPC_RMID, NULL),
+           shmctl(shm, IPC_RMID, NULL), shmdt((const void *)memory));
+    printf("%d\n", shmctl(shm, IPC_STAT, &d));
+}
+
 // An epoll that parent and child both have.
 static void share(void)
 {
@@ -208,6 +280,8 @@ int main(int argc, char **argv)
         ptys();
     else if (argc > 1 && !strcmp(argv[1], "timers"))
         timers(rounds);
+    else if (argc > 1 && !strcmp(argv[1], "sysv"))
+        sysv(rounds);
     else if (argc > 1 && !strcmp(argv[1], "share"))
         share();
     return 0;
