@@ -193,8 +193,8 @@ struct process {
     int nice;
     struct timer alarm;
     uint64_t alarm_interval_ns;
-    struct list shm;                    // struct shm_attachment, of ipc.h
-    bool ipc_undoes;                    // semaphores want to hear of its end
+    struct list shm;                     // struct shm_attachment, of ipc.h
+    bool ipc_undoes;                     // semaphores want to hear of its end
     struct list timers;                  // struct process_timer: POSIX timers
     int32_t timer_ids;                   // given so far
     struct process_timer cpu_timers[2];  // ITIMER_VIRTUAL and ITIMER_PROF

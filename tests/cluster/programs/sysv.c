@@ -154,8 +154,9 @@ static void semaphores(void)
         fflush(stdout);
         _exit(0);
     }
-    say("waited", op(id, 0, -1, 0));
+    long waited = op(id, 0, -1, 0);
     waitpid(child, &status, 0);
+    say("waited", waited);
     printf("undone %d %d\n", semctl(id, 1, GETVAL), semctl(id, 2, GETVAL));
     signal(SIGALRM, nothing);
     alarm(1);
