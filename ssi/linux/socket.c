@@ -146,7 +146,7 @@ static long install(struct file *f, uint32_t type)
 
 static long do_socket(struct call *c, const uint32_t *a)
 {
-    struct file *f;
+    struct file *f = NULL;
     struct socket_cred by = linux_socket_cred();
     (void)c;
     int e = type_check(a[1]);
