@@ -307,3 +307,38 @@ long sys_sethostname(struct call *c)
     (void)c;
     return -EPERM; // names are the cluster's: nodeN
 }
+
+// ---- capabilities: all of root's, none of others'
+#define CAPABILITY_V1  0x19980330u
+#define CAPABILITY_V2  0x20071026u
+#define CAPABILITY_V3  0x20080522u
+#define CAPABILITY_TOP 0x1ffu // of the upper word: 41 are known
+
+struct capability_header {
+    uint32_t version;
+    int32_t pid;
+} PACKED;
+
+long sys_capget(struct call *c)
+{
+    struct capability_header h;
+    uint32_t sets[2][3] = {{0}};
+    int e = user_read(&h, c->args[0], sizeof(h));
+    if (e < 0)
+        return e;
+    bool narrow = h.version == CAPABILITY_V1;
+    if (!narrow && h.version != CAPABILITY_V2 && h.version != CAPABILITY_V3) {
+        h.version = CAPABILITY_V3;
+        e = user_write(c->args[0], &h, sizeof(h));
+        return e < 0 ? e : c->args[1] ? -EINVAL : 0;
+    }
+    if (h.pid < 0)
+        return -EINVAL;
+    const struct process *p = h.pid ? process_find(h.pid) : process_current();
+    if (p == NULL)
+        return -ESRCH;
+    if (p->cred.euid == 0)
+        for (int k = 0; k < 2; k++) // effective and permitted
+            sets[0][k] = ~0u, sets[1][k] = CAPABILITY_TOP;
+    return c->args[1] ? user_write(c->args[1], sets, narrow ? sizeof(sets[0]) : sizeof(sets)) : 0;
+}

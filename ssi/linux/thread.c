@@ -71,6 +71,7 @@ enum {
     FUTEX_WAIT_BITSET = 9,
     FUTEX_WAKE_BITSET = 10,
     FUTEX_PRIVATE_FLAG = 128,
+    FUTEX_PRIVATE = 128,
     FUTEX_CLOCK_REALTIME = 256,
 };
 
@@ -167,7 +168,16 @@ static long wake_op(struct call *c)
 static long futex(struct call *c, bool wide)
 {
     struct process *p = process_current();
-    uint32_t at = c->args[0], command = c->args[1] & 0x7f;
+    uint32_t at = c->args[0], command = c->args[1] & 0x7f, word;
+    bool requeues = command == FUTEX_REQUEUE || command == FUTEX_CMP_REQUEUE;
+    if ((c->args[1] & FUTEX_CLOCK_REALTIME) && command != FUTEX_WAIT_BITSET)
+        return -ENOSYS;
+    if (requeues && ((int32_t)c->args[2] < 0 || (int32_t)c->args[3] < 0))
+        return -EINVAL;
+    // A shared one is known by its page, which must be there.
+    if (command == FUTEX_WAKE && !(c->args[1] & FUTEX_PRIVATE) && !(at & 3) &&
+        user_read(&word, at, sizeof(word)) < 0)
+        return -EFAULT;
     switch (command) {
     case FUTEX_WAIT:
         return wait_op(c, wide, command, FUTEX_ANY);
@@ -278,7 +288,7 @@ long sys_sched_setscheduler(struct call *c)
 long sys_sched_getparam(struct call *c)
 {
     int32_t priority = 0;
-    if ((int32_t)c->args[0] < 0)
+    if ((int32_t)c->args[0] < 0 || c->args[1] == 0)
         return -EINVAL;
     if (!task_of((int32_t)c->args[0]))
         return -ESRCH;
@@ -322,6 +332,8 @@ long sys_sched_get_priority_min(struct call *c)
 
 long sys_sched_rr_get_interval(struct call *c)
 {
+    if ((int32_t)c->args[0] < 0)
+        return -EINVAL;
     if (!task_of((int32_t)c->args[0]))
         return -ESRCH;
     return linux_timespec_out(c->args[1], false, 10 * NS_PER_MS);

@@ -48,9 +48,11 @@ struct proc_row { // a plain file or a link
     int (*show_process)(int32_t pid, struct process *p, struct text *t); // local; may sleep
 };
 
-extern const struct proc_row proc_system_rows[];                  // ended by an empty name
-extern const struct proc_row proc_kernel_rows[];                  // /proc/sys/kernel
-extern const struct proc_row proc_net_rows[];                     // /proc/net
+extern const struct proc_row proc_system_rows[]; // ended by an empty name
+extern const struct proc_row proc_kernel_rows[]; // /proc/sys/kernel
+extern const struct proc_row proc_net_rows[];    // /proc/net
+void proc_show_mounts(struct text *t);
+void proc_show_mountinfo(struct text *t);
 extern const struct proc_row proc_process_rows[];                 // /proc/PID
 int proc_row_find(const struct proc_row *rows, const char *name); // -ENOENT
 

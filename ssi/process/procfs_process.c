@@ -394,6 +394,20 @@ static int list_tasks(const struct process *p, struct text *t)
     return 0;
 }
 
+static int show_mounts(int32_t pid, struct process *p, struct text *t)
+{
+    (void)pid, (void)p;
+    proc_show_mounts(t);
+    return 0;
+}
+
+static int show_mountinfo(int32_t pid, struct process *p, struct text *t)
+{
+    (void)pid, (void)p;
+    proc_show_mountinfo(t);
+    return 0;
+}
+
 const struct proc_row proc_process_rows[] = {
     {"stat", FILE_R, NULL, show_stat},
     {"status", FILE_R, NULL, show_status},
@@ -403,6 +417,8 @@ const struct proc_row proc_process_rows[] = {
     {"environ", FILE_OWN, NULL, show_environ},
     {"maps", FILE_R, NULL, show_maps},
     {"limits", FILE_R, NULL, show_limits},
+    {"mounts", FILE_R, NULL, show_mounts},
+    {"mountinfo", FILE_R, NULL, show_mountinfo},
     {"node", 0100666, NULL, show_node}, // who may is checked as for kill
     {"cantmove", FILE_R, NULL, show_cantmove},
     {"depends", FILE_R, NULL, show_depends},

@@ -5,6 +5,7 @@
 #include "kernel/init.h"
 #include "kernel/timer.h"
 #include "mm/frame.h"
+#include "lib/string.h"
 #include "mm/heap.h"
 #include "ssi/cluster/cluster.h"
 #include "ssi/process/load.h"
@@ -91,7 +92,7 @@ static void show_cpuinfo(struct text *t)
     }
 }
 
-static void show_mounts(struct text *t)
+void proc_show_mounts(struct text *t)
 {
     text_add(t, "weft / weft rw 0 0\nproc /proc proc rw 0 0\ndevtmpfs /dev devtmpfs rw 0 0\n");
     char *more = heap_alloc(PATH_MAX_BYTES);
@@ -99,6 +100,28 @@ static void show_mounts(struct text *t)
     if (n > 0)
         text_add(t, "%.*s", (int)n, more);
     heap_free(more);
+}
+
+// As proc(5) has mountinfo, out of the lines of mounts.
+void proc_show_mountinfo(struct text *t)
+{
+    char *all = heap_alloc(PATH_MAX_BYTES);
+    struct text m;
+    int n = 1;
+    if (all == NULL)
+        return;
+    text_init(&m, all, PATH_MAX_BYTES);
+    proc_show_mounts(&m);
+    all[MIN(m.length, (size_t)PATH_MAX_BYTES - 1)] = '\0';
+    for (char *line = all, *end; (end = strchr(line, '\n')) != NULL; line = end + 1, n++) {
+        char *path = strchr(line, ' '), *type = path ? strchr(path + 1, ' ') : NULL;
+        char *options = type ? strchr(type + 1, ' ') : NULL;
+        if (options == NULL)
+            break;
+        text_add(t, "%d 1 0:%d / %.*s rw - %.*s %.*s rw\n", n, n, (int)(type - path - 1), path + 1,
+                 (int)(options - type - 1), type + 1, (int)(path - line), line);
+    }
+    heap_free(all);
 }
 
 static void show_filesystems(struct text *t)
@@ -112,11 +135,11 @@ static void show_cmdline(struct text *t)
 }
 
 const struct proc_row proc_system_rows[] = {
-    {"stat", FILE_R, show_stat, NULL},       {"meminfo", FILE_R, show_meminfo, NULL},
-    {"uptime", FILE_R, show_uptime, NULL},   {"loadavg", FILE_R, show_loadavg, NULL},
-    {"version", FILE_R, show_version, NULL}, {"cpuinfo", FILE_R, show_cpuinfo, NULL},
-    {"mounts", FILE_R, show_mounts, NULL},   {"filesystems", FILE_R, show_filesystems, NULL},
-    {"cmdline", FILE_R, show_cmdline, NULL}, {NULL, 0, NULL, NULL},
+    {"stat", FILE_R, show_stat, NULL},          {"meminfo", FILE_R, show_meminfo, NULL},
+    {"uptime", FILE_R, show_uptime, NULL},      {"loadavg", FILE_R, show_loadavg, NULL},
+    {"version", FILE_R, show_version, NULL},    {"cpuinfo", FILE_R, show_cpuinfo, NULL},
+    {"mounts", FILE_R, proc_show_mounts, NULL}, {"filesystems", FILE_R, show_filesystems, NULL},
+    {"cmdline", FILE_R, show_cmdline, NULL},    {NULL, 0, NULL, NULL},
 };
 
 // ---- /proc/sys/kernel

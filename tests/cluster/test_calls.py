@@ -8,8 +8,8 @@ import pytest
 import weft
 
 pytestmark = pytest.mark.usefixtures('kernel')
-PROGRAMS = ['names', 'data', 'families', 'signals', 'memory', 'threads', 'facts', 'sockets',
-            'unixes', 'events', 'ptys', 'timers', 'sysv']
+PROGRAMS = ['names', 'data', 'mappings', 'calls', 'families', 'signals', 'memory', 'threads',
+            'facts', 'sockets', 'unixes', 'events', 'ptys', 'timers', 'sysv']
 
 
 @pytest.fixture(scope='module')

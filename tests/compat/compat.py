@@ -172,7 +172,7 @@ def run_linux(tree, cases):
         applets = os.path.join(top, 'bin')
         os.mkdir(applets)
         for name in ('mkdir', 'rm', 'cp', 'timeout', 'chroot', 'wc', 'cat', 'sh',
-                     'env', 'linux32'):
+                     'env', 'linux32', 'find', 'touch'):
             os.symlink(busybox, os.path.join(applets, name))
         os.mkdir(os.path.join(top, 'm'))
         script = ('set -e; mount -t tmpfs none "$2"; mkdir "$2/up" "$2/wk" "$2/compat"; '
