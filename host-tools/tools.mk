@@ -10,7 +10,8 @@ libs_mkarchive := -lbearssl
 host_weftc := host-tools/xmlsource.c host-tools/xmltree.c host-tools/policymodel.c \
     host-tools/policyblob.c sched/policy/blob.c lib/fmt.c
 libs_weftc := -I/usr/include/libxml2 -lxml2
-host_weft-witness := ssi/cluster/witness.c
+host_weft-witness := ssi/cluster/witness.c ssi/cluster/seal.c
+libs_weft-witness := -lbearssl
 
 .PHONY: host-tools
 host-tools: $(HOST_TOOLS:%=$(O)/host/%)

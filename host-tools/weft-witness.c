@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
-// weft-witness [ADDRESS]: answers the cluster's questions about even splits on UDP 7702, beside
-// dnsmasq on a head node (docs: PROTOCOLS 4). One line per question on stdout.
+// weft-witness [--key FILE] [ADDRESS]: answers the cluster's questions about even splits on UDP
+// 7702, beside dnsmasq on a head node (docs: PROTOCOLS 4). One line per question on stdout.
 #include <arpa/inet.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include "host-tools/keyfile.h"
 #include "ssi/cluster/witness.h"
 #include "lib/string.h"
 
@@ -35,18 +36,28 @@ static void witness_tell(const struct witness_message *m, const struct sockaddr_
 
 int main(int argc, char **argv)
 {
+    static struct witness w;
+    uint8_t key[SEAL_KEY_BYTES];
+    witness_init(&w);
+    if (argc > 2 && strcmp(argv[1], "--key") == 0) {
+        if (!keyfile_read(argv[2], key)) {
+            fprintf(stderr, "weft-witness: %s: no key\n", argv[2]);
+            return 1;
+        }
+        witness_seal(&w, key);
+        argc -= 2;
+        argv += 2;
+    }
     if (argc > 2 || (argc == 2 && argv[1][0] == '-')) {
-        fprintf(stderr, "usage: weft-witness [ADDRESS]\n");
+        fprintf(stderr, "usage: weft-witness [--key FILE] [ADDRESS]\n");
         return 2;
     }
     int s = witness_socket(argc == 2 ? argv[1] : "0.0.0.0");
     if (s < 0)
         return 1;
-    static struct witness w;
-    witness_init(&w);
     for (;;) {
         uint8_t in[256];
-        struct witness_message out;
+        struct witness_sealed out;
         struct sockaddr_in from;
         socklen_t from_size = sizeof(from);
         ssize_t got = recvfrom(s, in, sizeof(in), 0, (struct sockaddr *)&from, &from_size);
@@ -56,6 +67,6 @@ int main(int argc, char **argv)
         if (n == 0)
             continue;
         sendto(s, &out, n, 0, (struct sockaddr *)&from, from_size);
-        witness_tell(&out, &from);
+        witness_tell(&out.message, &from);
     }
 }

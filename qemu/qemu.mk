@@ -1,10 +1,10 @@
 # The lab: the switch that the nodes of a cluster in QEMU are plugged into.
 
-SWITCH_C := $(sort $(wildcard qemu/switch*.c)) ssi/cluster/witness.c
+SWITCH_C := $(sort $(wildcard qemu/switch*.c)) ssi/cluster/witness.c ssi/cluster/seal.c
 
-$(O)/host/switch: $(SWITCH_C) qemu/switch.h ssi/cluster/witness.h lib/types.h | $(O)/.toolchain
+$(O)/host/switch: $(SWITCH_C) qemu/switch.h ssi/cluster/witness.h ssi/cluster/seal.h lib/types.h | $(O)/.toolchain
 	@mkdir -p $(@D)
-	$(CC) -std=gnu11 -O2 -g -I. -D_GNU_SOURCE $(WARN) $(SWITCH_C) -o $@
+	$(CC) -std=gnu11 -O2 -g -I. -D_GNU_SOURCE $(WARN) $(SWITCH_C) -o $@ -lbearssl
 
 # Tests of the lab itself; they need no kernel.
 .PHONY: test-lab

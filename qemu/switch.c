@@ -16,6 +16,7 @@
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
+#include "host-tools/keyfile.h"
 
 #define CLIENTS_MAX   8
 #define PCAP_FLUSH_NS 100000000u
@@ -206,21 +207,20 @@ static void serve(int control)
 static void usage(void)
 {
     fprintf(stderr, "usage: switch --control SOCKET [--pcap FILE] [--host-if NAME] "
-                    "[--limit SECONDS]\n");
+                    "[--key FILE] [--limit SECONDS]\n");
     exit(2);
 }
 
 int main(int argc, char **argv)
 {
     static const struct option options[] = {
-        {"control", required_argument, NULL, 'c'},
-        {"pcap", required_argument, NULL, 'p'},
-        {"host-if", required_argument, NULL, 'h'},
-        {"limit", required_argument, NULL, 'l'},
-        {NULL, 0, NULL, 0},
+        {"control", required_argument, NULL, 'c'}, {"pcap", required_argument, NULL, 'p'},
+        {"host-if", required_argument, NULL, 'h'}, {"key", required_argument, NULL, 'k'},
+        {"limit", required_argument, NULL, 'l'},   {NULL, 0, NULL, 0},
     };
     struct sigaction end = {.sa_handler = on_signal};
-    const char *control = NULL;
+    static uint8_t key[SEAL_KEY_BYTES];
+    const char *control = NULL, *key_file = NULL;
     int option, error;
 
     for (int i = 0; i < CLIENTS_MAX; i++)
@@ -232,6 +232,8 @@ int main(int argc, char **argv)
             die(optarg, -error);
         else if (option == 'h' && (error = port_open_tap(optarg)) < 0)
             die(optarg, -error);
+        else if (option == 'k')
+            key_file = optarg;
         else if (option == 'l')
             alarm((unsigned)strtoul(optarg, NULL, 10));
         else if (option == '?')
@@ -242,7 +244,9 @@ int main(int argc, char **argv)
     sigaction(SIGTERM, &end, NULL);
     sigaction(SIGINT, &end, NULL);
     sigaction(SIGALRM, &end, NULL);
-    witness_port_init();
+    if (key_file && !keyfile_read(key_file, key))
+        die(key_file, EINVAL);
+    witness_port_init(key_file ? key : NULL);
     port_open_witness();
     forward_reset_random();
     serve(control_listen(control));

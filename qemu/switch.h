@@ -85,7 +85,7 @@ void forward_forget(unsigned slot); // the addresses learned at this port
 uint64_t forward_run(void);
 
 // switch_witness.c: answers ARP for 10.77.0.2 and UDP 7702 there.
-void witness_port_init(void);
+void witness_port_init(const uint8_t *cluster_key); // NULL: none
 void witness_port_input(unsigned slot, const uint8_t *data, size_t bytes);
 
 // switch_control.c: one command per line; the answer ends with a line "ok" or "error: TEXT".

@@ -12,9 +12,11 @@ static const uint8_t mac[6] = {0x52, 0x54, 0x00, 0x77, 0x00, 0x02};
 static const uint8_t ip[4] = {10, 77, 0, 2};
 static struct witness witness;
 
-void witness_port_init(void)
+void witness_port_init(const uint8_t *cluster_key)
 {
     witness_init(&witness);
+    if (cluster_key)
+        witness_seal(&witness, cluster_key);
 }
 
 static unsigned get16(const uint8_t *b)

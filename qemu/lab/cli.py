@@ -21,7 +21,7 @@ from .cluster import BUILD, NODES_MAX, ROOT
 from .loader import PXE_NODES_MAX
 
 COMMAND_BYTES_MAX = 65536
-RUNTIME_FILES = ('console', 'qemu')
+RUNTIME_FILES = ('console', 'qemu', 'img')
 TOOL_FAULT = 125
 
 
@@ -291,7 +291,11 @@ def verb_heal(a):
 
 
 def verb_add(a):
-    return relay(request(a.dir, 'add'))
+    if a.key and a.key != 'none':
+        if not os.path.exists(a.key):
+            raise Refused(f'{a.key}: no such file')
+        a.key = os.path.abspath(a.key)
+    return relay(request(a.dir, 'add', key=a.key, outside=a.outside))
 
 
 def verb_net(a):
@@ -372,6 +376,11 @@ def add_logs(p):
     p.add_argument('node', type=node_number, nargs='?', metavar='NODE')
 
 
+def add_add(p):
+    p.add_argument('--key', metavar='FILE|none', help="another cluster key than the others'")
+    p.add_argument('--outside', action='store_true', help='do not wait: it will be no member')
+
+
 def add_cut(p):
     p.add_argument('a', metavar='A')
     p.add_argument('b', nargs='?', metavar='B',
@@ -397,7 +406,7 @@ VERBS = {
     'cont': (verb_node, add_node, 'thaw a node'),
     'cut': (verb_cut, add_cut, "take A's cable, or cut the pair A B, both ways"),
     'heal': (verb_heal, lambda p: None, 'all cables back'),
-    'add': (verb_add, lambda p: None, 'start one more node and print its number'),
+    'add': (verb_add, add_add, 'start one more node and print its number'),
     'net': (verb_net, add_net, 'faults of all links (0: off), and the counters of each pair'),
     'down': (verb_down, lambda p: None, 'end everything; says nothing when nothing runs'),
 }

@@ -40,7 +40,7 @@ def run_tool(command):
                        or f'{command[0]} failed with status {done.returncode}')
 
 
-def make_archive(options, logs, settings):
+def make_archive(options, logs, settings, name='weft.img'):
     """The boot archive of this cluster: the common one, or one of its own."""
     base = os.path.join(BUILD, 'weft.img')
     extra = ['--settings', settings] if settings else []
@@ -60,7 +60,7 @@ def make_archive(options, logs, settings):
             raise LabFault(f'{path} is missing: run make')
     if not extra:
         return base
-    own = os.path.join(logs, 'weft.img')
+    own = os.path.join(logs, name)
     run_tool([host_tool('mkarchive'), '-o', own, '--base', base] + extra)
     return own
 
@@ -118,7 +118,7 @@ class Cluster:
         shutil.copy(os.path.join(BUILD, 'weft.elf'), f'{self.run}/weft.elf')
         self.loader = LOADERS[o['boot']](self.run)
         await self.switch.start(host_tool('switch'), f'{self.logs}/switch.log', o['host_if'],
-                                o['pcap'])
+                                o['pcap'], o['key'])
         await self.loader.start(self.switch, QEMU, f'{self.logs}/loader.log')
         if o['link_mbit']:
             await self.switch.command(['rate', str(o['link_mbit'])])
@@ -160,12 +160,25 @@ class Cluster:
                 return
             await asyncio.sleep(0.2)
 
-    async def add(self):
+    async def archive_with_key(self, key):
+        """For the next node: an archive as the others', with another cluster key."""
+        if self.options['boot'] != 'kernel':
+            raise LabFault('add --key: only with --boot kernel')
+        options = {**self.options, 'key': None if key == 'none' else key}
+        name = f'node{len(self.nodes)}.img'
+        archive = await asyncio.to_thread(make_archive, options, self.logs, None, name)
+        os.symlink(os.path.abspath(archive), f'{self.run}/{name}')
+
+    async def add(self, key=None, outside=False):
         """One more node; returns its number when it is a member and its shell answers."""
         if len(self.nodes) >= NODES_MAX:
             raise LabFault(f'a cluster of the lab has at most {NODES_MAX} nodes')
         until = time.monotonic() + self.options['timeout']
+        if key:
+            await self.archive_with_key(key)
         node = await self.start_node()
+        if outside:
+            return node.number
         await self.wait_shell(node, until)
         await self.wait_online(node, [node.number], until)
         return node.number

@@ -217,7 +217,7 @@ class Daemon:
         return 0
 
     async def do_add(self, client, request):
-        client.out(b'%d\n' % await self.running().add())
+        client.out(b'%d\n' % await self.running().add(request['key'], request['outside']))
         return 0
 
     async def do_net(self, client, request):

@@ -39,7 +39,9 @@ class KernelLoader:
 
     def node_options(self, i, common, own):
         """QEMU's options. The archive has the `common` settings except with this loader."""
-        return ['-kernel', self.kernel, '-initrd', self.archive,
+        own_archive = f'{self.run}/node{i}.img'
+        archive = own_archive if os.path.exists(own_archive) else self.archive
+        return ['-kernel', self.kernel, '-initrd', archive,
                 '-append', f'{common} {own} eoc=1']
 
     async def close(self):

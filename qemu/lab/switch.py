@@ -13,11 +13,12 @@ class Switch:
         self.process = None
         self.turn = asyncio.Lock()
 
-    async def start(self, program, log, host_if=None, pcap=None):
+    async def start(self, program, log, host_if=None, pcap=None, key=None):
         control = f'{self.run}/switch'
         command = [program, '--control', control]
         command += ['--host-if', host_if] if host_if else []
         command += ['--pcap', pcap] if pcap else []
+        command += ['--key', key] if key else []
         with open(log, 'wb') as errors:
             self.process = await asyncio.create_subprocess_exec(
                 *command, stdin=asyncio.subprocess.DEVNULL, stdout=errors, stderr=errors,

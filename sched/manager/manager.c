@@ -18,16 +18,12 @@
 
 #define STAY_NS_MIN (2 * NS_PER_S)
 
-struct reservation { // an arrival that the table does not show yet
-    node_id_t from;
-    uint64_t until_ns;
-};
 #define RESERVATIONS_MAX 32
 
 NODE_VAR(struct work, request_work);
 NODE_VAR(struct component_call, request); // the newest request; older ones say the same
 NODE_VAR(uint64_t, last_move_ns);
-NODE_VAR(struct reservation, reservations[RESERVATIONS_MAX]);
+NODE_VAR(uint64_t, reservations[RESERVATIONS_MAX]); // until then arrivals are not in the table, ns
 NODE_VAR(uint32_t, moves_out[NODE_MAX]);    // weight on its way to a node since its last value
 NODE_VAR(uint64_t, moves_out_ns[NODE_MAX]); // when the newest of them began
 
@@ -185,17 +181,17 @@ static weight_t reserved_weight(uint64_t now)
 {
     weight_t sum = 0;
     for (unsigned i = 0; i < RESERVATIONS_MAX; i++)
-        if (node(reservations)[i].until_ns > now)
+        if (node(reservations)[i] > now)
             sum += process_weight_on(cluster_self());
     return sum;
 }
 
-static void reserve(node_id_t from, uint64_t now)
+static void reserve(uint64_t now)
 {
     for (unsigned i = 0; i < RESERVATIONS_MAX; i++) {
-        if (node(reservations)[i].until_ns > now)
+        if (node(reservations)[i] > now)
             continue;
-        node(reservations)[i] = (struct reservation){from, now + period_ns()};
+        node(reservations)[i] = now + period_ns();
         return;
     }
 }
@@ -213,7 +209,7 @@ void sched_asked(const struct rpc_in *in)
         bool room = here + reserved_weight(now) + w.process_weight < w.source_value;
         status = graph_policy() == NULL ? -EINVAL : room ? 0 : -EBUSY;
         if (status == 0)
-            reserve(in->from, now);
+            reserve(now);
     } else {
         cluster_count_add("sched: malformed question", 1);
     }

@@ -73,6 +73,8 @@ void mb_send(struct mb_step *s, uint64_t key, enum mb_message_kind kind, enum mb
     e->head.epoch = with == MB_WITH_DECIDED ? m->decided.epoch : m->decided.epoch + 1;
     if (kind == MB_PREPARE || kind == MB_PROPOSE)
         e->head.ballot = m->ballot;
+    if (kind == MB_PROPOSE)
+        e->head.accepted = m->adopted; // round 0: this coordinator's own idea
 }
 
 struct mb_peer *mb_peer_find(struct mb *m, uint64_t key)
@@ -221,7 +223,7 @@ static void mb_forget_ballot(struct mb *m)
     m->proposing = MB_IDLE;
     m->vote_count = 0;
     m->granted = false;
-    m->asked_ms = m->begun_ms = m->join_since_ms = 0;
+    m->asked_ms = m->begun_ms = m->join_since_ms = m->left_out_ms = 0;
 }
 
 // The one setter of `decided`. `r` may be this node's own proposal.

@@ -20,6 +20,7 @@ enum {
     MB_RETRY_MS = 400,     // lost messages are repeated
     MB_LISTEN_MS = 1500,   // before founding: is there a cluster already?
     MB_PATIENCE_MS = 3000, // a majority waits that long for the rest before it founds
+    MB_INSIST_MS = 6000,   // an epoch without me is insisted on for that long before I vote for it
     MB_SEEN_MS = 2500,     // a seeker whose beacon is older is not there
     MB_PEERS_MAX = NODE_MAX + 64,
     MB_EFFECTS_MAX = 2 * NODE_MAX + 96,
@@ -90,8 +91,9 @@ struct mb_head { // of every message, on the wire
     uint32_t epoch;
     uint64_t cluster;
     struct mb_ballot ballot;
-    struct mb_ballot accepted; // PROMISE: of the record that follows
-    uint64_t about;            // COMPLAIN
+    struct mb_ballot
+        accepted;   // of the record that follows: PROMISE; PROPOSE: it is not my own idea
+    uint64_t about; // COMPLAIN
 } PACKED;
 STATIC_ASSERT(sizeof(struct mb_head) == 48, "membership message on the wire");
 
@@ -206,7 +208,8 @@ struct mb {
 
     uint64_t started_ms, tick_ms, trust_until_ms, majority_ms, join_since_ms, member_since_ms;
     uint64_t complained_ms, join_sent_ms;
-    uint8_t leave[NODE_MAX]; // enum mb_leave
+    uint64_t left_out_since_ms, left_out_ms; // proposals of the next epoch without me: first, last
+    uint8_t leave[NODE_MAX];                 // enum mb_leave
     struct mb_peer peers[MB_PEERS_MAX];
 };
 

@@ -223,6 +223,30 @@ static void mb_on_prepare(struct mb_step *s, uint64_t from, const struct mb_head
     mb_answer(s, from, MB_PROMISE, &h->ballot);
 }
 
+// Who answers my ballot has heard me since I began it: it is not dead.
+static void mb_answered(struct mb_step *s, uint64_t from)
+{
+    struct mb_peer *p = mb_peer_find(s->m, from);
+    if (p != NULL && p->contact_ms < s->m->begun_ms)
+        p->contact_ms = s->m->begun_ms;
+}
+
+// An epoch without me: my vote for it is given only when the proposer has no choice (somebody has
+// accepted it before), or insists for longer than one that was starved would: by then it has heard
+// me and made another proposal.
+static bool mb_votes_itself_out(struct mb_step *s, const struct mb_message *in)
+{
+    struct mb *m = s->m;
+    const struct mb_member *me = mb_record_key(&m->decided, m->self.key);
+    if (me == NULL || me->leaving || in->head.accepted.round != 0 ||
+        mb_record_key(&in->record, m->self.key) != NULL)
+        return true;
+    if (m->left_out_ms == 0 || s->now_ms - m->left_out_ms > MB_DEATH_MS)
+        m->left_out_since_ms = s->now_ms;
+    m->left_out_ms = s->now_ms;
+    return s->now_ms - m->left_out_since_ms >= MB_INSIST_MS;
+}
+
 static void mb_on_promise(struct mb_step *s, uint64_t from, const struct mb_message *in)
 {
     struct mb *m = s->m;
@@ -233,6 +257,7 @@ static void mb_on_promise(struct mb_step *s, uint64_t from, const struct mb_mess
         m->adopted = h->accepted;
         m->proposal = in->record;
     }
+    mb_answered(s, from);
     mb_vote_add(m, from);
     mb_vote_advance(s);
 }
@@ -249,6 +274,8 @@ static void mb_on_propose(struct mb_step *s, uint64_t from, const struct mb_mess
     }
     if (m->proposing != MB_IDLE && h->ballot.key != m->self.key)
         m->proposing = MB_IDLE;
+    if (!mb_votes_itself_out(s, in))
+        return;
     mb_accept(m, &h->ballot, &in->record);
     mb_answer(s, from, MB_ACCEPTED, &h->ballot);
 }

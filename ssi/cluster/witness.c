@@ -7,6 +7,15 @@ void witness_init(struct witness *w)
     memset(w, 0, sizeof(*w));
 }
 
+void witness_seal(struct witness *w, const uint8_t cluster_key[SEAL_KEY_BYTES])
+{
+    struct seal_keys k;
+    seal_keys_derive(&k, cluster_key);
+    memcpy(w->key, k.witness, sizeof(w->key));
+    seal_wipe(&k, sizeof(k));
+    w->sealed = true;
+}
+
 static bool witness_same_cluster(const struct witness_message *a, const struct witness_message *b)
 {
     return a->session == b->session && a->cluster == b->cluster;
@@ -42,17 +51,24 @@ static bool witness_grants(struct witness_grant *g, const struct witness_message
     return true;
 }
 
+static bool witness_knows(const struct witness *w, const struct witness_sealed *s)
+{
+    return !w->sealed || seal_mac_fits(w->key, &s->message, sizeof(s->message), s->mac);
+}
+
 size_t witness_answer(struct witness *w, const void *request, size_t request_bytes, void *reply,
                       size_t reply_size)
 {
-    struct witness_message m;
-    if (request_bytes != sizeof(m) || reply_size < sizeof(m)) {
+    struct witness_sealed s = {0};
+    size_t bytes = w->sealed ? sizeof(s) : sizeof(s.message);
+    if (request_bytes != bytes || reply_size < bytes) {
         w->malformed++;
         return 0;
     }
-    memcpy(&m, request, sizeof(m));
-    if (m.magic != WITNESS_MAGIC || m.version != WITNESS_VERSION || m.kind != WITNESS_ASK ||
-        m.epoch == 0 || m.id == NODE_NONE) {
+    memcpy(&s, request, bytes);
+    struct witness_message m = s.message;
+    if (!witness_knows(w, &s) || m.magic != WITNESS_MAGIC || m.version != WITNESS_VERSION ||
+        m.kind != WITNESS_ASK || m.epoch == 0 || m.id == NODE_NONE) {
         w->malformed++;
         return 0;
     }
@@ -63,7 +79,9 @@ size_t witness_answer(struct witness *w, const void *request, size_t request_byt
         w->stamp++;
     g->used = w->stamp;
     w->granted += yes;
-    m.kind = yes ? WITNESS_GRANTED : WITNESS_REFUSED;
-    memcpy(reply, &m, sizeof(m));
-    return sizeof(m);
+    s.message.kind = yes ? WITNESS_GRANTED : WITNESS_REFUSED;
+    if (w->sealed)
+        seal_mac(w->key, &s.message, sizeof(s.message), s.mac);
+    memcpy(reply, &s, bytes);
+    return bytes;
 }

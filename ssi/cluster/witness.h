@@ -6,6 +6,7 @@
 #pragma once
 
 #include "lib/types.h"
+#include "ssi/cluster/seal.h"
 
 #define WITNESS_PORT         7702        // UDP
 #define WITNESS_MAGIC        0x54495757u // "WWIT"
@@ -32,6 +33,12 @@ struct witness_message {
 } PACKED;
 STATIC_ASSERT(sizeof(struct witness_message) == 40, "witness message on the wire");
 
+struct witness_sealed { // both ways, of a cluster with a key: nobody else is answered or believed
+    struct witness_message message;
+    uint8_t mac[SEAL_MAC_BYTES];
+} PACKED;
+STATIC_ASSERT(sizeof(struct witness_sealed) == 56, "sealed witness message on the wire");
+
 struct witness_grant {
     struct witness_message to; // the request that was granted
     uint32_t used;             // stamp of the last request; 0: free
@@ -41,9 +48,13 @@ struct witness {
     struct witness_grant grants[WITNESS_CLUSTERS_MAX];
     uint32_t stamp;
     uint32_t asked, granted, malformed; // counters
+    bool sealed;
+    uint8_t key[SEAL_KEY_BYTES];
 };
 
 void witness_init(struct witness *w);
+// From here on it answers those only who have this cluster key.
+void witness_seal(struct witness *w, const uint8_t cluster_key[SEAL_KEY_BYTES]);
 // Writes the answer and returns its size; 0: malformed request or `reply_size` too small, be
 // silent.
 size_t witness_answer(struct witness *w, const void *request, size_t request_bytes, void *reply,

@@ -3,6 +3,7 @@
 #include "ssi/cluster/witness.h"
 #include "kernel/fault.h"
 #include "ssi/cluster/cluster_priv.h"
+#include "ssi/cluster/link.h"
 #include "lib/node_var.h"
 #include "lib/string.h"
 #include "net/net.h"
@@ -16,12 +17,18 @@ NODE_VAR(struct witness_message, witness_asked);
 static void witness_on_answer(void *arg, struct net_address from, const void *bytes, size_t n)
 {
     (void)arg;
-    struct witness_message m;
-    if (n != sizeof(m) || from.port != WITNESS_PORT) {
+    struct witness_sealed s = {0};
+    const struct seal_keys *keys = link_seal_keys();
+    if (n != (keys != NULL ? sizeof(s) : sizeof(s.message)) || from.port != WITNESS_PORT) {
         cluster_count_add("witness: malformed answer", 1);
         return;
     }
-    memcpy(&m, bytes, sizeof(m));
+    memcpy(&s, bytes, n);
+    if (keys != NULL && !seal_mac_fits(keys->witness, &s.message, sizeof(s.message), s.mac)) {
+        cluster_count_add("witness: answer without our key", 1);
+        return;
+    }
+    struct witness_message m = s.message;
     bool yes = m.kind == WITNESS_GRANTED;
     if (!yes && m.kind != WITNESS_REFUSED)
         return;
@@ -50,5 +57,9 @@ void cluster_witness_ask(const struct mb *m, uint64_t session)
                                                    .incarnation = m->incarnation,
                                                    .epoch = m->decided.epoch + 1};
     struct net_address to = {.ip = m->decided.witness, .port = WITNESS_PORT};
-    (void)udp_send(node(witness_port), to, &node(witness_asked), sizeof(struct witness_message));
+    const struct seal_keys *keys = link_seal_keys();
+    struct witness_sealed s = {.message = node(witness_asked)};
+    if (keys != NULL)
+        seal_mac(keys->witness, &s.message, sizeof(s.message), s.mac);
+    (void)udp_send(node(witness_port), to, &s, keys != NULL ? sizeof(s) : sizeof(s.message));
 }

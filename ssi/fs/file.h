@@ -156,10 +156,12 @@ struct file_ref {
     uint32_t flags;
     uint64_t handle;
     struct fs_place place;
+    uint32_t giver; // who made this reference
 } PACKED;
 
 // Makes it reachable from other nodes and writes its reference: the home keeps a user for the
-// target until it says released (or its node dies). -EBUSY with *why in words when it cannot.
+// target until it says released (or its node dies, or the giver does before it was imported).
+// -EBUSY with *why in words when it cannot.
 int file_export(struct file *f, node_id_t target, struct file_ref *ref, const char **why);
 void file_export_undo(struct file *f, node_id_t target, const struct file_ref *ref);
 // On the target: the file itself when it lives here, else a proxy. NULL: no memory.

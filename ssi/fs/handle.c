@@ -26,10 +26,16 @@ struct handle_user {
     bool wants_ready;
 };
 
+struct handle_share { // a user that another node gave, and that has not said it has it
+    struct list link;
+    node_id_t giver, to;
+};
+
 struct handle {
     uint64_t number;
     struct file *file; // one user of it is this table's
     struct list users;
+    struct list shares;
     struct wait_watch watch;
     struct work tell;
     bool telling; // `tell` is queued and frees the handle if it is closed by then
@@ -128,15 +134,49 @@ static struct handle *handle_new(struct file *f)
     file_get(f);
     f->handle = h->number;
     list_init(&h->users);
+    list_init(&h->shares);
     list_init(&h->watch.link);
     work_init(&h->tell, THREAD_NORMAL, tell_ready);
     return h;
+}
+
+// ---- shares: given by one node to another, not arrived
+// -----------------------------------------------------
+static struct handle_share *share_find(const struct handle *h, node_id_t giver, node_id_t to)
+{
+    struct handle_share *s;
+    list_for_each (s, &h->shares, link)
+        if ((giver == NODE_NONE || s->giver == giver) && (to == NODE_NONE || s->to == to))
+            return s;
+    return NULL;
+}
+
+static bool share_forget(struct handle *h, node_id_t giver, node_id_t to)
+{
+    struct handle_share *s = share_find(h, giver, to);
+    if (s == NULL)
+        return false;
+    list_remove(&s->link);
+    heap_free(s);
+    return true;
+}
+
+static int share_add(struct handle *h, node_id_t giver, node_id_t to)
+{
+    struct handle_share *s = heap_alloc(sizeof(*s));
+    if (s == NULL)
+        return -ENOMEM;
+    *s = (struct handle_share){.giver = giver, .to = to};
+    list_append(&h->shares, &s->link);
+    return 0;
 }
 
 static void handle_close_unused(struct handle *h)
 {
     if (!list_empty(&h->users))
         return;
+    while (share_forget(h, NODE_NONE, NODE_NONE))
+        ;
     struct file *f = h->file;
     radix_remove(table(), (uint32_t)h->number);
     wait_watch_remove(&h->watch);
@@ -181,6 +221,14 @@ void handle_drop_users(uint64_t number, node_id_t user, uint32_t count)
     handle_close_unused(h);
 }
 
+// A share that was dropped with its giver comes too late: its user will let go of it by itself.
+void handle_claim(uint64_t number, node_id_t user, node_id_t giver)
+{
+    struct handle *h = handle_find(number);
+    if (h == NULL || (!share_forget(h, giver, user) && handle_add_user(h->file, user) < 0))
+        cluster_count_add("fs: claim of what is not held", 1);
+}
+
 struct file *handle_file(uint64_t number, node_id_t user)
 {
     struct handle *h = handle_find(number);
@@ -200,16 +248,32 @@ enum remote_kind handle_kind(const struct file *f)
     return tree_file_is(f) ? REMOTE_REGULAR : REMOTE_SEEKABLE;
 }
 
-// Users of nodes that are gone go with them.
+// What a dead node gave and nobody has got.
+static void shares_drop(uint64_t number, node_id_t giver)
+{
+    struct handle *h;
+    struct handle_share *s;
+    while ((h = handle_find(number)) != NULL && (s = share_find(h, giver, NODE_NONE)) != NULL) {
+        node_id_t to = s->to;
+        share_forget(h, giver, to);
+        handle_drop_users(number, to, 1);
+    }
+}
+
+// Users of nodes that are gone go with them, and users that those have given.
 static void handles_on_epoch(const struct epoch_change *change)
 {
     uint32_t index;
     struct handle *h;
     for (unsigned k = 0; k < change->gone_count; k++)
         radix_for_each (table(), index, h) {
+            uint64_t number = h->number;
             struct handle_user *u = user_find(h, change->gone[k]);
+            while (share_forget(h, NODE_NONE, change->gone[k]))
+                ;
             if (u)
-                handle_drop_users(h->number, u->node, u->count);
+                handle_drop_users(number, u->node, u->count);
+            shares_drop(number, change->gone[k]);
         }
 }
 
@@ -492,7 +556,36 @@ void fs_file_released(const struct rpc_in *in)
         return;
     }
     memcpy(&m, in->bytes, sizeof(m));
+    struct handle *h = handle_find(m.handle);
+    for (uint32_t i = 0; h != NULL && in->from != m.node && i < m.count; i++)
+        if (!share_forget(h, in->from, m.node)) { // it takes back what it gave, no more
+            cluster_count_add("fs: release of what is not held", 1);
+            return;
+        }
     handle_drop_users(m.handle, m.node, m.count);
+}
+
+void fs_file_claimed(const struct rpc_in *in)
+{
+    struct file_share m;
+    if (in->n != sizeof(m)) {
+        cluster_count_add("fs: malformed claim", 1);
+        return;
+    }
+    memcpy(&m, in->bytes, sizeof(m));
+    handle_claim(m.handle, in->from, m.node);
+}
+
+static int handle_share(struct file *f, node_id_t giver, node_id_t to)
+{
+    struct handle *h = handle_find(f->handle);
+    int e = h == NULL ? -ESTALE : share_add(h, giver, to);
+    if (e < 0)
+        return e;
+    e = handle_add_user(f, to);
+    if (e < 0)
+        share_forget(h, giver, to);
+    return e;
 }
 
 void fs_file_shared(const struct rpc_in *in)
@@ -504,7 +597,7 @@ void fs_file_shared(const struct rpc_in *in)
         struct file *f = handle_file(m.handle, in->from);
         e = f == NULL ? -ESTALE : !cluster_is_member(m.node) ? -EHOSTDOWN : 0;
         if (e == 0)
-            e = handle_add_user(f, m.node);
+            e = handle_share(f, in->from, m.node);
     }
     rpc_reply(in->from, in->request, e, NULL, 0);
 }

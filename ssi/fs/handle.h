@@ -8,6 +8,8 @@
 int handle_add_user(struct file *f, node_id_t user);
 // Users less; the last one lets go of the file. May free it.
 void handle_drop_users(uint64_t handle, node_id_t user, uint32_t count);
+// What `giver` has given to `user` has arrived there.
+void handle_claim(uint64_t handle, node_id_t user, node_id_t giver);
 // NULL when there is none, or `user` has none of it (NODE_NONE: not asked).
 struct file *handle_file(uint64_t handle, node_id_t user);
 enum remote_kind handle_kind(const struct file *f);

@@ -582,6 +582,7 @@ void fs_ready_told(const struct rpc_in *in)
 static void ref_of(const struct file *f, enum remote_kind kind, struct file_ref *ref)
 {
     *ref = (struct file_ref){.home = f->home,
+                             .giver = cluster_self(),
                              .reserved = (uint16_t)kind,
                              .flags = f->flags & ~FILE_FLAGS_OWN,
                              .handle = f->handle,
@@ -658,6 +659,13 @@ void file_export_undo(struct file *f, node_id_t target, const struct file_ref *r
         handle_drop_users(ref->handle, target, 1);
 }
 
+static void users_claim(const struct file_ref *ref)
+{
+    struct file_share m = {.handle = ref->handle, .node = (uint16_t)ref->giver};
+    if (rpc_send(ref->home, MSG_fs_claim, &m, sizeof(m)) < 0)
+        cluster_count_add("fs: claim not sent", 1);
+}
+
 struct file *file_import(const struct file_ref *ref)
 {
     struct file *f = NULL;
@@ -672,9 +680,12 @@ struct file *file_import(const struct file_ref *ref)
         if (f == NULL)
             return NULL;
         file_get(f);
+        handle_claim(ref->handle, self, (node_id_t)ref->giver);
         handle_drop_users(ref->handle, self, 1);
         return f;
     }
+    if (ref->giver != ref->home)
+        users_claim(ref);
     struct opened_reply r = {.handle = ref->handle, .place = ref->place, .kind = ref->reserved};
     return proxy_open(ref->home, &r, ref->flags, false);
 }

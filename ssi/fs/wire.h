@@ -84,7 +84,8 @@ struct file_release { // MSG_fs_release: `count` users of `node` less
     uint32_t count;
 } PACKED;
 
-struct file_share { // MSG_fs_share: `node` becomes a user too
+struct file_share { // MSG_fs_share: `node` becomes a user too. MSG_fs_claim: I have what `node`
+                    // gave
     uint64_t handle;
     uint16_t node;
     uint16_t reserved;

@@ -15,6 +15,7 @@
 #include "ssi/process/timers.h"
 
 #define FREE_FRAMES_MIN 256u // 1 MiB: below it nobody is let in
+#define OPEN_NS_MAX     (10 * NS_PER_S)
 
 NODE_VAR(struct list, arrivals) = LIST_INIT(arrivals);
 NODE_VAR(struct wait_queue, closed); // who waits for a record to go
@@ -22,6 +23,7 @@ NODE_VAR(struct wait_queue, closed); // who waits for a record to go
 NODE_VAR(bool, is_open);
 
 static void import_work(struct work *w);
+static void check_begin(struct arrival *a);
 
 // The record of a process that runs here and whose hand-off is not closed, or of one that is
 // imported and may yet be thrown away: nobody can take it from here.
@@ -59,6 +61,10 @@ static void repaired(void *arg)
 {
     struct handoff_event e = {.kind = HANDOFF_REPAIRED_K, .from = cluster_self()};
     struct arrival *a = arg;
+    if (a->check_waits) { // for this node's rooms, and they do not open
+        check_begin(a);
+        return;
+    }
     if (a->step.state == HANDOFF_RESUME)
         timer_set(&a->repair, clock_now_ns() + FAULT_REPAIR_NS);
     arrival_event(a, &e);
@@ -104,7 +110,7 @@ static int check(const struct arrival *a)
     struct arch_features f = arch_cpu_features();
     const struct member *self = cluster_member(cluster_self());
     if (self == NULL || self->state != MEMBER_ONLINE || !node(is_open))
-        return -EHOSTDOWN;
+        return -EHOSTDOWN; // not open: the wait for it has ended
     if ((a->asked.features_edx & ~f.edx) || (a->asked.features_ecx & ~f.ecx))
         return -EBUSY; // it may have seen what this CPU lacks
     if (departure_of(a->pid) != NULL || process_find(a->pid) != NULL)
@@ -113,13 +119,21 @@ static int check(const struct arrival *a)
 }
 
 // A process that comes back may overtake the last steps of its own thread out of here.
-static void check_begin(struct arrival *a)
+static bool own_thread_leaves(const struct arrival *a)
 {
     const struct departure *d = departure_of(a->pid);
-    a->check_waits =
-        d != NULL && (d->step.state == HANDOFF_RESUME || d->step.state == HANDOFF_NONE);
-    if (!a->check_waits)
-        local_event(a, HANDOFF_CHECKED_K, check(a));
+    return d != NULL && (d->step.state == HANDOFF_RESUME || d->step.state == HANDOFF_NONE);
+}
+
+// The timer is free for it: repair begins when the process runs here.
+static void check_begin(struct arrival *a)
+{
+    bool boots = !node(is_open) && clock_now_ns() < a->repair.at_ns;
+    a->check_waits = boots || own_thread_leaves(a);
+    if (a->check_waits)
+        return;
+    timer_cancel(&a->repair);
+    local_event(a, HANDOFF_CHECKED_K, check(a));
 }
 
 void arrival_departed(int32_t pid)
@@ -247,6 +261,8 @@ void arrival_effects(struct arrival *a, const struct handoff_out *out,
     }
     if (out->effects & HANDOFF_DO_CHECK) {
         a->asked = *asked;
+        if (!node(is_open))
+            timer_set(&a->repair, clock_now_ns() + OPEN_NS_MAX);
         check_begin(a);
     } else {
         arrival_over(a);
@@ -266,9 +282,14 @@ static void arrivals_start(void)
 }
 INIT_STEP(INIT_CORE, arrivals_start);
 
-// A node is a member before its rooms can take a process in.
+// A node is a member before its rooms can take a process in: who asked before waits until now, or
+// for OPEN_NS_MAX.
 static void arrivals_open(void)
 {
+    struct arrival *a, *next;
     node(is_open) = true;
+    list_for_each_safe (a, next, &node(arrivals), link)
+        if (a->check_waits)
+            check_begin(a);
 }
 INIT_STEP(INIT_SCHED, arrivals_open);

@@ -251,11 +251,7 @@ void scenario_moves_fault(void)
     finish();
     if (world_lives(0)) // the home of all files
         check_file(another(WORLD_MAX));
-    // A home does not know yet whether a share that it gave for a ghost arrived when the giver
-    // dies: the open file stays.
-    bool share_stays = action == 0 && side == 0 && state == HANDOFF_READY;
-    if (!share_stays)
-        frames_end();
+    frames_end();
 }
 
 void scenario_moves(void)

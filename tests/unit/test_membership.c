@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // links: ssi/cluster/membership.c ssi/cluster/membership_vote.c
 // links: ssi/cluster/membership_change.c ssi/cluster/membership_wire.c
-// links: ssi/cluster/witness.c
+// links: ssi/cluster/witness.c ssi/cluster/seal.c
+// libs: -lbearssl
 //
 // Clusters of the shipped step function on a virtual clock, with loss, cuts, crashes and freezes
 // by seed. At every decision: no epoch number has two records; at the end everybody is together.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// links: ssi/cluster/witness.c
+// links: ssi/cluster/witness.c ssi/cluster/seal.c
+// libs: -lbearssl
 #include "tests/unit/unit.h"
 #include <string.h>
 #include "ssi/cluster/witness.h"
@@ -104,10 +105,40 @@ static void malformed_is_silence(void **state)
     assert_int_equal(answer(m), WITNESS_GRANTED);
 }
 
+static size_t ask_sealed(const uint8_t *cluster_key, struct witness_sealed *out)
+{
+    struct seal_keys k;
+    struct witness_sealed s = {.message = ask(0, 1, 5)};
+    seal_keys_derive(&k, cluster_key);
+    seal_mac(k.witness, &s.message, sizeof(s.message), s.mac);
+    return witness_answer(&w, &s, sizeof(s), out, sizeof(*out));
+}
+
+static void with_a_key_it_answers_those_who_have_it(void **state)
+{
+    (void)state;
+    static const uint8_t ours[32] = "ours", other[32] = "other";
+    struct witness_sealed out;
+    struct seal_keys k;
+    assert_int_equal(ask_sealed(ours, &out), 0); // no key yet: not a question it knows
+    witness_seal(&w, ours);
+    assert_int_equal(answer(ask(0, 1, 5)), 0);
+    assert_int_equal(ask_sealed(other, &out), 0);
+    assert_int_equal(w.granted, 0);
+    assert_int_equal(ask_sealed(ours, &out), sizeof(out));
+    assert_int_equal(out.message.kind, WITNESS_GRANTED);
+    seal_keys_derive(&k, ours);
+    assert_true(seal_mac_fits(k.witness, &out.message, sizeof(out.message), out.mac));
+    out.message.kind = WITNESS_REFUSED; // an answer cannot be turned into another
+    assert_false(seal_mac_fits(k.witness, &out.message, sizeof(out.message), out.mac));
+    assert_int_equal(w.malformed, 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(grants_each_epoch_once, setup),
+        cmocka_unit_test_setup(with_a_key_it_answers_those_who_have_it, setup),
         cmocka_unit_test_setup(clusters_do_not_meet, setup),
         cmocka_unit_test_setup(malformed_is_silence, setup),
     };
