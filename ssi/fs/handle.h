@@ -13,3 +13,8 @@ void handle_claim(uint64_t handle, node_id_t user, node_id_t giver);
 // NULL when there is none, or `user` has none of it (NODE_NONE: not asked).
 struct file *handle_file(uint64_t handle, node_id_t user);
 enum remote_kind handle_kind(const struct file *f);
+
+// users.c, on other nodes: `count` users of `node` less at the home; what the reference's giver has
+// given has arrived.
+void users_release(node_id_t home, uint64_t handle, node_id_t node, uint32_t count);
+void users_claim(const struct file_ref *ref);

@@ -14,8 +14,8 @@
 #include "ssi/cluster/cluster.h"
 #include "ssi/cluster/rpc.h"
 #include "ssi/container/container.h"
-#include "ssi/container/wire.h"
 #include "ssi/fs/generated_priv.h"
+#include "ssi/fs/handle.h"
 #include "ssi/fs/remote.h"
 #include "ssi/fs/tree.h"
 
@@ -38,12 +38,6 @@ static struct proxy *proxy_find(node_id_t home, uint64_t handle)
         if (p->file->handle == handle && p->file->home == home && !p->dead)
             return p;
     return NULL;
-}
-
-static void users_release(node_id_t home, uint64_t handle, node_id_t node, uint32_t count)
-{
-    struct file_release m = {.handle = handle, .node = node, .count = count};
-    wire_send(home, MSG_fs_release, &m, sizeof(m));
 }
 
 // ---- asking
@@ -657,13 +651,6 @@ void file_export_undo(struct file *f, node_id_t target, const struct file_ref *r
         users_release(f->home, ref->handle, target, 1);
     else
         handle_drop_users(ref->handle, target, 1);
-}
-
-static void users_claim(const struct file_ref *ref)
-{
-    struct file_share m = {.handle = ref->handle, .node = (uint16_t)ref->giver};
-    if (rpc_send(ref->home, MSG_fs_claim, &m, sizeof(m)) < 0)
-        cluster_count_add("fs: claim not sent", 1);
 }
 
 struct file *file_import(const struct file_ref *ref)
