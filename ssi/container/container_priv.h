@@ -161,8 +161,8 @@ frame_t page_frame_new(unsigned frame_flags);
 frame_t page_lent(struct container *c, uint32_t index);
 
 // Makes page `index` present with `access`: 0 without having slept; -EAGAIN when it slept (look
-// again from the start); -EIO, -EHOSTDOWN, -ENOMEM.
-int page_want(struct container *c, uint32_t index, unsigned access);
+// again from the start); -EIO, -EHOSTDOWN, -ENOMEM. With 0, *p is its record.
+int page_want(struct container *c, uint32_t index, unsigned access, page_t *p);
 
 void page_wait_begin(struct container *c, struct page_wait *w, uint32_t index);
 int page_wait_end(struct container *c, struct page_wait *w);     // sleeps; -EAGAIN or the error

@@ -26,12 +26,13 @@ int container_read(struct container *c, uint64_t offset, struct xfer *x)
         if (hole(c, index)) {
             put = xfer_put(x, zeros, n);
         } else {
-            int error = page_want(c, index, PROT_R);
+            page_t p;
+            int error = page_want(c, index, PROT_R, &p);
             if (error == -EAGAIN)
                 continue;
             if (error < 0)
                 return error;
-            uint8_t *page = arch_frame_map(page_frame(page_get(c, index)));
+            uint8_t *page = arch_frame_map(page_frame(p));
             put = xfer_put(x, page + at, n);
             arch_frame_unmap(page);
         }
@@ -48,12 +49,13 @@ int container_write(struct container *c, uint64_t offset, struct xfer *x)
     while (x->left > 0) {
         uint32_t index = index_of(offset), at = (uint32_t)offset & PAGE_MASK;
         size_t n = MIN(x->left, (size_t)(PAGE_SIZE - at));
-        int error = page_want(c, index, PROT_W);
+        page_t p;
+        int error = page_want(c, index, PROT_W, &p);
         if (error == -EAGAIN)
             continue;
         if (error < 0)
             return error;
-        uint8_t *page = arch_frame_map(page_frame(page_get(c, index)));
+        uint8_t *page = arch_frame_map(page_frame(p));
         size_t taken = xfer_take(x, page + at, n);
         arch_frame_unmap(page);
         c->extent = MAX(c->extent, index + 1);
@@ -66,14 +68,15 @@ int container_write(struct container *c, uint64_t offset, struct xfer *x)
 
 static void zero_tail(struct container *c, uint32_t index, uint32_t from)
 {
+    page_t p;
     int error;
     if (c->link == NULL && page_get(c, index) == 0)
         return;
-    while ((error = page_want(c, index, PROT_W)) == -EAGAIN) {
+    while ((error = page_want(c, index, PROT_W, &p)) == -EAGAIN) {
     }
     if (error < 0)
         return; // lost, or no memory: whoever maps it meets that, too
-    uint8_t *page = arch_frame_map(page_frame(page_get(c, index)));
+    uint8_t *page = arch_frame_map(page_frame(p));
     memset(page + from, 0, PAGE_SIZE - from);
     arch_frame_unmap(page);
 }

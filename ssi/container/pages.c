@@ -213,8 +213,7 @@ static int page_make_writable(struct container *c, uint32_t index, page_t p)
     return 0;
 }
 
-// As page_want; when it is 0, *p is the page's record.
-static int page_want_record(struct container *c, uint32_t index, unsigned access, page_t *p)
+int page_want(struct container *c, uint32_t index, unsigned access, page_t *p)
 {
     *p = page_get(c, index);
     if (c->link) {
@@ -231,12 +230,6 @@ static int page_want_record(struct container *c, uint32_t index, unsigned access
     int error = page_make_writable(c, index, *p);
     *p = page_get(c, index);
     return error;
-}
-
-int page_want(struct container *c, uint32_t index, unsigned access)
-{
-    page_t p;
-    return page_want_record(c, index, access, &p);
 }
 
 // ---- interface linker: vm segment ---------------------------------------------------------------
@@ -268,7 +261,7 @@ static int segment_fault(struct segment *s, uint32_t index, unsigned access,
 {
     struct container *c = s->object;
     page_t p;
-    int error = page_want_record(c, index, access, &p);
+    int error = page_want(c, index, access, &p);
     if (error < 0)
         return error;
     answer->frame = page_frame(p);
@@ -358,11 +351,12 @@ bool container_extends(const struct container *c, uint32_t index)
 
 static int zero_linked(struct container *c, uint32_t index)
 {
+    page_t p;
     int error;
-    while ((error = page_want(c, index, PROT_W)) == -EAGAIN) {
+    while ((error = page_want(c, index, PROT_W, &p)) == -EAGAIN) {
     }
     if (error == 0)
-        arch_frame_zero(page_frame(page_get(c, index)));
+        arch_frame_zero(page_frame(p));
     return error;
 }
 
