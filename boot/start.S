@@ -22,6 +22,7 @@ boot_kernel_directory:
 boot_identity_directory:
     .skip 4096
     .align 32
+    .globl boot_directory_pointers
 boot_directory_pointers:
     .skip 32
     .align 16

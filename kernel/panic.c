@@ -82,6 +82,7 @@ void panic(const char *format, ...)
         arch_exit(PANIC_STATUS);
     }
     node(dying) = true;
+    arch_cpus_stop();
     const struct thread *t = thread_current();
     const char *id = setting("node");
     say("%s", "");

@@ -1,34 +1,26 @@
 // SPDX-License-Identifier: MIT
-// The run queue of a node: classes served in order, round robin with a time slice inside a class.
-// A dead thread's stack is freed by whoever runs next.
+// Threads: made, switched, ended. A dead thread's stack is freed by whoever runs next on its CPU. A
+// thread that runs on another CPU is in user mode or waits there for the kernel lock: what is asked
+// of it is a mark and a kick.
 #include "kernel/thread.h"
+#include "kernel/init.h"
 #include "kernel/thread_priv.h"
 #include "kernel/timer.h"
 #include "lib/assert.h"
 #include "lib/errno.h"
+#include "lib/log.h"
 #include "lib/node_var.h"
 #include "lib/string.h"
 #include "mm/heap.h"
 
-#define SLICE_NS (10 * NS_PER_MS)
-
-NODE_VAR(struct list, run_queue[THREAD_CLASSES]);
 NODE_VAR(unsigned, ready_user); // user threads ready or running
 NODE_VAR(uint64_t, ready_integral_ns);
 NODE_VAR(uint64_t, ready_stamp_ns);
-NODE_VAR(struct thread *, running);
-NODE_VAR(struct thread *, idle);
-NODE_VAR(struct thread *, dead);
-NODE_VAR(bool, resched);
-NODE_VAR(uint64_t, slice_end_ns) = UINT64_MAX;
-NODE_VAR(uint64_t, user_total_ns);
-NODE_VAR(uint64_t, system_total_ns);
-NODE_VAR(uint64_t, idle_total_ns);
-NODE_VAR(struct thread, boot_thread);
+NODE_VAR(struct thread, idle_threads[ARCH_CPUS_MAX]);
 
 struct thread *thread_current(void)
 {
-    return node(running);
+    return arch_current();
 }
 
 static void state_set(struct thread *t, enum thread_state to)
@@ -53,122 +45,77 @@ static void ready_count_change(const struct thread *t, int by)
     node(ready_user) += (unsigned)by;
 }
 
-static bool others_ready(enum thread_class upto)
-{
-    for (unsigned c = 0; c <= upto; c++)
-        if (!list_empty(&node(run_queue)[c]))
-            return true;
-    return false;
-}
-
-// Who runs from now on, and whether it shares the CPU: then a slice is measured.
-static void slice_begin(void)
-{
-    const struct thread *t = node(running);
-    bool shared = t != node(idle) && others_ready(t->class);
-    node(slice_end_ns) = shared ? clock_now_ns() + SLICE_NS : UINT64_MAX;
-}
-
-uint64_t thread_slice_end_ns(void)
-{
-    return node(slice_end_ns);
-}
-
-void thread_slice_check(uint64_t now_ns)
-{
-    if (now_ns >= node(slice_end_ns)) {
-        node(resched) = true;
-        node(slice_end_ns) = UINT64_MAX;
-    }
-}
-
-static void enqueue(struct thread *t)
-{
-    list_append(&node(run_queue)[t->class], &t->run_link);
-    const struct thread *r = node(running);
-    if (r == NULL || r == t)
-        return;
-    if (r == node(idle) || t->class < r->class) {
-        node(resched) = true;
-    } else if (t->class == r->class && node(slice_end_ns) == UINT64_MAX && !node(resched)) {
-        slice_begin();
-        timer_rearm();
-    }
-}
-
 void thread_make_ready(struct thread *t)
 {
     state_set(t, THREAD_READY);
     ready_count_change(t, 1);
-    enqueue(t);
+    run_queue_add(t);
 }
 
-static void account(struct thread *t)
+static void book(struct run_queue *q, uint64_t user, uint64_t system)
 {
-    uint64_t user, system;
-    arch_times_take(&user, &system);
+    struct thread *t = q->running;
     t->user_ns += user;
     t->system_ns += system;
-    node(user_total_ns) += user;
-    if (t == node(idle))
-        node(idle_total_ns) += system;
+    q->user_ns += user;
+    if (t == q->idle)
+        q->idle_ns += system;
     else
-        node(system_total_ns) += system;
+        q->system_ns += system;
 }
 
-static struct thread *pick(void)
+static void reap_dead(struct run_queue *q)
 {
-    for (unsigned c = 0; c < THREAD_CLASSES; c++) {
-        struct list *l = list_pop(&node(run_queue)[c]);
-        if (l)
-            return list_entry(l, struct thread, run_link);
-    }
-    return node(idle);
-}
-
-static void reap_dead(void)
-{
-    struct thread *t = node(dead);
-    if (t == NULL || t == node(running))
+    struct thread *t = q->dead;
+    if (t == NULL || t == q->running)
         return;
-    node(dead) = NULL;
+    q->dead = NULL;
     arch_stack_free(t->stack_top);
     heap_free(t);
+}
+
+// On the new thread's stack: other CPUs may take the lock now, nothing of the old one is in use.
+static void switched_in(struct thread *t)
+{
+    reap_dead(run_queue_here());
+    if (t->switch_in)
+        t->switch_in(t);
+    timer_rearm();
+    arch_lock_offer();
 }
 
 // Runs the next thread; the caller has put the current one where it belongs.
 static void switch_away(void)
 {
-    struct thread *from = node(running), *to = pick();
-    node(resched) = false;
+    struct run_queue *q = run_queue_here();
+    struct thread *from = q->running, *to = run_queue_pick();
+    q->resched = false;
     if (to == from) {
-        if (to != node(idle))
+        if (to != q->idle)
             to->state = THREAD_RUNNING;
-        slice_begin();
+        run_queue_slice_begin();
         return;
     }
-    account(from);
+    uint64_t user, system;
+    arch_times_take(&user, &system);
+    book(q, user, system);
     if (from->switch_out)
         from->switch_out(from);
     to->state = THREAD_RUNNING;
-    node(running) = to;
+    to->cpu = (uint8_t)arch_cpu_id();
+    q->running = to;
+    arch_current_set(to);
     if (to->space)
         arch_space_load(to->space);
-    slice_begin();
+    run_queue_slice_begin();
     arch_context_switch(&from->context, to->context);
-    reap_dead();
-    if (from->switch_in)
-        from->switch_in(from);
-    timer_rearm();
+    switched_in(from);
 }
 
 static void thread_begin(void *arg)
 {
     struct thread *t = arg;
-    reap_dead();
-    if (t->switch_in)
-        t->switch_in(t);
-    timer_rearm();
+    switched_in(t);
     t->entry(t->arg);
     thread_exit();
 }
@@ -188,6 +135,8 @@ struct thread *thread_new(const char *name, enum thread_class class, void (*fn)(
     list_init(&t->all_link);
     t->state = THREAD_WAITING;
     t->class = class;
+    t->affinity = UINT32_MAX;
+    t->cpu = (uint8_t)arch_cpu_id();
     t->entry = fn;
     t->arg = arg;
     str_copy(t->name, name, sizeof(t->name));
@@ -219,20 +168,21 @@ struct thread *thread_create(const char *name, enum thread_class class, void (*f
 
 void thread_block(void)
 {
-    struct thread *t = node(running);
-    ASSERT(t->state == THREAD_WAITING && t != node(idle));
+    struct thread *t = thread_current();
+    ASSERT(t->state == THREAD_WAITING && t != run_queue_here()->idle);
     ready_count_change(t, -1);
     switch_away();
 }
 
 void thread_exit(void)
 {
-    struct thread *t = node(running);
+    struct thread *t = thread_current();
+    struct run_queue *q = run_queue_here();
     ready_count_change(t, -1);
     state_set(t, THREAD_DEAD);
     arch_space_load(NULL);
-    ASSERT(node(dead) == NULL);
-    node(dead) = t;
+    ASSERT(q->dead == NULL);
+    q->dead = t;
     switch_away();
     ASSERT(false);
     for (;;)
@@ -241,21 +191,28 @@ void thread_exit(void)
 
 void thread_yield(void)
 {
-    struct thread *t = node(running);
-    if (t == node(idle))
+    struct thread *t = thread_current();
+    struct run_queue *q = run_queue_here();
+    if (t == q->idle)
         return;
-    if (!others_ready(t->class)) {
-        node(resched) = false;
+    if (!run_queue_waits(t->class) && run_queue_allows(t, arch_cpu_id())) {
+        q->resched = false;
         return;
     }
     state_set(t, THREAD_READY);
-    list_append(&node(run_queue)[t->class], &t->run_link);
+    run_queue_add_here(t);
     switch_away();
 }
 
 bool thread_should_yield(void)
 {
-    return node(resched);
+    return run_queue_here()->resched;
+}
+
+void thread_kick(const struct thread *t)
+{
+    if (t->state == THREAD_RUNNING && t->cpu != arch_cpu_id())
+        arch_cpu_kick(t->cpu);
 }
 
 void thread_ask(struct thread *t)
@@ -266,12 +223,30 @@ void thread_ask(struct thread *t)
         list_remove(&t->wait_link);
         thread_make_ready(t);
     }
+    thread_kick(t);
+}
+
+bool thread_affinity_set(struct thread *t, uint32_t cpus)
+{
+    if (!(cpus & ((1ull << arch_cpu_count()) - 1)))
+        return false;
+    t->affinity = cpus;
+    if (run_queue_allows(t, t->cpu))
+        return true;
+    if (t->state == THREAD_READY) {
+        run_queue_remove(t);
+        run_queue_add(t);
+    } else if (t->state == THREAD_RUNNING) {
+        run_queue_of(t->cpu)->resched = true; // on its way to user mode it goes elsewhere
+        thread_kick(t);
+    }
+    return true;
 }
 
 void kernel_pause(void)
 {
     arch_lock_pause();
-    if (node(resched))
+    if (thread_should_yield())
         thread_yield();
 }
 
@@ -285,18 +260,33 @@ uint64_t thread_ready_integral(void)
     return node(ready_integral_ns) + node(ready_user) * (clock_now_ns() - node(ready_stamp_ns));
 }
 
-void thread_cpu_times(uint64_t *user_ns, uint64_t *system_ns, uint64_t *idle_ns)
+void thread_cpu_times_of(unsigned cpu, uint64_t *user_ns, uint64_t *system_ns, uint64_t *idle_ns)
 {
-    account(node(running));
-    *user_ns = node(user_total_ns);
-    *system_ns = node(system_total_ns);
-    *idle_ns = node(idle_total_ns);
+    struct run_queue *q = run_queue_of(cpu);
+    uint64_t user, system;
+    arch_times_take_of(cpu, &user, &system);
+    book(q, user, system);
+    *user_ns = q->user_ns;
+    *system_ns = q->system_ns;
+    *idle_ns = q->idle_ns;
 }
 
-static void idle_loop(void)
+void thread_cpu_times(uint64_t *user_ns, uint64_t *system_ns, uint64_t *idle_ns)
+{
+    *user_ns = *system_ns = *idle_ns = 0;
+    for (unsigned i = 0; i < arch_cpu_count(); i++) {
+        uint64_t user, system, idle;
+        thread_cpu_times_of(i, &user, &system, &idle);
+        *user_ns += user;
+        *system_ns += system;
+        *idle_ns += idle;
+    }
+}
+
+static void NORETURN idle_loop(void)
 {
     for (;;) {
-        if (node(resched) || others_ready(THREAD_IDLE))
+        if (run_queue_here()->resched || run_queue_waits(THREAD_IDLE))
             switch_away();
         timer_rearm();
         arch_idle();
@@ -305,27 +295,49 @@ static void idle_loop(void)
 
 static const char *running_name(void)
 {
-    return node(running)->name;
+    return thread_current()->name;
 }
 
-void thread_scheduler_init(void)
+static void idle_init(unsigned cpu)
 {
-    for (unsigned c = 0; c < THREAD_CLASSES; c++)
-        list_init(&node(run_queue)[c]);
-    struct thread *t = &node(boot_thread);
+    struct thread *t = &node(idle_threads)[cpu];
     list_init(&t->run_link);
     list_init(&t->wait_link);
     t->state = THREAD_RUNNING;
     t->class = THREAD_IDLE;
+    t->affinity = 1u << cpu;
+    t->cpu = (uint8_t)cpu;
     str_copy(t->name, "idle", sizeof(t->name));
-    node(idle) = node(running) = t;
+    run_queue_init(cpu, t);
+}
+
+void thread_scheduler_init(void)
+{
+    idle_init(0);
+    arch_current_set(&node(idle_threads)[0]);
     arch_on_timer = timer_interrupt;
+    arch_on_kick = timer_rearm;
     arch_on_hold_name = running_name;
 }
 
 void thread_start_scheduler(void)
 {
     idle_loop();
-    for (;;)
-        ;
 }
+
+static void cpu_start(unsigned cpu)
+{
+    arch_current_set(&node(idle_threads)[cpu]);
+    idle_loop();
+}
+
+static void cpus_start(void)
+{
+    unsigned left;
+    arch_cpus_start(cpu_start, &left);
+    for (unsigned i = 1; i < arch_cpu_count(); i++)
+        idle_init(i); // they wait for the kernel lock still
+    if (arch_cpu_count() > 1 || left > 0)
+        log_info("boot", "%u CPUs run, %u left", arch_cpu_count(), left);
+}
+INIT_STEP(INIT_THREADS, cpus_start);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Kernel threads and the node's own run queue. Kernel code is atomic between two sleeps, so a
-// condition may be checked and slept on without a lock. A user process runs on a kernel thread
-// whose `user` points to its task; the global scheduler only adds and takes threads here.
+// Kernel threads and the node's own run queues, one per CPU. Kernel code is atomic between two
+// sleeps, so a condition may be checked and slept on without a lock. A user process runs on a
+// kernel thread whose `user` points to its task; the global scheduler only adds and takes threads
+// here.
 #pragma once
 
 #include "arch/x86/arch.h"
@@ -31,6 +32,8 @@ struct thread {
     void *stack_top;
     struct arch_space *space; // NULL for kernel threads
     void *user;               // struct task of ssi/process, or NULL
+    uint32_t affinity;        // CPUs it may run on, bit by number
+    uint8_t cpu;              // runs, waits or ran there last
     bool asked;               // a signal or a move waits: interruptible sleeps end with -EINTR
     bool counted;             // a user thread: the CPU probe counts it while it is ready or running
     bool interruptible;       // sleeps so right now
@@ -57,8 +60,14 @@ void thread_exit(void) NORETURN;       // its memory goes when another thread ru
 void thread_yield(void);               // lets equals run; may return at once
 bool thread_should_yield(void);        // its time slice is over or a better class waits
 
-// Marks the thread as asked and ends its interruptible sleep with -EINTR.
+// Marks the thread as asked and ends its interruptible sleep with -EINTR; in user mode on another
+// CPU it comes into the kernel soon.
 void thread_ask(struct thread *t);
+// If it runs on another CPU it comes into the kernel soon, and looks at its marks.
+void thread_kick(const struct thread *t);
+// The CPUs it may run on from now on, the current thread from its next way to user mode. False:
+// none of them runs, nothing has changed.
+bool thread_affinity_set(struct thread *t, uint32_t cpus) MUST_CHECK;
 
 // In long resumable loops, where invariants hold: lets interrupts and others in. Counts as sleep.
 void kernel_pause(void);
@@ -68,5 +77,6 @@ unsigned thread_ready_count(void);
 // Integral over time of that count, in thread-nanoseconds: mean = difference / period.
 uint64_t thread_ready_integral(void);
 
-// User and system time of the whole node since boot.
+// User, system and idle time of a CPU since boot, and of all.
+void thread_cpu_times_of(unsigned cpu, uint64_t *user_ns, uint64_t *system_ns, uint64_t *idle_ns);
 void thread_cpu_times(uint64_t *user_ns, uint64_t *system_ns, uint64_t *idle_ns);

@@ -4,9 +4,13 @@
 #include "kernel/thread_priv.h"
 #include "lib/node_var.h"
 
+#define LOOK_NS (100 * NS_PER_MS)
+
 NODE_VAR(struct list, timers) = LIST_INIT(timers); // the root of the heap, or nothing
 NODE_VAR(uint64_t, timers_set);                    // ever
-NODE_VAR(uint64_t, armed_ns) = UINT64_MAX;         // what the hardware was last told
+// One CPU serves the first timer; the others only the ends of their slices.
+NODE_VAR(unsigned, server);
+NODE_VAR(uint64_t, served_ns) = UINT64_MAX; // when the server will look; UINT64_MAX: it does not
 
 uint64_t clock_now_ns(void)
 {
@@ -75,18 +79,36 @@ static void root_merge(struct timer *t)
 
 static void hardware_arm(uint64_t at_ns)
 {
-    if (at_ns == node(armed_ns))
+    struct run_queue *q = run_queue_here();
+    if (at_ns == q->armed_ns)
         return;
-    node(armed_ns) = at_ns;
+    q->armed_ns = at_ns;
     arch_timer_set(at_ns);
 }
 
-// The hardware serves the earliest of: the first timer, the end of the running time slice.
+static uint64_t first_ns(void)
+{
+    const struct timer *t = first(&node(timers));
+    return t ? t->at_ns : UINT64_MAX;
+}
+
+// The clock of this CPU serves the earliest of: the end of the running time slice; the first timer,
+// unless another CPU will look no later; a look at the marks of a thread that stays in user mode.
 void timer_rearm(void)
 {
-    uint64_t at = thread_slice_end_ns();
-    const struct timer *t = first(&node(timers));
-    hardware_arm(t ? MIN(at, t->at_ns) : at);
+    const struct run_queue *q = run_queue_here();
+    uint64_t at = q->slice_end_ns, soonest = first_ns();
+    unsigned here = arch_cpu_id();
+    if (node(server) == here || soonest < node(served_ns)) {
+        node(server) = here;
+        node(served_ns) = soonest;
+        at = MIN(at, soonest);
+    } else if (q->running != q->idle && q->armed_ns == UINT64_MAX) {
+        at = MIN(at, clock_now_ns() + LOOK_NS);
+    } else if (q->running != q->idle) {
+        at = MIN(at, q->armed_ns);
+    }
+    hardware_arm(at);
 }
 
 void timer_set(struct timer *t, uint64_t at_ns)
@@ -115,12 +137,14 @@ bool timer_is_set(const struct timer *t)
 void timer_interrupt(void)
 {
     struct timer *t;
-    node(armed_ns) = UINT64_MAX;
+    run_queue_here()->armed_ns = UINT64_MAX;
+    if (node(server) == arch_cpu_id())
+        node(served_ns) = UINT64_MAX;
     uint64_t now = clock_now_ns();
     while ((t = first(&node(timers))) != NULL && t->at_ns <= now) {
         timer_cancel(t);
         t->fn(t->arg);
     }
-    thread_slice_check(now);
+    run_queue_slice_check(now);
     timer_rearm();
 }

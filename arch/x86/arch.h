@@ -3,7 +3,8 @@
 // implements the same declarations natively in tests/sim. Nothing outside arch/x86 has inline asm.
 //
 // Interrupts are off in the kernel except in arch_idle: a handler runs to its end with the kernel
-// lock held, and never in the middle of other kernel code. See docs/architecture.md.
+// lock held, and never in the middle of other kernel code. One CPU at a time runs kernel code; the
+// others run user code, wait for the lock, or are halted. See docs/architecture.md.
 #pragma once
 
 #include "lib/types.h"
@@ -108,6 +109,10 @@ void arch_frame_copy(uint32_t to, uint32_t from);
 // Never sleeps, never faults a page in. User memory of the loaded space only.
 size_t arch_copy_from_user(void *to, uint32_t user, size_t bytes);
 size_t arch_copy_to_user(uint32_t user, const void *from, size_t bytes);
+// One word, whole, though a thread on another CPU may write it: *found is what it held, and it is
+// `desired` now if that was `expected`. False: not present or not writable. 4-aligned.
+bool arch_compare_exchange_user(uint32_t user, uint32_t expected, uint32_t desired,
+                                uint32_t *found) MUST_CHECK;
 
 // ---- time ---------------------------------------------------------------------------------------
 void arch_start_clock(void);         // once, when frames for tables can be had
@@ -118,11 +123,16 @@ extern void (*arch_on_timer)(void);
 
 // User and system time of this CPU since the last call; the scheduler books them on a thread.
 void arch_times_take(uint64_t *user_ns, uint64_t *system_ns);
+// The same of any CPU, what it is doing now in user mode or halted counted in.
+void arch_times_take_of(unsigned cpu, uint64_t *user_ns, uint64_t *system_ns);
 
-// The longest stretch that kernel code held this CPU without letting anybody else in: between an
-// entry, a switch or a pause and the next of these.
+// The kernel lock of this node: the longest stretch that kernel code held it without letting
+// anybody else in (between an entry, a switch or a pause and the next of these), and the sums of
+// all CPUs since boot.
 struct arch_hold {
     uint64_t ns;
+    uint64_t held_ns, waited_ns;
+    uint64_t taken, contended; // how often; how often it had to be waited for
     uint32_t vector; // the trap that it ended; 0: a switch or a pause, then `thread` is its name
     uint32_t number; // vector 0x80: the system call
     char thread[16];
@@ -131,12 +141,27 @@ void arch_hold_longest(struct arch_hold *h);
 extern const char *(*arch_on_hold_name)(void); // the running thread's name
 
 // ---- processors ---------------------------------------------------------------------------------
-unsigned arch_cpu_count(void);
-unsigned arch_cpu_id(void);
+#define ARCH_CPUS_MAX 8u
+
+unsigned arch_cpu_count(void); // that run
+unsigned arch_cpu_id(void);    // of the caller, 0 is the one that booted
+// Starts the other CPUs that the firmware found, up to ARCH_CPUS_MAX. Each calls entry(its number)
+// on a stack of its own with the kernel lock held; the numbers are in use when this returns. *left:
+// CPUs that were found and do not run. May wait some 100 ms; called once.
+void arch_cpus_start(void (*entry)(unsigned cpu), unsigned *left);
+void arch_cpus_stop(void); // for good, all but the caller: the node is about to end
+// Makes another CPU leave user mode or halt soon, and call arch_on_kick if it was in user mode.
+void arch_cpu_kick(unsigned cpu);
+extern void (*arch_on_kick)(void);
+// A word of this CPU's own for the scheduler above; NULL at first.
+void *arch_current(void);
+void arch_current_set(void *current);
 // Waits for an interrupt with the kernel lock released; returns after at least one was handled.
 void arch_idle(void);
 // Releases the kernel lock, lets pending interrupts and other CPUs in, takes it again.
 void arch_lock_pause(void);
+// The same without interrupts, and only when another CPU waits for it.
+void arch_lock_offer(void);
 
 // CPU features that programs may see and a migration must compare (bits of CPUID 1 EDX, ECX).
 struct arch_features {

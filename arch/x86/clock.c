@@ -12,31 +12,15 @@
 #define CALIBRATE_MS   2u
 #define CALIBRATE_RUNS 8u
 
-#define MSR_APIC_BASE      0x1b
-#define APIC_SPURIOUS      0x0f0
-#define APIC_EOI           0x0b0
-#define APIC_LVT_TIMER     0x320
-#define APIC_LVT_LINT0     0x350
-#define APIC_TIMER_INITIAL 0x380
-#define APIC_TIMER_CURRENT 0x390
-#define APIC_TIMER_DIVIDE  0x3e0
-#define LVT_MASKED         (1u << 16)
-
 #define SHOT_NS_MIN     2000ull
 #define SHOT_NS_MAX     1000000000ull // longer waits are cut; the caller's queue decides again
 #define PIT_SHOT_NS_MAX 50000000ull
 
 void (*arch_on_timer)(void);
 
-static volatile uint32_t *apic;
 static uint64_t tsc_start;
 static uint32_t ns_per_cycle_q24; // nanoseconds per TSC cycle, 24 bits of fraction
 static uint32_t apic_per_ns_q32;  // APIC ticks per nanosecond, 32 bits of fraction
-
-static void apic_write(unsigned reg, uint32_t value)
-{
-    apic[reg / 4] = value;
-}
 
 // Cycles of the TSC and ticks of the APIC timer in CALIBRATE_MS of PIT channel 2.
 static void calibrate_once(uint64_t *cycles, uint32_t *ticks)
@@ -45,7 +29,7 @@ static void calibrate_once(uint64_t *cycles, uint32_t *ticks)
     arch_out8(PIT_GATE, (arch_in8(PIT_GATE) & ~2u) | 1u);
     arch_out8(PIT_COMMAND, 0xb0); // channel 2, both bytes, mode 0
     arch_out8(PIT_CHANNEL2, (uint8_t)count);
-    if (apic)
+    if (apic_present())
         apic_write(APIC_TIMER_INITIAL, UINT32_MAX);
     // The start is read before the PIT starts and the end after it has ended: whatever holds this
     // CPU up in between (a loaded host) makes a run too long, never too short.
@@ -54,7 +38,7 @@ static void calibrate_once(uint64_t *cycles, uint32_t *ticks)
     while (!(arch_in8(PIT_GATE) & 0x20))
         ;
     *cycles = rdtsc() - from;
-    *ticks = apic ? UINT32_MAX - apic[APIC_TIMER_CURRENT / 4] : 0;
+    *ticks = apic_present() ? UINT32_MAX - apic_read(APIC_TIMER_CURRENT) : 0;
 }
 
 // A loaded host makes a run too long, never too short: the shortest of several counts.
@@ -74,18 +58,6 @@ static void calibrate(void)
     apic_per_ns_q32 = (uint32_t)(((uint64_t)best_ticks << 32) / (CALIBRATE_MS * 1000000u));
 }
 
-static void apic_init(void)
-{
-    uint64_t base = read_msr(MSR_APIC_BASE);
-    write_msr(MSR_APIC_BASE, base | 0x800);
-    apic = arch_mmio_map(base & 0xffffff000ull, 4096);
-    ASSERT(apic != NULL);
-    apic_write(APIC_SPURIOUS, 0x100 | VECTOR_SPURIOUS);
-    apic_write(APIC_LVT_LINT0, 0x700); // the PICs come through as external interrupts
-    apic_write(APIC_LVT_TIMER, LVT_MASKED | VECTOR_TIMER);
-    apic_write(APIC_TIMER_DIVIDE, 0x3); // by 16
-}
-
 static void pit_interrupt(void *arg)
 {
     (void)arg;
@@ -94,15 +66,19 @@ static void pit_interrupt(void *arg)
 
 void arch_start_clock(void)
 {
-    if (cpu_info.apic)
-        apic_init();
+    bool has_apic = apic_init();
     calibrate();
     tsc_start = rdtsc();
     this_cpu()->stamp = tsc_start;
-    if (apic)
+    if (has_apic)
         apic_write(APIC_LVT_TIMER, VECTOR_TIMER);
     else if (!arch_irq_attach(0, pit_interrupt, NULL))
         assert_failed("no interrupt line for the clock", __FILE__, __LINE__);
+}
+
+void clock_cpu_init(void)
+{
+    apic_write(APIC_LVT_TIMER, VECTOR_TIMER);
 }
 
 uint64_t clock_cycles_to_ns(uint64_t cycles)
@@ -119,14 +95,14 @@ uint64_t arch_clock_ns(void)
 void arch_timer_set(uint64_t at_ns)
 {
     if (at_ns == UINT64_MAX) {
-        if (apic)
+        if (apic_present())
             apic_write(APIC_TIMER_INITIAL, 0);
         return;
     }
     uint64_t now = arch_clock_ns();
     uint64_t wait = at_ns > now ? at_ns - now : 0;
-    wait = MIN(MAX(wait, SHOT_NS_MIN), apic ? SHOT_NS_MAX : PIT_SHOT_NS_MAX);
-    if (apic) {
+    wait = MIN(MAX(wait, SHOT_NS_MIN), apic_present() ? SHOT_NS_MAX : PIT_SHOT_NS_MAX);
+    if (apic_present()) {
         uint32_t ticks = (uint32_t)((wait * apic_per_ns_q32) >> 32);
         apic_write(APIC_TIMER_INITIAL, MAX(ticks, 1u));
         return;
@@ -140,8 +116,11 @@ void arch_timer_set(uint64_t at_ns)
 void interrupt_dispatch(unsigned vector)
 {
     if (vector == VECTOR_TIMER) {
-        apic_write(APIC_EOI, 0);
+        apic_end();
         arch_on_timer();
+    } else if (vector == VECTOR_KICK) {
+        apic_end();
+        arch_on_kick();
     } else if (vector < IRQ_BASE + 16) {
         irq_dispatch(vector - IRQ_BASE);
     } // else: a spurious one, which wants no end

@@ -100,16 +100,6 @@ struct arch_features arch_cpu_features(void)
                                   .ecx = cpu_info.ecx & USER_ECX_MASK};
 }
 
-unsigned arch_cpu_count(void)
-{
-    return 1;
-}
-
-unsigned arch_cpu_id(void)
-{
-    return this_cpu()->id;
-}
-
 static uint8_t cmos_read(uint8_t index)
 {
     arch_out8(CMOS_INDEX, index);

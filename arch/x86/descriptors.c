@@ -38,7 +38,7 @@ static void gate_set(unsigned vector, uint32_t kind, uint32_t target, uint32_t s
                   (uint64_t)((target & 0xffff0000u) | kind) << 32;
 }
 
-static void cpu_tables_fill(struct cpu *c)
+void descriptors_fill(struct cpu *c)
 {
     c->self = c;
     c->canary = 0x57454654;
@@ -52,10 +52,10 @@ static void cpu_tables_fill(struct cpu *c)
     c->tss.ss0 = GDT_KERNEL_DS;
     c->tss.io_map = sizeof(c->tss);
     c->fault_tss = (struct tss){
-        .cr3 = read_cr3(),
+        .cr3 = paging_kernel_root(),
         .eip = (uint32_t)fault_task_entry,
         .eflags = EFLAGS_FIXED,
-        .esp = (uint32_t)(fault_stack + sizeof(fault_stack)),
+        .esp = (uint32_t)c->fault_stack_top,
         .cs = GDT_KERNEL_CS,
         .ss = GDT_KERNEL_DS,
         .ds = GDT_KERNEL_DS,
@@ -65,10 +65,8 @@ static void cpu_tables_fill(struct cpu *c)
     };
 }
 
-void descriptors_init(void)
+void descriptors_load(struct cpu *c)
 {
-    struct cpu *c = &boot_cpu;
-    cpu_tables_fill(c);
     struct table_pointer gdt_pointer = {sizeof(c->gdt) - 1, (uint32_t)c->gdt};
     __asm__ volatile("lgdt %0\n\t"
                      "ljmp %1, $1f\n"
@@ -85,12 +83,22 @@ void descriptors_init(void)
                      : "m"(gdt_pointer), "i"(GDT_KERNEL_CS), "r"(GDT_KERNEL_DS), "r"(GDT_CPU),
                        "r"(GDT_TSS)
                      : "eax", "memory");
+    struct table_pointer idt_pointer = {sizeof(idt) - 1, (uint32_t)idt};
+    __asm__ volatile("lidt %0" : : "m"(idt_pointer));
+}
+
+void descriptors_init(void)
+{
     for (unsigned v = 0; v < 256; v++)
         gate_set(v, v == VECTOR_SYSCALL || v == 3 || v == 4 ? GATE_USER : GATE_KERNEL,
                  (uint32_t)trap_stubs[v], GDT_KERNEL_CS);
     gate_set(8, GATE_TASK, 0, GDT_FAULT_TSS);
-    struct table_pointer idt_pointer = {sizeof(idt) - 1, (uint32_t)idt};
-    __asm__ volatile("lidt %0" : : "m"(idt_pointer));
+    boot_cpu.fault_stack_top = fault_stack + sizeof(fault_stack);
+    boot_cpu.online = true;
+    cpus[0] = &boot_cpu;
+    descriptors_fill(&boot_cpu);
+    descriptors_load(&boot_cpu);
+    (void)lock_take(&boot_cpu, rdtsc());
 }
 
 void arch_user_prepare(void *stack_top, const struct arch_tls *tls)
@@ -108,9 +116,7 @@ void arch_user_enter(struct arch_regs *regs)
     struct arch_regs *frame = (struct arch_regs *)c->tss.esp0 - 1;
     if (frame != regs)
         *frame = *regs;
-    uint64_t now = rdtsc();
-    c->system_cycles += now - c->stamp;
-    c->stamp = now;
+    user_leave(c, 0, 0);
     user_enter(frame);
 }
 

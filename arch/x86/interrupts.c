@@ -59,19 +59,3 @@ void irq_dispatch(unsigned line)
         arch_out8(PIC2, PIC_EOI);
     arch_out8(PIC1, PIC_EOI);
 }
-
-void arch_idle(void)
-{
-    this_cpu()->stamp_holds = false;
-    __asm__ volatile("sti\n\thlt\n\tcli" : : : "memory");
-}
-
-void arch_lock_pause(void)
-{
-    struct cpu *c = this_cpu();
-    uint64_t now = rdtsc();
-    hold_end(c, now - c->stamp, 0, 0);
-    c->system_cycles += now - c->stamp;
-    c->stamp = now;
-    __asm__ volatile("sti\n\tnop\n\tnop\n\tcli" : : : "memory");
-}

@@ -85,6 +85,32 @@ copy_done:
     pop %esi
     pop %edi
     ret
+// bool compare_exchange_maybe_faulting(uint32_t *at, expected, desired, *found): al 1 done, 0 fault.
+    .globl compare_exchange_maybe_faulting
+compare_exchange_maybe_faulting:
+    push %ebx
+    mov 8(%esp), %edx
+    mov 12(%esp), %eax
+    mov 16(%esp), %ecx
+    cmpl $0, user_access_guarded
+    je 3f
+    stac
+3:  mov $1, %ebx
+exchange_word:
+    lock cmpxchg %ecx, (%edx)
+exchange_done:
+    cmpl $0, user_access_guarded
+    je 4f
+    clac
+4:  mov 20(%esp), %edx
+    mov %eax, (%edx)
+    mov %ebx, %eax
+    pop %ebx
+    ret
+exchange_fault:
+    xor %ebx, %ebx
+    jmp exchange_done
+
 copy_words_fault:                           // what is left, byte by byte up to the very end
     and $3, %edx
     lea (%edx,%ecx,4), %ecx
@@ -93,5 +119,6 @@ copy_words_fault:                           // what is left, byte by byte up to 
     .section copy_fixups, "a"
     .long copy_words, copy_words_fault
     .long copy_bytes, copy_done
+    .long exchange_word, exchange_fault
 
     .section .note.GNU-stack, "", @progbits

@@ -43,7 +43,6 @@ extern char kernel_start[], kernel_text_end[], kernel_rodata_end[], kernel_end[]
 static pte_t fine_tables[2][512] __attribute__((aligned(4096)));
 static pte_t window_table[512] __attribute__((aligned(4096)));
 static pte_t kernel_pointers[4] __attribute__((aligned(32)));
-static unsigned windows_open;
 static uint32_t devices_next = DEVICES_BASE;
 static uint32_t stack_bits[(STACK_SLOTS + 31) / 32];
 static uint64_t nx, global;
@@ -93,7 +92,11 @@ void paging_init(uint64_t ram_end)
         physical_of(window_table) | PTE_P | PTE_W;
     kernel_pointers[3] = physical_of(boot_kernel_directory) | PTE_P;
     write_cr3(physical_of(kernel_pointers));
-    this_cpu()->fault_tss.cr3 = physical_of(kernel_pointers);
+}
+
+uint32_t paging_kernel_root(void)
+{
+    return physical_of(kernel_pointers);
 }
 
 static pte_t *kernel_entry(uint32_t address)
@@ -135,6 +138,7 @@ static void stack_slot_release(unsigned slot, unsigned pages)
         *e = 0;
         invalidate_page(base + i * PAGE_SIZE);
     }
+    flush_stack_gone(base);
     stack_bits[slot / 32] &= ~(1u << (slot % 32));
 }
 
@@ -186,8 +190,9 @@ void *arch_frame_map(uint32_t frame)
 {
     if (frame < DIRECT_BYTES_MAX >> PAGE_SHIFT)
         return low(frame);
-    ASSERT(windows_open < WINDOWS_PER_CPU);
-    unsigned slot = windows_open++;
+    struct cpu *c = this_cpu();
+    ASSERT(c->windows_open < WINDOWS_PER_CPU);
+    unsigned slot = c->id * WINDOWS_PER_CPU + c->windows_open++;
     window_table[slot] = (pte_t)frame << PAGE_SHIFT | PTE_P | PTE_W | nx;
     uint32_t address = WINDOWS_BASE + slot * PAGE_SIZE;
     invalidate_page(address);
@@ -198,9 +203,11 @@ void arch_frame_unmap(void *mapped)
 {
     if ((uint32_t)mapped < WINDOWS_BASE)
         return;
-    ASSERT(windows_open > 0 && ((uint32_t)mapped - WINDOWS_BASE) >> PAGE_SHIFT == windows_open - 1);
-    windows_open--;
-    window_table[windows_open] = 0;
+    struct cpu *c = this_cpu();
+    unsigned slot = ((uint32_t)mapped - WINDOWS_BASE) >> PAGE_SHIFT;
+    ASSERT(c->windows_open > 0 && slot == c->id * WINDOWS_PER_CPU + c->windows_open - 1);
+    c->windows_open--;
+    window_table[slot] = 0;
 }
 
 uint32_t arch_frame_of_low(const void *address)
@@ -267,6 +274,7 @@ void arch_space_free(struct arch_space *s)
 {
     if (this_cpu()->space == s)
         arch_space_load(NULL);
+    flush_space_gone(s);
     for (unsigned i = 0; i < 3; i++) {
         pte_t e = pointers_of(s)[i];
         if (!(e & PTE_P))
@@ -278,6 +286,24 @@ void arch_space_free(struct arch_space *s)
     s->tables = NULL;
 }
 
+// Other CPUs walk the tables meanwhile, and an entry is two words: present is said last and taken
+// back first, and what a CPU marks in it (accessed, dirty) is not lost.
+static void entry_set(pte_t *e, pte_t to)
+{
+    volatile uint32_t *half = (volatile uint32_t *)e;
+    if (half[0] & PTE_P)
+        half[0] = 0;
+    half[1] = (uint32_t)(to >> 32);
+    half[0] = (uint32_t)to;
+}
+
+static void entry_keep(pte_t *e, pte_t keep)
+{
+    volatile uint32_t *half = (volatile uint32_t *)e;
+    __atomic_fetch_and(&half[0], (uint32_t)keep, __ATOMIC_SEQ_CST);
+    half[1] &= (uint32_t)(keep >> 32);
+}
+
 // The entry for `address`; NULL when its table is absent and `make` is false or no frame is left.
 static pte_t *space_entry(struct arch_space *s, uint32_t address, bool make)
 {
@@ -287,9 +313,10 @@ static pte_t *space_entry(struct arch_space *s, uint32_t address, bool make)
         if (frame == 0)
             return NULL;
         s->table_frames++;
-        *p = (pte_t)frame << PAGE_SHIFT | PTE_P;
+        entry_set(p, (pte_t)frame << PAGE_SHIFT | PTE_P);
         if (this_cpu()->space == s)
-            write_cr3(s->root); // the CPU keeps the four pointers in registers
+            write_cr3(s->root); // a CPU keeps the four pointers in registers
+        flush_others_later(s);
     }
     pte_t *d = (pte_t *)low(PTE_FRAME(*p)) + ((address >> 21) & 511);
     if (!(*d & PTE_P)) {
@@ -297,7 +324,7 @@ static pte_t *space_entry(struct arch_space *s, uint32_t address, bool make)
         if (frame == 0)
             return NULL;
         s->table_frames++;
-        *d = (pte_t)frame << PAGE_SHIFT | PTE_P | PTE_W | PTE_U;
+        entry_set(d, (pte_t)frame << PAGE_SHIFT | PTE_P | PTE_W | PTE_U);
     }
     return (pte_t *)low(PTE_FRAME(*d)) + ((address >> PAGE_SHIFT) & 511);
 }
@@ -308,11 +335,17 @@ bool arch_space_map(struct arch_space *s, uint32_t address, uint32_t frame, unsi
     pte_t *e = space_entry(s, address, true);
     if (e == NULL)
         return false;
-    bool was = *e & PTE_P;
-    *e = (pte_t)frame << PAGE_SHIFT | PTE_P | PTE_U | (rights & MAP_WRITE ? PTE_W : 0) |
-         (rights & MAP_EXEC ? 0 : nx);
-    if (was && this_cpu()->space == s)
+    pte_t old = *e, to = (pte_t)frame << PAGE_SHIFT | PTE_P | PTE_U |
+                         (rights & MAP_WRITE ? PTE_W : 0) | (rights & MAP_EXEC ? 0 : nx);
+    entry_set(e, to);
+    if (!(old & PTE_P))
+        return true;
+    if (this_cpu()->space == s)
         invalidate_page(address);
+    // Who knows less than is allowed now faults and looks again: only what is wrong must go.
+    bool lost = (old & ~to & PTE_W) || (to & ~old & PTE_NX);
+    if (lost || PTE_FRAME(old) != PTE_FRAME(to))
+        flush_others(s, address >> PAGE_SHIFT, 1);
     return true;
 }
 
@@ -321,21 +354,26 @@ static void range_update(struct arch_space *s, uint32_t address, uint32_t pages,
 {
     bool loaded = this_cpu()->space == s;
     bool single = pages <= FLUSH_PAGES_MAX;
-    uint32_t page = address >> PAGE_SHIFT, end = page + pages;
+    bool changed = false;
+    uint32_t page = address >> PAGE_SHIFT, first = page, end = page + pages;
     while (page < end) {
         uint32_t table_end = MIN(end, (page | 511) + 1);
         pte_t *e = space_entry(s, page << PAGE_SHIFT, false);
         for (; e && page < table_end; page++, e++) {
-            if (!(*e & PTE_P))
+            if (!(*e & PTE_P) || !(*e & ~keep))
                 continue;
-            *e &= keep;
+            entry_keep(e, keep);
+            changed = true;
             if (loaded && single)
                 invalidate_page(page << PAGE_SHIFT);
         }
         page = table_end;
     }
+    if (!changed)
+        return;
     if (loaded && !single)
         write_cr3(s->root);
+    flush_others(s, first, single ? pages : FLUSH_ALL);
 }
 
 void arch_space_unmap(struct arch_space *s, uint32_t address, uint32_t pages)
@@ -363,8 +401,9 @@ bool arch_space_take_dirty(struct arch_space *s, uint32_t address)
     pte_t *e = space_entry(s, address, false);
     if (e == NULL || !(*e & PTE_P) || !(*e & PTE_D))
         return false;
-    *e &= ~PTE_D;
+    entry_keep(e, ~PTE_D);
     if (this_cpu()->space == s)
         invalidate_page(address);
+    flush_others(s, address >> PAGE_SHIFT, 1);
     return true;
 }

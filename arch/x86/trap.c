@@ -4,7 +4,6 @@
 #include "arch/x86/x86.h"
 #include "lib/assert.h"
 #include "lib/fmt.h"
-#include "lib/string.h"
 
 #define VECTOR_PROTECTION 13
 #define VECTOR_PAGE_FAULT 14
@@ -61,12 +60,30 @@ static void NORETURN kernel_trap_fatal(const struct arch_regs *r)
     assert_failed(text, "kernel mode", 0);
 }
 
+static void NORETURN stop_here(void)
+{
+    for (;;)
+        halt(); // interrupts are off
+}
+
+// An interrupt comes only in halt or a pause, when this CPU has not the lock. An exception has a
+// fixup or is the end; the last instructions on the way to user mode fault without the lock.
 static void kernel_trap(struct arch_regs *r)
 {
-    if (r->vector >= IRQ_BASE && r->vector != VECTOR_SYSCALL)
+    if (r->vector >= IRQ_BASE && r->vector != VECTOR_SYSCALL) {
+        if (r->vector == VECTOR_KICK) {
+            apic_end(); // it is awake: the scheduler looks by itself
+            return;
+        }
+        struct cpu *c = this_cpu();
+        (void)lock_take(c, rdtsc());
         interrupt_dispatch(r->vector);
-    else if (!fixup_apply(r))
+        lock_release();
+    } else if (r->vector == VECTOR_NMI && cpu_stops_here()) {
+        stop_here();
+    } else if (!fixup_apply(r)) {
         kernel_trap_fatal(r);
+    }
 }
 
 // An access that the CPU made for user code with the kernel's rights, to a page that is there:
@@ -106,60 +123,76 @@ static void user_trap(struct arch_regs *r)
     arch_on_user_return(r);
 }
 
-const char *(*arch_on_hold_name)(void);
-
-// A stretch of kernel code ended.
-void hold_end(struct cpu *c, uint64_t cycles, uint32_t vector, uint32_t number)
+// The last that is done in the kernel before user mode.
+void user_leave(struct cpu *c, uint32_t vector, uint32_t number)
 {
-    if (cycles <= c->hold_cycles)
-        return;
-    c->hold_cycles = cycles;
-    c->hold_vector = vector;
-    c->hold_number = number;
-    str_copy(c->hold_thread, arch_on_hold_name ? arch_on_hold_name() : "start",
-             sizeof(c->hold_thread));
-}
-
-void arch_hold_longest(struct arch_hold *h)
-{
-    const struct cpu *c = this_cpu();
-    *h = (struct arch_hold){.ns = clock_cycles_to_ns(c->hold_cycles),
-                            .vector = c->hold_vector,
-                            .number = c->hold_number};
-    str_copy(h->thread, c->hold_thread, sizeof(h->thread));
+    uint64_t now = rdtsc();
+    hold_end(c, now - c->stamp, vector, number);
+    c->system_cycles += now - c->stamp;
+    c->stamp = now;
+    c->mode = CPU_USER;
+    lock_release();
 }
 
 void trap_dispatch(struct arch_regs *r)
 {
+    if (r->vector == VECTOR_FLUSH) { // never waits for the lock: who has it waits for this
+        flush_now(this_cpu());
+        apic_end();
+        return;
+    }
     if ((r->cs & 3) != 3) {
         kernel_trap(r);
         return;
     }
+    if (r->vector == VECTOR_NMI && cpu_stops_here())
+        stop_here();
     struct cpu *c = this_cpu();
-    uint64_t now = rdtsc();
-    c->user_cycles += now - c->stamp;
+    uint64_t came = rdtsc();
+    c->mode = CPU_KERNEL;
+    uint64_t now = lock_take(c, came);
+    if (came > c->stamp) // else another CPU has booked it
+        c->user_cycles += came - c->stamp;
     c->stamp = now;
     uint32_t vector = r->vector, number = r->error;
     user_trap(r);
-    c = this_cpu();
-    now = rdtsc();
-    hold_end(c, now - c->stamp, vector, number);
-    c->system_cycles += now - c->stamp;
-    c->stamp = now;
+    user_leave(this_cpu(), vector, number);
+}
+
+static void times_give(struct cpu *c, uint64_t *user_ns, uint64_t *system_ns)
+{
+    *user_ns = clock_cycles_to_ns(c->user_cycles);
+    *system_ns = clock_cycles_to_ns(c->system_cycles);
+    c->user_cycles = 0;
+    c->system_cycles = 0;
 }
 
 void arch_times_take(uint64_t *user_ns, uint64_t *system_ns)
 {
     struct cpu *c = this_cpu();
     uint64_t now = rdtsc();
-    *user_ns = clock_cycles_to_ns(c->user_cycles);
-    if (c->stamp_holds)
-        hold_end(c, now - c->stamp, 0, 0);
-    *system_ns = clock_cycles_to_ns(c->system_cycles + now - c->stamp);
-    c->user_cycles = 0;
-    c->system_cycles = 0;
+    hold_end(c, now - c->stamp, 0, 0);
+    c->system_cycles += now - c->stamp;
     c->stamp = now;
-    c->stamp_holds = true;
+    times_give(c, user_ns, system_ns);
+}
+
+void arch_times_take_of(unsigned cpu, uint64_t *user_ns, uint64_t *system_ns)
+{
+    struct cpu *c = cpus[cpu];
+    uint64_t now = rdtsc();
+    if (c == this_cpu()) {
+        arch_times_take(user_ns, system_ns);
+        return;
+    }
+    if (c->mode != CPU_KERNEL && now > c->stamp) {
+        if (c->mode == CPU_USER)
+            c->user_cycles += now - c->stamp;
+        else
+            c->system_cycles += now - c->stamp;
+        c->stamp = now;
+    }
+    times_give(c, user_ns, system_ns);
 }
 
 void fault_task_entry(void)
@@ -201,4 +234,14 @@ size_t arch_copy_to_user(uint32_t user, const void *from, size_t bytes)
 {
     size_t n = user_span(user, bytes);
     return user_copy((void *)(uintptr_t)user, from, n);
+}
+
+bool compare_exchange_maybe_faulting(uint32_t *at, uint32_t expected, uint32_t desired,
+                                     uint32_t *found);
+
+bool arch_compare_exchange_user(uint32_t user, uint32_t expected, uint32_t desired, uint32_t *found)
+{
+    if (user > USER_TOP - sizeof(uint32_t) || (user & 3))
+        return false;
+    return compare_exchange_maybe_faulting((uint32_t *)(uintptr_t)user, expected, desired, found);
 }

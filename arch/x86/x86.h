@@ -32,9 +32,12 @@
 #define MSR_EFER 0xc0000080u
 #define EFER_NX  0x00000800u
 
+#define VECTOR_NMI      2
 #define IRQ_BASE        0x20 // vectors of the two PICs
 #define VECTOR_SYSCALL  0x80
 #define VECTOR_TIMER    0xf0
+#define VECTOR_KICK     0xf1 // another CPU wants this one to look at its run queue
+#define VECTOR_FLUSH    0xf2 // another CPU changed page tables that this one has loaded
 #define VECTOR_SPURIOUS 0xff
 
 struct tss {
@@ -45,32 +48,51 @@ struct tss {
 } PACKED;
 STATIC_ASSERT(sizeof(struct tss) == 104, "SDM vol. 3, 8.2.1");
 
+enum cpu_mode {
+    CPU_KERNEL, // has the kernel lock or waits for it
+    CPU_USER,   // runs user code, or is on its last steps there
+    CPU_IDLE,   // halted; touches no user memory
+};
+
+#define STALE_STACKS 8u
+
 // One per CPU, at the base of its %gs. The stack canary must lie at offset 0x14.
 struct cpu {
     struct cpu *self;
     uint32_t id;
     struct arch_space *space; // loaded now, NULL: kernel tables
-    uint32_t user_stamped;    // 1: the running stretch is user time
+    void *current;            // what arch_current gives
     uint32_t spare;
-    uint32_t canary; // 0x14
-    uint64_t stamp;  // cycles at the start of the running stretch
+    uint32_t canary;             // 0x14
+    volatile enum cpu_mode mode; // set by this CPU; to CPU_USER only with the lock held
+    uint64_t stamp;              // cycles at the start of the running stretch
     uint64_t user_cycles, system_cycles;
-    bool stamp_holds;     // the running stretch is kernel code, not hlt
-    uint64_t hold_cycles; // the longest stretch of kernel code, and what it was
-    uint32_t hold_vector, hold_number;
-    char hold_thread[16];
+    // Page tables that others changed (flush.c). The holder of the kernel lock asks, this CPU does.
+    volatile uint32_t flush_asked, flush_done;
+    volatile uint32_t flush_page, flush_count; // count FLUSH_ALL: everything
+    volatile bool space_gone;                  // the loaded space ends: leave it
+    uint32_t stale_stacks[STALE_STACKS];       // their pages went while this CPU may know them
+    uint32_t stale_count;                      // more than fit: everything
+    uint32_t windows_open;
+    uint8_t apic_id;
+    volatile bool online;
+    uint8_t *fault_stack_top;
     struct tss tss;
     struct tss fault_tss;
     uint64_t gdt[GDT_ENTRIES];
 };
 STATIC_ASSERT(offsetof(struct cpu, canary) == 0x14, "compilers read the canary at %gs:0x14");
 
+// Asked anew each time: a thread that slept may be on another CPU.
 static inline struct cpu *this_cpu(void)
 {
     struct cpu *c;
-    __asm__("mov %%gs:0, %0" : "=r"(c));
+    __asm__ volatile("mov %%gs:0, %0" : "=r"(c));
     return c;
 }
+
+extern struct cpu *cpus[ARCH_CPUS_MAX]; // by number; those before cpu_count are online
+extern unsigned cpu_count;
 
 struct cpu_info {
     uint32_t edx, ecx; // CPUID 1
@@ -81,14 +103,58 @@ extern struct cpu_info cpu_info;
 void cpu_detect(void);
 void cpu_init(void);         // control registers, FPU, protections of this CPU
 void descriptors_init(void); // GDT, IDT, TSS of the boot CPU
+void descriptors_fill(struct cpu *c);
+void descriptors_load(struct cpu *c); // GDT, IDT, TSS and %gs of the CPU that calls it
 void paging_init(uint64_t ram_end);
 void interrupts_init(void);
 void irq_dispatch(unsigned line); // of the PICs
 void pci_scan(void);
 uint64_t clock_cycles_to_ns(uint64_t cycles);
+uint32_t paging_kernel_root(void);
+void clock_cpu_init(void); // the timer of a CPU that was started later
+
+// lock.c: the kernel lock. Interrupts are off. `came` is the time of the call; returns the time at
+// which it was taken, the same when nobody held it.
+uint64_t lock_take(struct cpu *c, uint64_t came);
+void lock_release(void);
 void hold_end(struct cpu *c, uint64_t cycles, uint32_t vector, uint32_t number);
-void interrupt_dispatch(unsigned vector); // device and timer interrupts
-void trap_dispatch(struct arch_regs *r);  // from entry.S
+
+// flush.c: what other CPUs know of page tables. The caller holds the kernel lock.
+#define FLUSH_ALL UINT32_MAX
+void flush_others(struct arch_space *s, uint32_t page, uint32_t count); // done when it returns
+void flush_others_later(struct arch_space *s); // before they next touch it in the kernel or fault
+void flush_space_gone(struct arch_space *s);   // nobody has it loaded any more
+void flush_stack_gone(uint32_t base);          // its addresses may be mapped anew
+void flush_now(struct cpu *c);                 // what others asked of this CPU
+void flush_stale(struct cpu *c);
+
+// apic.c
+bool apic_init(void); // of this CPU; false: there is none
+bool apic_present(void);
+uint32_t apic_read(unsigned reg);
+void apic_write(unsigned reg, uint32_t value);
+void apic_end(void); // of an interrupt
+uint8_t apic_id(void);
+void apic_send(uint8_t to, uint32_t command);
+void apic_send_others(uint32_t command);
+#define APIC_LVT_TIMER     0x320
+#define APIC_LVT_LINT0     0x350
+#define APIC_TIMER_INITIAL 0x380
+#define APIC_TIMER_CURRENT 0x390
+#define APIC_TIMER_DIVIDE  0x3e0
+#define APIC_FIXED         0x04000u // command: assert, fixed vector in the low byte
+#define APIC_NMI           0x04400u
+#define APIC_INIT          0x0c500u // level, assert
+#define APIC_INIT_DEASSERT 0x08500u
+#define APIC_STARTUP       0x04600u
+
+// madt.c: APIC ids of the CPUs that the firmware found, this one left out; how many.
+unsigned madt_cpus(uint8_t ids[], unsigned max, unsigned *more);
+
+void interrupt_dispatch(unsigned vector);                         // device and timer interrupts
+void user_leave(struct cpu *c, uint32_t vector, uint32_t number); // to user mode: lets the lock go
+bool cpu_stops_here(void);
+void trap_dispatch(struct arch_regs *r); // from entry.S
 extern void *const trap_stubs[256];
 void page_zero(void *page); // block.S: with SSE only
 void page_copy(void *to, const void *from);
@@ -142,6 +208,11 @@ static inline uint64_t read_msr(uint32_t msr)
 static inline void write_msr(uint32_t msr, uint64_t v)
 {
     __asm__ volatile("wrmsr" : : "A"(v), "c"(msr));
+}
+
+static inline void relax(void)
+{
+    __asm__ volatile("pause");
 }
 
 static inline void halt(void)

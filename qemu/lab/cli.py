@@ -333,7 +333,8 @@ def node_number(text):
 def add_up(p):
     p.add_argument('-n', dest='nodes', type=node_count, default=2, metavar='N',
                    help='number of nodes (2)')
-    p.add_argument('--smp', type=int, default=1, metavar='K', help='CPUs of each node (1)')
+    p.add_argument('--smp', type=int, default=int(os.environ.get('WEFT_SMP', '1')), metavar='K',
+                   help='CPUs of each node (1, or what WEFT_SMP says)')
     p.add_argument('--mem', default='128', metavar='M', help='memory of each node, MiB (128)')
     p.add_argument('--nic', default='e1000', metavar='MODEL',
                    help='network card: e1000 (default), virtio-net-pci, rtl8139')

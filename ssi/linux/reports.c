@@ -20,6 +20,10 @@ static void lock_show(struct text *t)
         text_add(t, "in vector %u\n", h.vector);
     else
         text_add(t, "until it slept\n");
+    text_add(t, "node %u cpus %u held_us %llu waited_us %llu taken %llu contended %llu\n",
+             cluster_self(), arch_cpu_count(), (unsigned long long)(h.held_ns / 1000),
+             (unsigned long long)(h.waited_ns / 1000), (unsigned long long)h.taken,
+             (unsigned long long)h.contended);
 }
 
 static void reports_start(void)

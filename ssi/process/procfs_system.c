@@ -27,9 +27,10 @@ static void show_stat(struct text *t)
     thread_cpu_times(&user, &system, &idle);
     text_add(t, "cpu  %u 0 %u %u 0 0 0 0 0 0\n", ticks(user), ticks(system), ticks(idle));
     unsigned cpus = arch_cpu_count();
-    for (unsigned i = 0; i < cpus; i++)
-        text_add(t, "cpu%u %u 0 %u %u 0 0 0 0 0 0\n", i, ticks(user) / cpus, ticks(system) / cpus,
-                 ticks(idle) / cpus);
+    for (unsigned i = 0; i < cpus; i++) {
+        thread_cpu_times_of(i, &user, &system, &idle);
+        text_add(t, "cpu%u %u 0 %u %u 0 0 0 0 0 0\n", i, ticks(user), ticks(system), ticks(idle));
+    }
     uint64_t up = cluster_clock_ns(), now = cluster_real_ns();
     text_add(t, "intr 0\nctxt 0\nbtime %u\nprocesses %u\nprocs_running %u\nprocs_blocked 0\n",
              (unsigned)((now - up) / NS_PER_S), process_count(), thread_ready_count());

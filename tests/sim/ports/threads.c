@@ -160,6 +160,12 @@ void thread_cpu_times(uint64_t *user_ns, uint64_t *system_ns, uint64_t *idle_ns)
     *user_ns = *system_ns = *idle_ns = 0;
 }
 
+void thread_cpu_times_of(unsigned cpu UNUSED, uint64_t *user_ns, uint64_t *system_ns,
+                         uint64_t *idle_ns)
+{
+    *user_ns = *system_ns = *idle_ns = 0;
+}
+
 void sim_thread_spend(uint64_t ns)
 {
     running->thread.state = THREAD_READY;

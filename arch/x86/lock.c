@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MIT
+// The one kernel lock of the node: a ticket lock, so CPUs get it in the order they came. A CPU that
+// waits answers what others ask of its page tables; interrupts are off all the while. Its times:
+// every stretch of kernel code is a hold.
+#include "arch/x86/x86.h"
+#include "lib/limits.h"
+#include "lib/string.h"
+
+static struct {
+    uint32_t next;                                 // ticket of who comes next
+    uint32_t serving __attribute__((aligned(64))); // ticket of who holds it
+} lock __attribute__((aligned(64)));
+
+// Written with the lock held.
+static uint64_t held_cycles, waited_cycles, contended;
+static struct {
+    uint64_t cycles;
+    uint32_t vector, number;
+    char thread[16];
+} longest;
+
+const char *(*arch_on_hold_name)(void);
+
+static uint64_t lock_wait(struct cpu *c, uint32_t ticket, uint64_t came)
+{
+    while (__atomic_load_n(&lock.serving, __ATOMIC_ACQUIRE) != ticket) {
+        if (c->flush_asked != c->flush_done)
+            flush_now(c);
+        relax();
+    }
+    uint64_t now = rdtsc();
+    waited_cycles += now - came;
+    contended++;
+    return now;
+}
+
+uint64_t lock_take(struct cpu *c, uint64_t came)
+{
+    uint32_t ticket = __atomic_fetch_add(&lock.next, 1, __ATOMIC_ACQ_REL);
+    if (__atomic_load_n(&lock.serving, __ATOMIC_ACQUIRE) != ticket)
+        came = lock_wait(c, ticket, came);
+    if (c->flush_asked != c->flush_done)
+        flush_now(c);
+    if (c->stale_count)
+        flush_stale(c);
+    return came;
+}
+
+void lock_release(void)
+{
+    __atomic_store_n(&lock.serving, lock.serving + 1, __ATOMIC_RELEASE);
+}
+
+static bool lock_wanted(void)
+{
+    return __atomic_load_n(&lock.next, __ATOMIC_RELAXED) != lock.serving + 1;
+}
+
+// A stretch of kernel code ended.
+void hold_end(struct cpu *c, uint64_t cycles, uint32_t vector, uint32_t number)
+{
+    held_cycles += cycles;
+    if (cycles <= longest.cycles)
+        return;
+    longest.cycles = cycles;
+    longest.vector = vector;
+    longest.number = number;
+    str_copy(longest.thread, c->current && arch_on_hold_name ? arch_on_hold_name() : "start",
+             sizeof(longest.thread));
+}
+
+void arch_hold_longest(struct arch_hold *h)
+{
+    *h = (struct arch_hold){
+        .ns = clock_cycles_to_ns(longest.cycles),
+        .held_ns = clock_cycles_to_ns(held_cycles),
+        .waited_ns = clock_cycles_to_ns(waited_cycles),
+        .taken = lock.next,
+        .contended = contended,
+        .vector = longest.vector,
+        .number = longest.number,
+    };
+    str_copy(h->thread, longest.thread, sizeof(h->thread));
+}
+
+// The running stretch of kernel code ends here.
+static void stretch_end(struct cpu *c)
+{
+    uint64_t now = rdtsc();
+    hold_end(c, now - c->stamp, 0, 0);
+    c->system_cycles += now - c->stamp;
+    c->stamp = now;
+}
+
+void arch_idle(void)
+{
+    struct cpu *c = this_cpu();
+    stretch_end(c);
+    c->mode = CPU_IDLE;
+    lock_release();
+    __asm__ volatile("sti\n\thlt\n\tcli" : : : "memory");
+    uint64_t now = lock_take(c, rdtsc());
+    c->mode = CPU_KERNEL;
+    if (now > c->stamp) // else another CPU has booked it
+        c->system_cycles += now - c->stamp;
+    c->stamp = now;
+}
+
+void arch_lock_pause(void)
+{
+    struct cpu *c = this_cpu();
+    stretch_end(c);
+    lock_release();
+    __asm__ volatile("sti\n\tnop\n\tnop\n\tcli" : : : "memory");
+    c->stamp = lock_take(c, rdtsc());
+}
+
+void arch_lock_offer(void)
+{
+    if (!lock_wanted())
+        return;
+    struct cpu *c = this_cpu();
+    stretch_end(c);
+    lock_release();
+    c->stamp = lock_take(c, c->stamp);
+}
