@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 // The run queues, one per CPU: classes served in order, round robin with a time slice inside a
-// class. A woken thread goes to an idle CPU if one may have it, best its last; a CPU with nothing
-// to do takes from the others. Kernel threads run with the lock, so they stay where they were woken
-// when they may run there at once: another CPU would only wait for this one.
+// class. A woken thread waits where it was woken, for its waker often sleeps at once: waking
+// another CPU costs more. If it is not served soon and a CPU is idle, that one is told to take it;
+// a second one that waits is sent there at once.
 #include "kernel/thread_priv.h"
 #include "kernel/timer.h"
 #include "lib/node_var.h"
 
 #define SLICE_NS     (10 * NS_PER_MS)
+#define SPREAD_NS    (NS_PER_MS / 5) // for so long a woken thread waits for its waker
 #define ROTATE_TURNS 4u // so many slices, then a thread changes to a CPU that is equally busy
 
 NODE_VAR(struct run_queue, queues[ARCH_CPUS_MAX]);
@@ -77,13 +78,16 @@ static unsigned place(const struct thread *t)
     if (arch_cpu_count() == 1)
         return 0;
     unsigned here = arch_cpu_id();
-    const struct thread *r = run_queue_here()->running;
-    if (t->user == NULL && (t->class < r->class || r == run_queue_here()->idle))
+    if (run_queue_allows(t, here) && (t->user == NULL || run_queue_here()->ready_count == 0))
         return here;
     unsigned idle = idle_for(t);
-    if (idle < ARCH_CPUS_MAX)
-        return idle;
-    return t->user ? least_loaded(t, t->cpu) : here;
+    return idle < ARCH_CPUS_MAX ? idle : least_loaded(t, t->cpu);
+}
+
+// Until somebody who waits here is looked after.
+static uint64_t patience_ns(const struct thread *t)
+{
+    return arch_cpu_count() > 1 && idle_for(t) < ARCH_CPUS_MAX ? SPREAD_NS : SLICE_NS;
 }
 
 static void append(struct thread *t, unsigned cpu)
@@ -112,7 +116,7 @@ void run_queue_add(struct thread *t)
         q->resched = true;
         kick(cpu);
     } else if (t->class == r->class && q->slice_end_ns == UINT64_MAX) {
-        q->slice_end_ns = clock_now_ns() + SLICE_NS;
+        q->slice_end_ns = clock_now_ns() + patience_ns(t);
         if (cpu == arch_cpu_id())
             timer_rearm();
         else
@@ -202,18 +206,35 @@ bool run_queue_waits(enum thread_class upto)
     return false;
 }
 
+static struct thread *first_waiting(const struct run_queue *q, enum thread_class upto)
+{
+    for (unsigned c = 0; c <= upto && q->ready_count > 0; c++)
+        if (!list_empty(&q->ready[c]))
+            return list_entry(q->ready[c].next, struct thread, run_link);
+    return NULL;
+}
+
 void run_queue_slice_begin(void)
 {
     struct run_queue *q = run_queue_here();
-    bool shared = q->running != q->idle && run_queue_waits(q->running->class);
-    q->slice_end_ns = shared ? clock_now_ns() + SLICE_NS : UINT64_MAX;
+    const struct thread *t = q->running == q->idle ? NULL : first_waiting(q, q->running->class);
+    q->slice_end_ns = t ? clock_now_ns() + patience_ns(t) : UINT64_MAX;
 }
 
+// An idle CPU takes who waits here; without one the running thread's slice ends when it is over.
 void run_queue_slice_check(uint64_t now_ns)
 {
     struct run_queue *q = run_queue_here();
-    if (now_ns >= q->slice_end_ns) {
+    if (now_ns < q->slice_end_ns)
+        return;
+    q->slice_end_ns = UINT64_MAX;
+    const struct thread *t = first_waiting(q, THREAD_IDLE);
+    unsigned idle = t && arch_cpu_count() > 1 ? idle_for(t) : ARCH_CPUS_MAX;
+    if (idle < ARCH_CPUS_MAX) {
+        run_queue_of(idle)->resched = true;
+        kick(idle);
+        q->slice_end_ns = now_ns + SLICE_NS;
+    } else {
         q->resched = true;
-        q->slice_end_ns = UINT64_MAX;
     }
 }

@@ -62,7 +62,11 @@ void flush_space_gone(struct arch_space *s)
             continue;
         c->space_gone = true;
         ask(c, 0, FLUSH_ALL);
-        apic_send(c->apic_id, APIC_FIXED | VECTOR_FLUSH);
+        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+        if (c->mode == CPU_KERNEL) // waits for the lock, perhaps halted with interrupts off
+            cpu_poke(c);
+        else
+            apic_send(c->apic_id, APIC_FIXED | VECTOR_FLUSH);
         wait_for(c);
     }
 }

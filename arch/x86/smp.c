@@ -25,7 +25,7 @@ extern uint64_t boot_directory_pointers[4];
 
 struct cpu *cpus[ARCH_CPUS_MAX];
 unsigned cpu_count = 1;
-static volatile bool stopping;
+static volatile bool stopping, poked;
 static void (*start_entry)(unsigned cpu);
 
 void (*arch_on_kick)(void);
@@ -151,8 +151,19 @@ void arch_cpus_stop(void)
         apic_send_others(APIC_NMI);
 }
 
-// An NMI while a CPU stops the others: this one is among them.
-bool cpu_stops_here(void)
+void cpu_poke(struct cpu *c)
 {
-    return stopping;
+    poked = true;
+    apic_send(c->apic_id, APIC_NMI);
+}
+
+// Two that come close together may be one or two interrupts: once this node pokes at all, an NMI
+// that nobody needs is taken for such a one.
+bool cpu_poked(struct arch_regs *r)
+{
+    while (stopping)
+        halt(); // interrupts are off: for good
+    if (r->eip >= (uint32_t)lock_park_begin && r->eip < (uint32_t)lock_park_end)
+        r->eip = (uint32_t)lock_park_end;
+    return poked;
 }

@@ -60,12 +60,6 @@ static void NORETURN kernel_trap_fatal(const struct arch_regs *r)
     assert_failed(text, "kernel mode", 0);
 }
 
-static void NORETURN stop_here(void)
-{
-    for (;;)
-        halt(); // interrupts are off
-}
-
 // An interrupt comes only in halt or a pause, when this CPU has not the lock. An exception has a
 // fixup or is the end; the last instructions on the way to user mode fault without the lock.
 static void kernel_trap(struct arch_regs *r)
@@ -79,8 +73,8 @@ static void kernel_trap(struct arch_regs *r)
         (void)lock_take(c, rdtsc());
         interrupt_dispatch(r->vector);
         lock_release();
-    } else if (r->vector == VECTOR_NMI && cpu_stops_here()) {
-        stop_here();
+    } else if (r->vector == VECTOR_NMI && cpu_poked(r)) {
+        return;
     } else if (!fixup_apply(r)) {
         kernel_trap_fatal(r);
     }
@@ -145,8 +139,8 @@ void trap_dispatch(struct arch_regs *r)
         kernel_trap(r);
         return;
     }
-    if (r->vector == VECTOR_NMI && cpu_stops_here())
-        stop_here();
+    if (r->vector == VECTOR_NMI && cpu_poked(r))
+        return;
     struct cpu *c = this_cpu();
     uint64_t came = rdtsc();
     c->mode = CPU_KERNEL;

@@ -68,12 +68,13 @@ struct cpu {
     uint64_t stamp;              // cycles at the start of the running stretch
     uint64_t user_cycles, system_cycles;
     // Page tables that others changed (flush.c). The holder of the kernel lock asks, this CPU does.
-    volatile uint32_t flush_asked, flush_done;
+    volatile uint32_t flush_asked, flush_done; // in this order: lock_park looks
     volatile uint32_t flush_page, flush_count; // count FLUSH_ALL: everything
     volatile bool space_gone;                  // the loaded space ends: leave it
     uint32_t stale_stacks[STALE_STACKS];       // their pages went while this CPU may know them
     uint32_t stale_count;                      // more than fit: everything
     uint32_t windows_open;
+    volatile bool parked; // halts with interrupts off until an NMI comes
     uint8_t apic_id;
     volatile bool online;
     uint8_t *fault_stack_top;
@@ -117,6 +118,11 @@ void clock_cpu_init(void); // the timer of a CPU that was started later
 // which it was taken, the same when nobody held it.
 uint64_t lock_take(struct cpu *c, uint64_t came);
 void lock_release(void);
+// Halts until an NMI unless *serving is the ticket or flush[0] != flush[1] (switch.S).
+void lock_park(const volatile uint32_t *serving, uint32_t ticket, const volatile uint32_t *flush);
+extern const char lock_park_begin[], lock_park_end[];
+void cpu_poke(struct cpu *c);            // by NMI
+bool cpu_poked(struct arch_regs *frame); // an NMI came: was it that?
 void hold_end(struct cpu *c, uint64_t cycles, uint32_t vector, uint32_t number);
 
 // flush.c: what other CPUs know of page tables. The caller holds the kernel lock.
@@ -153,8 +159,7 @@ unsigned madt_cpus(uint8_t ids[], unsigned max, unsigned *more);
 
 void interrupt_dispatch(unsigned vector);                         // device and timer interrupts
 void user_leave(struct cpu *c, uint32_t vector, uint32_t number); // to user mode: lets the lock go
-bool cpu_stops_here(void);
-void trap_dispatch(struct arch_regs *r); // from entry.S
+void trap_dispatch(struct arch_regs *r);                          // from entry.S
 extern void *const trap_stubs[256];
 void page_zero(void *page); // block.S: with SSE only
 void page_copy(void *to, const void *from);
