@@ -85,7 +85,7 @@ copy_done:
     pop %esi
     pop %edi
     ret
-// bool compare_exchange_maybe_faulting(uint32_t *at, expected, desired, *found): al 1 done, 0 fault.
+// bool compare_exchange_maybe_faulting(at, expected, desired, *found): 1 done, 0 fault.
     .globl compare_exchange_maybe_faulting
 compare_exchange_maybe_faulting:
     push %ebx

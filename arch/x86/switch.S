@@ -19,7 +19,7 @@ arch_context_switch:                        // (struct arch_context **save, *nex
     pop %ebp
     ret
 
-// void lock_park(serving, ticket, flush): an NMI between the labels continues at the end, so one that
+// void lock_park(serving, ticket, flush): an NMI between the labels goes on at the end, so one that
 // comes before the halt is not missed.
     .globl lock_park, lock_park_begin, lock_park_end
 lock_park:

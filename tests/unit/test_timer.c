@@ -20,12 +20,19 @@ void arch_timer_set(uint64_t at_ns)
     armed_ns = at_ns;
 }
 
-uint64_t thread_slice_end_ns(void)
+static struct run_queue queue = {.slice_end_ns = UINT64_MAX, .armed_ns = UINT64_MAX};
+
+struct run_queue *run_queue_here(void)
 {
-    return UINT64_MAX;
+    return &queue;
 }
 
-void thread_slice_check(uint64_t now UNUSED)
+unsigned arch_cpu_id(void)
+{
+    return 0;
+}
+
+void run_queue_slice_check(uint64_t now UNUSED)
 {
 }
 
