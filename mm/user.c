@@ -121,6 +121,20 @@ int user_write(uint32_t user, const void *from, size_t n)
     return -EFAULT;
 }
 
+int user_compare_exchange(uint32_t user, uint32_t *expected, uint32_t desired)
+{
+    if (user & 3)
+        return -EINVAL;
+    for (unsigned round = 0; round < ROUNDS_MAX; round++) {
+        if (current() && arch_compare_exchange_user(user, *expected, desired, expected))
+            return 0;
+        int error = user_fault_in(user, sizeof(desired), true);
+        if (error < 0)
+            return error;
+    }
+    return -EFAULT;
+}
+
 long user_read_string(char *to, uint32_t user, size_t size)
 {
     size_t length = 0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Sections task and fpu: the thread's registers, its system call in progress, its masks. What comes
-// from outside is made safe as if a program had given it.
+// Sections task, fpu and affinity: the thread's registers, its system call in progress, its masks.
+// What comes from outside is made safe as if a program had given it.
 #include "ssi/ghost/sections.h"
 #include "lib/errno.h"
 #include "lib/string.h"
@@ -90,5 +90,21 @@ int fpu_read(struct ghost_job *job, struct ghost *g)
     if (job->task == NULL || GHOST_TAKE(g, job->task->fpu) < 0)
         return -EPROTO;
     arch_fpu_sanitise(&job->task->fpu);
+    return 0;
+}
+
+int affinity_write(struct ghost_job *job, struct ghost *g)
+{
+    return GHOST_PUT(g, job->task->thread->affinity);
+}
+
+// CPUs that this node has not are no reason to stay away: then all of them will do.
+int affinity_read(struct ghost_job *job, struct ghost *g)
+{
+    uint32_t mask;
+    if (job->task == NULL || GHOST_TAKE(g, mask) < 0)
+        return -EPROTO;
+    if (!thread_affinity_set(job->task->thread, mask))
+        job->task->thread->affinity = UINT32_MAX;
     return 0;
 }

@@ -141,7 +141,7 @@ static bool compare_holds(uint32_t op, int32_t word, int32_t with)
 static long wake_op(struct call *c)
 {
     struct process *p = process_current();
-    uint32_t code = c->args[5], op = code >> 28 & 7, cmp = code >> 24 & 15, word;
+    uint32_t code = c->args[5], op = code >> 28 & 7, cmp = code >> 24 & 15, word = 0, seen;
     int32_t argument = sign12(code >> 12);
     if (code >> 31)
         argument = (int32_t)(1u << (argument & 31));
@@ -149,15 +149,14 @@ static long wake_op(struct call *c)
         return -ENOSYS;
     if ((c->args[0] | c->args[4]) & 3)
         return -EINVAL;
-    while (user_copy_in(&word, c->args[4], 4) < 4) {
-        int e = user_fault_in(c->args[4], 4, true);
+    uint32_t value = (uint32_t)argument;
+    do { // until no thread on another CPU wrote between
+        seen = word;
+        uint32_t new[5] = {value, seen + value, seen | value, seen & ~value, seen ^ value};
+        int e = user_compare_exchange(c->args[4], &word, new[op]);
         if (e < 0)
             return e;
-    }
-    uint32_t value = (uint32_t)argument;
-    uint32_t new[5] = {value, word + value, word | value, word & ~value, word ^ value};
-    if (user_copy_out(c->args[4], &new[op], 4) < 4)
-        return user_fault_in(c->args[4], 4, true) < 0 ? -EFAULT : wake_op(c);
+    } while (word != seen);
     int n = futex_wake(p, c->args[0], c->args[2], FUTEX_ANY);
     if (n < 0 || !compare_holds(cmp, (int32_t)word, sign12(code)))
         return n;
@@ -225,25 +224,32 @@ static struct task *task_of(int32_t tid)
 
 long sys_sched_getaffinity(struct call *c)
 {
-    uint32_t mask = (uint32_t)((1ull << arch_cpu_count()) - 1);
     if ((int32_t)c->args[0] < 0 || c->args[1] < MASK_BYTES || c->args[1] & 3)
         return -EINVAL;
-    if (!task_of((int32_t)c->args[0]))
+    const struct task *t = task_of((int32_t)c->args[0]);
+    if (!t)
         return -ESRCH;
+    uint32_t mask = t->thread->affinity & (uint32_t)((1ull << arch_cpu_count()) - 1);
     int e = user_write(c->args[2], &mask, sizeof(mask));
     return e < 0 ? e : (long)MASK_BYTES;
 }
 
-// Threads run where the node has room; a mask that leaves them all CPUs or some is fine.
+// The CPUs are those of the node where the thread is; the mask goes with it when it moves.
 long sys_sched_setaffinity(struct call *c)
 {
-    uint32_t mask = 0, all = (uint32_t)((1ull << arch_cpu_count()) - 1);
-    if (!task_of((int32_t)c->args[0]))
-        return -ESRCH;
+    uint32_t mask = 0;
+    if ((int32_t)c->args[0] < 0)
+        return -EINVAL;
     int e = user_read(&mask, c->args[2], MIN(c->args[1], MASK_BYTES));
     if (e < 0)
         return e;
-    return mask & all ? 0 : -EINVAL;
+    struct task *t = task_of((int32_t)c->args[0]);
+    if (!t)
+        return -ESRCH;
+    const struct credentials *me = &process_current()->cred, *its = &t->process->cred;
+    if (me->euid && me->euid != its->uid && me->euid != its->euid)
+        return -EPERM;
+    return thread_affinity_set(t->thread, mask) ? 0 : -EINVAL;
 }
 
 long sys_getcpu(struct call *c)

@@ -221,16 +221,20 @@ int futex_requeue(struct process *p, uint32_t at, uint32_t count, uint32_t to, u
 
 // ---- robust futexes
 // ------------------------------------------------------------------------------
-// The holder died: the word says so, and one waiter is woken. Other threads may store at the same
-// time only on another CPU, where the word's waiters bit makes them enter the kernel.
+// The holder died: the word says so, and one waiter is woken. A thread on another CPU may set the
+// waiters bit at the same time.
 static void release_one(struct task *t, uint32_t at)
 {
-    uint32_t word;
-    if (read_word(at, &word) < 0 || (word & WORD_TID_MASK) != (uint32_t)t->tid)
+    uint32_t word, seen;
+    if (read_word(at, &word) < 0)
         return;
-    uint32_t released = (word & WORD_WAITERS) | WORD_DIED;
-    if (user_write(at, &released, sizeof(released)) < 0)
-        return;
+    do {
+        if ((word & WORD_TID_MASK) != (uint32_t)t->tid)
+            return;
+        seen = word;
+        if (user_compare_exchange(at, &word, (seen & WORD_WAITERS) | WORD_DIED) < 0)
+            return;
+    } while (word != seen);
     if (word & WORD_WAITERS)
         (void)futex_wake(t->process, at, 1, FUTEX_ANY);
 }

@@ -328,6 +328,8 @@ struct task *task_new(struct process *p, int32_t tid)
     arch_fpu_init(&t->fpu);
     thread->user = t;
     thread->nice = p->nice;
+    if (task_current())
+        thread->affinity = thread_current()->affinity;
     thread->switch_out = task_switch_out;
     thread->switch_in = task_switch_in;
     list_append(&p->tasks, &t->link);

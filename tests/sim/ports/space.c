@@ -105,6 +105,17 @@ size_t arch_copy_from_user(void *to, uint32_t user, size_t bytes)
     return n;
 }
 
+bool arch_compare_exchange_user(uint32_t user, uint32_t expected, uint32_t desired, uint32_t *found)
+{
+    uint32_t word = 0;
+    if (!port_user_word(node(loaded), user, false, &word))
+        return false;
+    if (word == expected && !port_user_word(node(loaded), user, true, &desired))
+        return false;
+    *found = word;
+    return true;
+}
+
 size_t arch_copy_to_user(uint32_t user, const void *from, size_t bytes)
 {
     size_t n = 0;

@@ -166,6 +166,12 @@ void thread_cpu_times_of(unsigned cpu UNUSED, uint64_t *user_ns, uint64_t *syste
     *user_ns = *system_ns = *idle_ns = 0;
 }
 
+bool thread_affinity_set(struct thread *t, uint32_t cpus)
+{
+    t->affinity = cpus;
+    return cpus & 1;
+}
+
 void sim_thread_spend(uint64_t ns)
 {
     running->thread.state = THREAD_READY;
