@@ -20,8 +20,8 @@ int user_fault_in(uint32_t user, size_t n, bool write);
 
 int user_read(void *to, uint32_t user, size_t n);          // 0, -EFAULT, -ENOMEM, -EINTR
 int user_write(uint32_t user, const void *from, size_t n); // same
-// One aligned word that threads on other CPUs may write at the same time: it becomes `desired` if it
-// is *expected; *expected is then what it was. As user_write; -EINVAL when it is not aligned.
+// One aligned word that threads on other CPUs may write at the same time: it becomes `desired` if
+// it is *expected; *expected is then what it was. As user_write; -EINVAL when it is not aligned.
 int user_compare_exchange(uint32_t user, uint32_t *expected, uint32_t desired);
 // Bytes without the NUL, -EFAULT, -ENAMETOOLONG when there is no NUL within `size`.
 long user_read_string(char *to, uint32_t user, size_t size);
