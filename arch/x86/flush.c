@@ -16,10 +16,14 @@ static void ask(struct cpu *c, uint32_t page, uint32_t count)
     c->flush_asked++;
 }
 
-static void wait_for(const struct cpu *c)
+// It may wait for the lock meanwhile, halted with interrupts off: there only an NMI reaches it.
+static void wait_for(struct cpu *c)
 {
-    while (c->flush_asked != c->flush_done)
+    for (unsigned spins = 0; c->flush_asked != c->flush_done; spins++) {
+        if (c->parked && spins % 64 == 0)
+            cpu_poke(c);
         relax();
+    }
 }
 
 // Page table writes come before the look at the modes.
@@ -62,11 +66,7 @@ void flush_space_gone(struct arch_space *s)
             continue;
         c->space_gone = true;
         ask(c, 0, FLUSH_ALL);
-        __atomic_thread_fence(__ATOMIC_SEQ_CST);
-        if (c->mode == CPU_KERNEL) // waits for the lock, perhaps halted with interrupts off
-            cpu_poke(c);
-        else
-            apic_send(c->apic_id, APIC_FIXED | VECTOR_FLUSH);
+        apic_send(c->apic_id, APIC_FIXED | VECTOR_FLUSH);
         wait_for(c);
     }
 }
