@@ -202,6 +202,7 @@ static void NORETURN leave(struct departure *d, struct task *t)
     task_free(t);
     process_free(p);
     d->frozen = false;
+    wait_wake_all(&d->asker);
     local_event(d, HANDOFF_FREED_K, 0);
     thread_exit();
 }

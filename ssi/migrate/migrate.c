@@ -259,7 +259,8 @@ static int answer_wait(struct departure *d)
 {
     int e = 0;
     d->has_asker = true;
-    while (!d->answered && e == 0)
+    // Answered, but on another CPU its thread may be about to leave still: here until it has.
+    while ((!d->answered || (d->frozen && d->verdict == VERDICT_LEAVE)) && e == 0)
         e = wait_sleep(&d->asker, WAIT_FOREVER, d->self_asked ? WAIT_INTERRUPTIBLE : 0);
     int answer = d->answered ? d->answer : e;
     d->answer_taken = d->answered;

@@ -37,7 +37,8 @@ def test_a_busy_process_moves_between_nodes_with_several_cpus(c):
     expected = c.exec(0, '/opt/lines 60 20000').out
     r = c.sh(0, 'for k in 1 2 3; do (while :; do :; done) & done; '
                 '/opt/lines 300 20000 >/tmp/l & P=$!; moves=0; for n in 1 0 1 0 1 0; do '
-                'echo $n >/proc/$P/node && moves=$((moves+1)); done; wait $P; echo status $? moves $moves; kill %1 %2 %3; head -60 /tmp/l | '
+                'echo $n >/proc/$P/node && moves=$((moves+1)); done; '
+                'wait $P; echo status $? moves $moves; kill %1 %2 %3; head -60 /tmp/l | '
                 'cmp -n 1000 - /tmp/l && echo same', timeout=200)
     assert 'status 42' in r and 'same' in r
     assert int(re.search(r'moves (\d)', r).group(1)) >= 1
