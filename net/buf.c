@@ -101,6 +101,8 @@ struct buf *buf_alloc(bool critical)
     struct buf *b = list_entry(item, struct buf, link);
     b->at = b->base + BUF_HEADROOM;
     b->n = 0;
+    b->cut_bytes = 0;
+    b->piece_count = 0;
     node(in_use)++;
     return b;
 }
@@ -111,6 +113,8 @@ void buf_free(struct buf *b)
         return;
     ASSERT(node(in_use) > 0);
     node(in_use)--;
+    for (unsigned i = 0; i < b->piece_count; i++)
+        frame_put(b->pieces[i].frame);
     list_push(b->reserve ? &node(critical_free) : &node(common_free), &b->link);
 }
 
@@ -128,6 +132,13 @@ void *buf_put(struct buf *b, size_t n)
     void *end = b->at + b->n;
     b->n += n;
     return end;
+}
+
+void buf_lend(struct buf *b, frame_t frame, uint32_t offset, uint32_t n)
+{
+    ASSERT(b->piece_count < BUF_PIECES && offset + n <= PAGE_SIZE);
+    frame_get(frame);
+    b->pieces[b->piece_count++] = (struct buf_piece){frame, (uint16_t)offset, (uint16_t)n};
 }
 
 unsigned buf_in_use(void)

@@ -16,6 +16,11 @@ void net_counter_add(enum net_counter reason)
     node(counts)[reason]++;
 }
 
+void net_counter_more(enum net_counter reason, uint64_t n)
+{
+    node(counts)[reason] += n;
+}
+
 uint64_t net_counter(enum net_counter reason)
 {
     return node(counts)[reason];

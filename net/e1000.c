@@ -55,11 +55,19 @@ enum { // registers, section 13
 #define RAH_VALID   (1u << 31)
 #define INT_LINK    (1u << 2)
 #define INT_RX      (1u << 4 | 1u << 6 | 1u << 7) // low on descriptors, overrun, timer
+#define INT_RX_LOST (1u << 6)
 
 #define RX_DONE     0x01u
 #define RX_END      0x02u
 #define TX_DONE     0x01u
 #define TX_COMMANDS 0x0bu // end of packet, insert check sequence, report status
+
+// Segmentation: a context descriptor with the shape of the headers, then data descriptors.
+#define CUT_CONTEXT   (1u << 29 | 1u << 24 | 1u << 25 | 1u << 26) // extended, TCP, IPv4, segment
+#define CUT_DATA      (1u << 20 | 1u << 29 | 1u << 26 | 1u << 25) // data, extended, segment, FCS
+#define CUT_END       (1u << 24)
+#define CUT_REPORT    (1u << 27)
+#define CUT_CHECKSUMS 0x3u // POPTS: of IPv4 and of TCP
 
 #define RING       128u // descriptors each way; 16 bytes each, both rings in one frame
 #define RX_BYTES   2048u
@@ -79,6 +87,22 @@ struct tx_descriptor { // 3.3.3
     uint8_t checksum_offset, command, status, checksum_start;
     uint16_t special;
 };
+struct cut_descriptor { // 3.3.6, context
+    uint8_t ip_start, ip_offset;
+    uint16_t ip_end;
+    uint8_t tcp_start, tcp_offset;
+    uint16_t tcp_end;
+    uint32_t command; // and the length of the text
+    uint8_t status, header_bytes;
+    uint16_t segment_bytes;
+};
+struct text_descriptor { // 3.3.7, data
+    uint64_t address;
+    uint32_t command; // and length
+    uint8_t status, options;
+    uint16_t special;
+};
+STATIC_ASSERT(sizeof(struct cut_descriptor) == 16 && sizeof(struct text_descriptor) == 16, "rings");
 STATIC_ASSERT(sizeof(struct rx_descriptor) == 16 && sizeof(struct tx_descriptor) == 16, "rings");
 STATIC_ASSERT(RING * 2 * 16 <= PAGE_SIZE && RX_BYTES * 2 == PAGE_SIZE, "rings fit their frames");
 
@@ -125,6 +149,7 @@ static void rx_work(void *arg)
 {
     struct e1000 *e = arg;
     unsigned done = 0, last = 0;
+    nic_batch_begin();
     for (; done < NIC_BATCH && e->rx[e->rx_next].status & RX_DONE; done++) {
         stores_before(); // the frame is read behind its status
         rx_one(e, &e->rx[e->rx_next]);
@@ -132,6 +157,7 @@ static void rx_work(void *arg)
         last = e->rx_next;
         e->rx_next = (e->rx_next + 1) % RING;
     }
+    nic_batch_end();
     if (done == 0)
         return;
     stores_before();
@@ -150,8 +176,8 @@ static void interrupt(void *arg)
         log_info("net", "%s: link %s", e->nic.name, e->nic.ops->link_up(&e->nic) ? "up" : "down");
     if (why & INT_RX)
         rx_work(e);
-    for (uint32_t missed = why & INT_RX ? reg_read(e, REG_MPC) : 0; missed; missed--)
-        net_counter_add(COUNT_nic_rx_missed); // the device clears its count when read
+    if (why & INT_RX_LOST) // the device clears its count when read
+        net_counter_more(COUNT_nic_rx_missed, reg_read(e, REG_MPC));
 }
 
 static void tx_reclaim(struct e1000 *e)
@@ -164,24 +190,75 @@ static void tx_reclaim(struct e1000 *e)
     }
 }
 
-static bool e1000_send(struct nic *nic, struct buf *b)
+// The next descriptor; `b` is freed when the device is done with it.
+static volatile void *tx_take(struct e1000 *e, struct buf *b)
 {
-    struct e1000 *e = container_of(nic, struct e1000, nic);
-    tx_reclaim(e);
-    if (e->tx_used == RING - 1) { // one stays free: a full ring looks like an empty one
-        buf_free(b);
-        return false;
-    }
     volatile struct tx_descriptor *d = &e->tx[e->tx_next];
+    e->tx_bufs[e->tx_next] = b;
+    e->tx_next = (e->tx_next + 1) % RING;
+    e->tx_used++;
+    return d;
+}
+
+static void tx_frame(struct e1000 *e, struct buf *b)
+{
+    volatile struct tx_descriptor *d = tx_take(e, b);
     d->address = frame_physical_of(b->at);
     d->length = (uint16_t)b->n;
     d->command = TX_COMMANDS;
     d->status = 0;
-    e->tx_bufs[e->tx_next] = b;
-    e->tx_next = (e->tx_next + 1) % RING;
-    e->tx_used++;
+}
+
+static void tx_text(struct e1000 *e, uint32_t address, uint32_t bytes, struct buf *last)
+{
+    volatile struct text_descriptor *d = tx_take(e, last);
+    d->address = address;
+    d->command = CUT_DATA | CUT_REPORT | (last ? CUT_END : 0) | bytes;
+    d->status = 0;
+    d->options = CUT_CHECKSUMS;
+}
+
+// Headers and text (3.5): the device repeats the headers, corrected, in front of each segment.
+static void tx_cut(struct e1000 *e, struct buf *b)
+{
+    uint32_t ip = sizeof(struct eth_wire), tcp = ip + sizeof(struct ip_wire), text = 0;
+    for (unsigned i = 0; i < b->piece_count; i++)
+        text += b->pieces[i].bytes;
+    volatile struct cut_descriptor *d = tx_take(e, NULL);
+    d->ip_start = (uint8_t)ip;
+    d->ip_offset = (uint8_t)(ip + offsetof(struct ip_wire, checksum));
+    d->ip_end = (uint16_t)(tcp - 1);
+    d->tcp_start = (uint8_t)tcp;
+    d->tcp_offset = (uint8_t)(tcp + offsetof(struct tcp_wire, checksum));
+    d->tcp_end = 0; // to the end
+    d->command = CUT_CONTEXT | CUT_REPORT | text;
+    d->status = 0;
+    d->header_bytes = (uint8_t)b->n;
+    d->segment_bytes = b->cut_bytes;
+    tx_text(e, frame_physical_of(b->at), (uint32_t)b->n, NULL);
+    for (unsigned i = 0; i < b->piece_count; i++) {
+        const struct buf_piece *p = &b->pieces[i];
+        uint32_t address = frame_physical_of(frame_low_address(p->frame)) + p->offset;
+        tx_text(e, address, p->bytes, i + 1 == b->piece_count ? b : NULL);
+    }
+}
+
+static bool e1000_send(struct nic *nic, struct buf *b)
+{
+    struct e1000 *e = container_of(nic, struct e1000, nic);
+    unsigned needs = b->cut_bytes ? 2 + b->piece_count : 1;
+    tx_reclaim(e);
+    if (e->tx_used + needs > RING - 1) { // one stays free: a full ring looks like an empty one
+        buf_free(b);
+        return false;
+    }
+    if (b->cut_bytes)
+        tx_cut(e, b);
+    else
+        tx_frame(e, b);
     stores_before();
     reg_write(e, REG_TDT, e->tx_next);
+    tx_reclaim(e); // what is sent already shall not hold memory
     return true;
 }
 
@@ -278,6 +355,7 @@ static void e1000_attach(struct pci_device *pci)
     e->nic.name = "e1000";
     e->nic.ops = &ops;
     e->nic.mtu = ETH_PAYLOAD_MAX;
+    e->nic.cut_max = (BUF_PIECES - 1) * PAGE_SIZE;
     timer_init(&e->rest, rx_work, e);
     pci_enable_master(pci);
     reset(e);

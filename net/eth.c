@@ -45,7 +45,7 @@ int eth_send(struct nic *nic, struct buf *b, const uint8_t to[6], uint16_t type)
     memcpy(h->to, to, 6);
     memcpy(h->from, nic->mac, 6);
     h->type = be16(type);
-    if (b->n < ETH_FRAME_MIN) {
+    if (b->n < ETH_FRAME_MIN && b->cut_bytes == 0) {
         size_t pad = ETH_FRAME_MIN - b->n;
         memset(buf_put(b, pad), 0, pad); // never old bytes of the buffer
     }

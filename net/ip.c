@@ -148,6 +148,14 @@ size_t ip_room(uint32_t to)
     return mtu - sizeof(struct ip_wire);
 }
 
+uint32_t ip_cut_max(uint32_t to)
+{
+    struct route r;
+    if (route_find(to, &r) != 0 || r.kind != ROUTE_NEIGHBOUR)
+        return 0;
+    return nic_first()->cut_max;
+}
+
 int ip_send(struct buf *b, uint32_t from, uint32_t to, uint8_t protocol)
 {
     return ip_send_as(b, from, to, protocol, TTL, 0);
@@ -173,7 +181,10 @@ int ip_send_as(struct buf *b, uint32_t from, uint32_t to, uint8_t protocol, uint
                           .protocol = protocol,
                           .from = be32(from),
                           .to = be32(to)};
-    h->checksum = be16(wire_sum_end(wire_sum(0, h, sizeof(*h))));
+    if (b->cut_bytes) // the card counts both for each segment
+        h->total = be16(0);
+    else
+        h->checksum = be16(wire_sum_end(wire_sum(0, h, sizeof(*h))));
     switch (r.kind) {
     case ROUTE_LOOP:
         return loop_send(b);

@@ -30,4 +30,6 @@ int ip_send_as(struct buf *b, uint32_t from, uint32_t to, uint8_t protocol, uint
                uint8_t tos);
 // Bytes that fit behind the IPv4 header on the way to `to`.
 size_t ip_room(uint32_t to);
+// Bytes of TCP text that one buffer may take on the way to `to`, for the card to cut; 0: none.
+uint32_t ip_cut_max(uint32_t to);
 bool ip_is_broadcast(uint32_t ip); // limited, or of our subnet

@@ -6,6 +6,7 @@
 #include "lib/node_var.h"
 #include "net/counters.h"
 #include "net/eth.h"
+#include "net/tcp/input.h"
 #include "net/wire.h"
 
 NODE_VAR(struct nic *, first);
@@ -29,4 +30,14 @@ void nic_receive(struct nic *nic, const uint8_t *frame, size_t n)
 {
     net_counter_add(COUNT_frames_in);
     eth_receive(nic, frame, n);
+}
+
+void nic_batch_begin(void)
+{
+    tcp_batch_begin();
+}
+
+void nic_batch_end(void)
+{
+    tcp_batch_end();
 }

@@ -20,6 +20,9 @@ struct nic {
     const struct nic_ops *ops;
     uint8_t mac[6];
     uint16_t mtu; // bytes behind the Ethernet header, at most ETH_PAYLOAD_MAX
+    // Bytes of TCP text that `send` takes in one buffer with pieces, to cut into segments of its
+    // cut_bytes with all checksums; at most BUF_PIECES - 1 pages. 0: it does not.
+    uint32_t cut_max;
 };
 
 void nic_register(struct nic *nic);
@@ -29,3 +32,6 @@ struct nic *nic_first(void); // NULL: none
 // with the kernel lock held; drivers hand over NIC_BATCH frames at most in one go.
 #define NIC_BATCH 32u
 void nic_receive(struct nic *nic, const uint8_t *frame, size_t n);
+// Around a batch: what may be put off (ACKs) goes out at its end.
+void nic_batch_begin(void);
+void nic_batch_end(void);

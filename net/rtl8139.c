@@ -142,8 +142,10 @@ static void rx_work(void *arg)
 {
     struct rtl8139 *r = arg;
     unsigned done = 0;
+    nic_batch_begin();
     while (done < NIC_BATCH && rx_one(r))
         done++;
+    nic_batch_end();
     if (done == NIC_BATCH)
         timer_set(&r->rest, clock_now_ns());
 }

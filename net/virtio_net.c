@@ -145,8 +145,10 @@ static void rx_work(void *arg)
 {
     struct virtio_net *v = arg;
     unsigned done = 0;
+    nic_batch_begin();
     for (; done < NIC_BATCH && queue_has_used(&v->rx); done++)
         rx_one(v);
+    nic_batch_end();
     if (done == 0)
         return;
     arch_out16((uint16_t)(v->io + REG_QUEUE_NOTIFY), QUEUE_RX);

@@ -6,6 +6,18 @@
 uint64_t wire_sum(uint64_t sum, const void *bytes, size_t n)
 {
     const uint8_t *p = bytes;
+    for (; n >= 32; n -= 32, p += 32) { // most of the time goes here: fewer turns of the loop
+        uint32_t w[8];
+        memcpy(w, p, sizeof(w));
+        sum += w[0];
+        sum += w[1];
+        sum += w[2];
+        sum += w[3];
+        sum += w[4];
+        sum += w[5];
+        sum += w[6];
+        sum += w[7];
+    }
     for (; n >= 4; n -= 4, p += 4) {
         uint32_t word;
         memcpy(&word, p, 4);

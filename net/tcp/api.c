@@ -118,19 +118,23 @@ long tcp_receive(struct tcp_conn *c, void *bytes, size_t n)
         return -EAGAIN;
     }
     ring_read(&c->receive, 0, bytes, taken);
-    ring_consume(&c->receive, (uint32_t)taken, c->gaps.count > 0);
-    if (tcp_state_receives(c->state) && tcp_window_worth_telling(c))
-        tcp_ack_send(c);
+    tcp_consume(c, taken);
     return (long)taken;
 }
 
-long tcp_peek(const struct tcp_conn *c, size_t skip, void *bytes, size_t n)
+void tcp_consume(struct tcp_conn *c, size_t n)
 {
-    size_t there = c->receive.length;
-    n = MIN(n, there - MIN(there, skip));
-    if (n > 0)
-        ring_read(&c->receive, (uint32_t)skip, bytes, n);
-    return (long)n;
+    ring_consume(&c->receive, (uint32_t)n, c->gaps.count > 0);
+    if (tcp_state_receives(c->state) && tcp_window_worth_telling(c))
+        tcp_ack_send(c);
+}
+
+const void *tcp_view(const struct tcp_conn *c, size_t skip, size_t *n)
+{
+    *n = 0;
+    if (skip >= c->receive.length)
+        return NULL;
+    return ring_view(&c->receive, (uint32_t)skip, n);
 }
 
 bool tcp_ended(const struct tcp_conn *c)

@@ -121,9 +121,10 @@ void tcp_congestion_acked(struct tcp_conn *c, uint32_t bytes, uint32_t ack)
         return;
     }
     c->dup_acks = 0;
-    uint32_t most = seq_lt(c->snd_nxt, c->snd_max) ? c->mss : 2u * c->mss;
+    uint32_t most = seq_lt(c->snd_nxt, c->snd_max) ? c->mss : UINT32_MAX;
     if (c->cwnd < c->ssthresh)
-        c->cwnd += MIN(bytes, most); // RFC 3465: L = 2, and 1 after a timeout
+        c->cwnd += MIN(bytes, most); // RFC 3465, but L is 1 after a timeout and else no limit: one
+                                     // ACK may stand for a whole batch
     else
         c->cwnd += MAX((uint32_t)c->mss * c->mss / c->cwnd, 1u);
     c->cwnd = MIN(c->cwnd, CWND_MAX);

@@ -72,6 +72,8 @@ struct tcp_conn *tcp_conn_new(struct net_address local, struct net_address peer,
     c->recover = c->iss;
     c->rto_ns = TCP_RTO_FIRST_NS;
     list_init(&c->listener_link);
+    list_init(&c->ack_link);
+    c->cut_max = ip_cut_max(peer.ip);
     tcp_timers_init(c);
     list_push(bucket_of(local, peer), &c->table_link);
     node(conn_count)++;
@@ -126,6 +128,7 @@ void tcp_dead(struct tcp_conn *c, int error)
         return;
     tcp_state_set(c, TCP_CLOSED);
     tcp_timers_stop(c);
+    tcp_ack_forget(c);
     list_remove(&c->table_link);
     ring_free(&c->send);
     c->gaps.count = c->sacked.count = 0;

@@ -10,6 +10,7 @@ void tcp_init(void)
 {
     tcp_conn_init();
     tcp_listen_init();
+    tcp_output_init();
 }
 
 // What a SYN says of its sender.

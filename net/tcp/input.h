@@ -5,4 +5,8 @@
 #include "net/ip.h"
 
 void tcp_init(void);
+// More frames may follow at once: an ACK that is due waits for the end of the batch, so that many
+// segments get one. Without a batch each is answered when it has been worked on.
+void tcp_batch_begin(void);
+void tcp_batch_end(void);
 void tcp_input(const struct ip_packet *p);

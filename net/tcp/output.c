@@ -3,7 +3,11 @@
 #include "net/tcp/tcp_priv.h"
 
 #include "lib/errno.h"
+#include "lib/node_var.h"
+#include "net/tcp/input.h"
 
+// QEMU's e1000 sends an empty segment behind text that fills its last segment to the end.
+#define TAIL_SHORT     4u
 #define CHALLENGES_MAX 10u // per connection and second (RFC 5961, 7)
 
 uint32_t tcp_fin_seq(const struct tcp_conn *c)
@@ -54,6 +58,12 @@ static bool worth_sending(const struct tcp_conn *c, uint32_t n, uint32_t queued)
     return n > 0 && n >= c->snd_wnd_max / 2;
 }
 
+// New text may go to the card in one piece; what goes again goes segment by segment.
+static uint32_t segments_max(const struct tcp_conn *c)
+{
+    return c->snd_nxt == c->snd_max && c->cut_max > c->mss && !c->recovering ? c->cut_max : c->mss;
+}
+
 // At SND.NXT, at most `room` bytes: new text, or after a timeout old text once more.
 static bool send_next(struct tcp_conn *c, uint32_t room)
 {
@@ -63,7 +73,11 @@ static bool send_next(struct tcp_conn *c, uint32_t room)
         return false; // the FIN is out
     uint32_t queued = end - c->snd_nxt;
     uint32_t usable = MIN(room, c->snd_wnd > flight ? c->snd_wnd - flight : 0);
-    uint32_t n = MIN(MIN(queued, usable), (uint32_t)c->mss);
+    uint32_t n = MIN(MIN(queued, usable), segments_max(c));
+    if (n > c->mss && n < queued)
+        n -= n % c->mss; // whole segments, as long as more follows
+    if (n > c->mss && n % c->mss == 0)
+        n -= TAIL_SHORT;
     n = MIN(n, tcp_sack_hole_bytes(c, c->snd_nxt));
     bool fin = c->fin_queued && n == queued; // goes even into a closed window
     if (!fin && (n == 0 || !worth_sending(c, n, queued)))
@@ -205,10 +219,46 @@ void tcp_challenge(struct tcp_conn *c)
     tcp_ack_send(c);
 }
 
+NODE_VAR(struct list, batch); // connections whose ACK waits for its end
+NODE_VAR(bool, batch_open);
+
+void tcp_output_init(void)
+{
+    list_init(&node(batch));
+    node(batch_open) = false;
+}
+
+void tcp_batch_begin(void)
+{
+    node(batch_open) = true;
+}
+
+void tcp_batch_end(void)
+{
+    struct list *item;
+    node(batch_open) = false;
+    while ((item = list_pop(&node(batch)))) {
+        struct tcp_conn *c = list_entry(item, struct tcp_conn, ack_link);
+        if (c->ack_now)
+            tcp_ack_send(c);
+    }
+}
+
+void tcp_ack_forget(struct tcp_conn *c)
+{
+    list_remove(&c->ack_link);
+}
+
 void tcp_respond(struct tcp_conn *c)
 {
     if (c->state <= TCP_SYN_SENT)
         return;
+    if (c->ack_now && c->ack_batch && node(batch_open) && c->state == TCP_ESTABLISHED) {
+        tcp_output(c);
+        if (c->ack_now && list_empty(&c->ack_link))
+            list_append(&node(batch), &c->ack_link);
+        return;
+    }
     if (c->ack_now && (c->gaps.count || c->twice_known))
         tcp_ack_send(c); // ahead of text of ours: it has room for all blocks, and counts as a
                          // duplicate ACK (RFC 5681, 2)

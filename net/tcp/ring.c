@@ -91,6 +91,24 @@ void ring_read(const struct ring *r, uint32_t offset, void *bytes, size_t n)
     }
 }
 
+const uint8_t *ring_view(const struct ring *r, uint32_t offset, size_t *n)
+{
+    ASSERT(offset < r->length);
+    uint32_t position = r->start + offset;
+    *n = MIN((size_t)(r->length - offset), (size_t)(PAGE_SIZE - (position & PAGE_MASK)));
+    return byte_at(r, position);
+}
+
+void ring_lend(const struct ring *r, uint32_t offset, struct buf *b, uint32_t n)
+{
+    for (uint32_t done = 0; done < n;) {
+        uint32_t position = r->start + offset + done, in_page = position & PAGE_MASK;
+        uint32_t piece = MIN(n - done, (uint32_t)PAGE_SIZE - in_page);
+        buf_lend(b, r->slots[position >> PAGE_SHIFT & r->mask], in_page, piece);
+        done += piece;
+    }
+}
+
 void ring_extend(struct ring *r, uint32_t n)
 {
     ASSERT(n <= ring_space(r));

@@ -4,7 +4,7 @@
 // (segments out of order): the owner knows which stretches are valid.
 #pragma once
 
-#include "mm/frame.h"
+#include "net/buf.h"
 
 struct ring {
     frame_t *slots;  // frame of each page of positions, FRAME_NONE: none yet
@@ -23,6 +23,10 @@ void ring_free(struct ring *r);
 size_t ring_write(struct ring *r, uint32_t offset, const void *bytes, size_t n);
 // Copies bytes out; offset + n is within what was written.
 void ring_read(const struct ring *r, uint32_t offset, void *bytes, size_t n);
+// Where the byte at an offset is, and how many follow it there; offset is below `length`.
+const uint8_t *ring_view(const struct ring *r, uint32_t offset, size_t *n);
+// Lends the frames of n bytes from an offset to a buffer, without a copy.
+void ring_lend(const struct ring *r, uint32_t offset, struct buf *b, uint32_t n);
 // Declares n more bytes behind `length` as in order.
 void ring_extend(struct ring *r, uint32_t n);
 // Forgets the n oldest bytes. `keep`: bytes are stored behind a gap, so an empty ring keeps frames.

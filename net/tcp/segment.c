@@ -48,8 +48,11 @@ static int header_send(struct buf *b, size_t options, const struct tcp_wire *fie
     h->to = be16(to.port);
     h->offset = (uint8_t)((sizeof(*h) + options) / 4 << 4);
     h->checksum = be16(0);
-    uint64_t sum = wire_sum_pseudo(from.ip, to.ip, IP_TCP, b->n);
-    h->checksum = be16(wire_sum_end(wire_sum(sum, b->at, b->n)));
+    uint64_t sum = wire_sum_pseudo(from.ip, to.ip, IP_TCP, b->cut_bytes ? 0 : b->n);
+    if (b->cut_bytes) // the card adds the length and the bytes of each segment
+        h->checksum = be16((uint16_t)~wire_sum_end(sum));
+    else
+        h->checksum = be16(wire_sum_end(wire_sum(sum, b->at, b->n)));
     net_counter_add(COUNT_tcp_out);
     return ip_send(b, from.ip, to.ip, IP_TCP);
 }
@@ -92,6 +95,7 @@ static uint16_t window_tell(struct tcp_conn *c, uint8_t flags)
     c->rcv_adv = seq_max(c->rcv_adv, c->rcv_nxt + (named << scale)); // never back (9293, 3.8.6)
     c->rcv_acked = c->rcv_nxt;
     c->ack_now = c->ack_later = false;
+    tcp_ack_forget(c);
     timer_cancel(&c->ack_timer);
     return (uint16_t)named;
 }
@@ -104,8 +108,12 @@ bool tcp_segment_send(struct tcp_conn *c, uint32_t seq, uint32_t n, uint8_t flag
     struct tcp_options o = options_of(c, n, flags);
     size_t options = tcp_options_bytes(&o);
     (void)tcp_options_write(&o, buf_put(b, options));
-    if (n)
+    if (n > c->mss) {
+        b->cut_bytes = c->mss;
+        ring_lend(&c->send, seq - c->snd_data, b, n);
+    } else if (n) {
         ring_read(&c->send, seq - c->snd_data, buf_put(b, n), n);
+    }
     struct tcp_wire h = {.seq = be32(seq), .flags = flags};
     if (flags & TCP_ACK)
         h.ack = be32(c->rcv_nxt);

@@ -43,11 +43,13 @@ void tcp_set_events(struct tcp_conn *c, tcp_event_fn event, void *arg);
 long tcp_send(struct tcp_conn *c, const void *bytes, size_t n);
 // Bytes given; 0: end of stream; -EAGAIN: nothing yet; negative errno of the failure.
 long tcp_receive(struct tcp_conn *c, void *bytes, size_t n);
-// As tcp_receive, `skip` bytes further on, and they stay.
-long tcp_peek(const struct tcp_conn *c, size_t skip, void *bytes, size_t n);
 bool tcp_ended(const struct tcp_conn *c);   // the peer's FIN came, with all before it
 void tcp_want_writable(struct tcp_conn *c); // TCP_WRITABLE when there is room again
 void tcp_set_nodelay(struct tcp_conn *c, bool on);
+// The same in two steps, without a copy: bytes behind the first `skip` as they lie in memory, and
+// how many are there in one piece (0: none); then the oldest n are forgotten.
+const void *tcp_view(const struct tcp_conn *c, size_t skip, size_t *n);
+void tcp_consume(struct tcp_conn *c, size_t n);
 size_t tcp_readable_bytes(const struct tcp_conn *c);
 size_t tcp_writable_bytes(const struct tcp_conn *c);
 size_t tcp_unsent_bytes(const struct tcp_conn *c); // queued and never yet sent

@@ -81,6 +81,7 @@ struct tcp_conn {
     uint32_t snd_wnd_max; // largest window the peer ever offered
     uint16_t mss;         // largest segment we send: data, beside the options of each segment
     uint8_t snd_scale;    // of the windows we are told
+    uint32_t cut_max;     // bytes that the card cuts into segments; 0: it does not
     bool sack;            // both ends agreed on SACK (RFC 2018)
     bool fin_queued;      // our FIN comes behind what is in `send`
     bool want_writable;   // a tcp_send took less than given
@@ -94,6 +95,8 @@ struct tcp_conn {
     bool fin_received;  // and everything before it
     uint32_t fin_seq;
     bool ack_now, ack_later;
+    bool ack_batch;       // ack_now may wait for the end of the batch
+    struct list ack_link; // while it does
     struct ring receive;
     uint8_t rcv_scale;                // of the windows we tell
     struct tcp_ranges gaps;           // what lies behind a hole
@@ -198,8 +201,8 @@ static inline uint32_t tcp_segment_length(const struct tcp_segment *s)
 {
     return s->n + (s->flags & TCP_FIN ? 1 : 0) + (s->flags & TCP_SYN ? 1 : 0);
 }
-// Sends one segment with `n` bytes of `c->send` that begin at sequence number seq. False: the way
-// to the wire is full, nothing went.
+// Sends one segment with `n` bytes of `c->send` that begin at sequence number seq; several when n
+// is more than one takes, up to cut_max. False: the way to the wire is full, nothing went.
 bool tcp_segment_send(struct tcp_conn *c, uint32_t seq, uint32_t n, uint8_t flags);
 void tcp_reset_reply(const struct tcp_segment *s); // 3.10.7.1: to whom we have nothing to say
 void tcp_reset_send(struct tcp_conn *c);           // <SEQ=SND.NXT><CTL=RST,ACK>
@@ -255,6 +258,7 @@ bool tcp_window_worth_telling(const struct tcp_conn *c);
 
 // ---- output.c
 // -------------------------------------------------------------------------------------
+void tcp_output_init(void);
 void tcp_output(struct tcp_conn *c);           // all that may go now; arms the send timer
 void tcp_ack_send(struct tcp_conn *c);         // a bare ACK, at once
 void tcp_syn_send(struct tcp_conn *c);         // SYN or SYN+ACK, by state
@@ -262,6 +266,7 @@ void tcp_retransmit_first(struct tcp_conn *c); // the segment at SND.UNA
 void tcp_send_forced(struct tcp_conn *c);      // whatever the window: a probe, or a small segment
 void tcp_probe_tail(struct tcp_conn *c);       // the last segment in flight, again
 void tcp_keep_probe(struct tcp_conn *c);
+void tcp_ack_forget(struct tcp_conn *c);        // it waits for no batch any more
 void tcp_respond(struct tcp_conn *c);           // after a segment: data, or the ACK that is due
 void tcp_challenge(struct tcp_conn *c);         // RFC 5961: an ACK, within the limit
 uint32_t tcp_fin_seq(const struct tcp_conn *c); // sequence number of our FIN

@@ -38,6 +38,7 @@ static void text_in_order(struct tcp_conn *c, uint32_t n)
     }
     tcp_post(c, TCP_READABLE);
     // RFC 5681, 4.2: at once when a gap was filled, and for every second full segment.
+    c->ack_batch = !filled;
     if (filled || c->flags & TCP_LINK || c->rcv_nxt - c->rcv_acked >= 2u * c->mss)
         c->ack_now = true;
     else
@@ -59,6 +60,7 @@ static uint32_t text_store(struct tcp_conn *c, const struct tcp_segment *s)
         text_in_order(c, stored);
         return stored;
     }
+    c->ack_batch = false;
     c->ack_now = true; // a duplicate ACK tells the peer of the hole
     if (tcp_ranges_cover(&c->gaps, s->seq, s->seq + stored))
         tcp_sack_twice(c, s->seq, s->seq + stored);
@@ -75,6 +77,7 @@ static uint32_t text_store(struct tcp_conn *c, const struct tcp_segment *s)
 static void fin_arrives(struct tcp_conn *c)
 {
     c->fin_received = true;
+    c->ack_batch = false;
     c->rcv_nxt++;
     c->rcv_adv = seq_max(c->rcv_adv, c->rcv_nxt);
     c->ack_now = true;

@@ -116,23 +116,21 @@ static int conn_receive(struct socket *s, struct socket_message *m)
         return 0;
     if (tcp_readable_bytes(s->conn) <= skip)
         return conn_receive_nothing(s);
-    char *bytes = heap_alloc(BOUNCE_BYTES);
-    if (bytes == NULL)
-        return -ENOMEM;
     while (x->left > 0) {
-        long n = tcp_peek(s->conn, skip, bytes, MIN(x->left, (size_t)BOUNCE_BYTES));
-        if (n <= 0)
+        size_t n;
+        const void *bytes = tcp_view(s->conn, skip, &n);
+        n = MIN(n, x->left);
+        if (n == 0)
             break;
-        size_t put = xfer_put(x, bytes, (size_t)n);
+        size_t put = xfer_put(x, bytes, n); // never sleeps: the bytes stay where they are
         if (peek)
             skip += put;
-        else if (put > 0 && tcp_receive(s->conn, bytes, put) < 0)
-            break;
-        if (put < (size_t)n)
+        else
+            tcp_consume(s->conn, put);
+        if (put < n)
             break;
     }
     m->full += peek ? (uint32_t)(x->done - before) : 0;
-    heap_free(bytes);
     return 0;
 }
 

@@ -8,3 +8,7 @@ bench-linux: all host-tools
 .PHONY: bench-migration
 bench-migration: all host-tools $(O)/host/switch
 	@WEFT_BUILD=$(abspath $(O)) tests/bench/bench_migration $(BENCH_FLAGS)
+
+.PHONY: bench-net
+bench-net: all host-tools
+	@WEFT_BUILD=$(abspath $(O)) tests/bench/bench_net $(BENCH_FLAGS)

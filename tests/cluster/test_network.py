@@ -27,6 +27,7 @@ with weft.cluster(1, host_if='weft0', append='echo=1', pcap=capture) as c:
         c.do('net', fault, percent)
     data = os.urandom(mib << 20)
     s = socket.create_connection(('10.77.0.10', 7), timeout=60)
+    s.settimeout(1200)  # of sendall as a whole
     sender = threading.Thread(target=lambda: (s.sendall(data), s.shutdown(socket.SHUT_WR)))
     sender.start()
     back = hashlib.sha256()
