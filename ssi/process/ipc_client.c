@@ -32,9 +32,10 @@ static long ask(struct ipc_ask *a, const void *in, void *out, size_t out_size,
                 struct ipc_answer *answer)
 {
     size_t n = sizeof(*a) + a->in_bytes;
-    uint8_t *message = heap_alloc(n + RPC_BYTES_MAX), *reply = message + n;
+    uint8_t *message = heap_alloc(n + RPC_BYTES_MAX);
     if (message == NULL)
         return -ENOMEM;
+    uint8_t *reply = message + n;
     memcpy(message, a, sizeof(*a));
     if (a->in_bytes)
         memcpy(message + sizeof(*a), in, a->in_bytes);
