@@ -345,10 +345,10 @@ def add_up(p):
     p.add_argument('--add', action='append', default=[], metavar='HOSTPATH:PATH',
                    help='a file or folder of this machine in the root file system')
     p.add_argument('--append', action='append', default=[], metavar='WORDS',
-                   help='settings for all nodes')
+                   help='settings for all nodes (docs/boot.md)')
     p.add_argument('--append-node', action='append', default=[], type=node_words,
                    metavar='NODE:WORDS', help='settings for one node')
-    p.add_argument('--key', metavar='FILE', help='cluster key: links are sealed')
+    p.add_argument('--key', metavar='FILE', help='cluster key, at least 16 bytes: links are sealed')
     p.add_argument('--link-mbit', type=float, metavar='R', help='speed of each cable')
     p.add_argument('--host-if', metavar='NAME',
                    help='a tap of this network namespace as one more port, 10.77.0.1/24')
@@ -378,8 +378,10 @@ def add_logs(p):
 
 
 def add_add(p):
-    p.add_argument('--key', metavar='FILE|none', help="another cluster key than the others'")
-    p.add_argument('--outside', action='store_true', help='do not wait: it will be no member')
+    p.add_argument('--key', metavar='FILE|none',
+                   help="another cluster key than the others', or none (with --boot kernel)")
+    p.add_argument('--outside', action='store_true',
+                   help='do not wait until it is a member: it will be none')
 
 
 def add_cut(p):
