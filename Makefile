@@ -63,6 +63,7 @@ help:
 	@echo 'make compat      real programs here and on Linux: docs/compatibility.md (COMPAT_EXTRA=DIR)'
 	@echo 'make bench-linux what operations of the kernel cost beside Linux (BENCH_FLAGS=--help)'
 	@echo 'make bench-migration  the paper Table 1: build/bench/migration.json (LONG=1 BENCH_FLAGS=--help)'
+	@echo 'make bench-net   TCP between two machines, Weft and Linux: build/bench/net.json (BENCH_FLAGS=--help)'
 	@echo 'make iso         build/weft.iso, boots by GRUB from CD or stick'
 	@echo 'make pxe         build/pxe/, a directory to serve by DHCP and TFTP or HTTP (SETTINGS=..)'
 	@echo 'make image       APP=FILE [ARGS=..] [POLICY=FILE] [SETTINGS=..] [NAME=..]: a bootable program'
