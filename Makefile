@@ -2,6 +2,8 @@
 # Every target works from a clean clone on Debian 12; what is missing is installed by boot/setup.
 
 O ?= build
+# One name for one folder: the dependencies that the compiler wrote name the objects by it.
+override O := $(patsubst $(CURDIR)/%,%,$(abspath $(O)))
 MAKEFLAGS += --jobs=$(shell nproc) --no-print-directory
 .DEFAULT_GOAL := all
 include boot/toolchain.mk
