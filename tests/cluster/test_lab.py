@@ -222,7 +222,7 @@ def test_run_succeeds_only_with_right_sums(fake_env, tmp_path, sum_in_cluster, s
         (tmp_path / folder / 'mgs').chmod(0o755)
     env = {**os.environ, **fake_env, 'WEFT_BUILD': str(tmp_path),
            'FAKE_PATH': f'{tmp_path}/nodes:/bin:/usr/bin'}
-    done = subprocess.run([os.path.join(weft.ROOT, 'qemu', 'run'), '--nodes', '2'], env=env,
-                          capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([os.path.join(weft.ROOT, 'qemu', 'run'), '--nodes', '2', '--rounds', '1'],
+                          env=env, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == status, done.stdout + done.stderr
     assert len(json.loads((tmp_path / 'run' / 'summary.json').read_text())['processes']) == 4
