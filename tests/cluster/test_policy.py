@@ -47,3 +47,9 @@ def test_make_run_on_four_nodes(tmp_path):
     failed = [what for what, holds in summary['checks'].items() if not holds]
     assert all('user time' in what for what in failed), failed
     assert {n for p in summary['processes'] for n in p['nodes']} == {0, 1, 2, 3}
+
+
+@pytest.mark.heavy
+def test_make_run_over_bad_cables():
+    summary = run(3, '--seconds 40 --net loss=5 --net dup=5 --net reorder=10 --net corrupt=1')
+    look(summary, 3)
