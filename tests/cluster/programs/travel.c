@@ -115,6 +115,7 @@ static void events(int rounds)
 static void on_the_slave(const char *name)
 {
     char line[64];
+    signal(SIGINT, SIG_DFL); // what runs the tests may ignore it, as jobs in the background do
     setsid();
     int s = open(name, O_RDWR);
     move_to(1);
