@@ -18,11 +18,6 @@ NODE_VAR(uint64_t, ready_integral_ns);
 NODE_VAR(uint64_t, ready_stamp_ns);
 NODE_VAR(struct thread, idle_threads[ARCH_CPUS_MAX]);
 
-struct thread *thread_current(void)
-{
-    return arch_current();
-}
-
 static void state_set(struct thread *t, enum thread_state to)
 {
     static const uint8_t legal[] = {

@@ -48,7 +48,11 @@ struct thread {
     void (*switch_in)(struct thread *);
 };
 
-struct thread *thread_current(void);
+static inline struct thread *thread_current(void)
+{
+    return arch_current();
+}
+
 // Runnable at once. NULL: no memory.
 struct thread *thread_create(const char *name, enum thread_class class, void (*fn)(void *),
                              void *arg);

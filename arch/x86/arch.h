@@ -144,7 +144,24 @@ extern const char *(*arch_on_hold_name)(void); // the running thread's name
 #define ARCH_CPUS_MAX 8u
 
 unsigned arch_cpu_count(void); // that run
-unsigned arch_cpu_id(void);    // of the caller, 0 is the one that booted
+#if __STDC_HOSTED__
+unsigned arch_cpu_id(void); // of the caller, 0 is the one that booted
+void *arch_current(void);   // a word of this CPU's own for the scheduler above; NULL at first
+#else // struct cpu lies at the base of %gs; asked anew each time, for a thread changes its CPU
+static inline unsigned arch_cpu_id(void)
+{
+    unsigned id;
+    __asm__ volatile("mov %%gs:4, %0" : "=r"(id));
+    return id;
+}
+// What runs here is the same wherever it runs.
+static inline void *arch_current(void)
+{
+    void *current;
+    __asm__("mov %%gs:12, %0" : "=r"(current));
+    return current;
+}
+#endif
 // Starts the other CPUs that the firmware found, up to ARCH_CPUS_MAX. Each calls entry(its number)
 // on a stack of its own with the kernel lock held; the numbers are in use when this returns. *left:
 // CPUs that were found and do not run. May wait some 100 ms; called once.
@@ -153,8 +170,6 @@ void arch_cpus_stop(void); // for good, all but the caller: the node is about to
 // Makes another CPU leave user mode or halt soon, and call arch_on_kick if it was in user mode.
 void arch_cpu_kick(unsigned cpu);
 extern void (*arch_on_kick)(void);
-// A word of this CPU's own for the scheduler above; NULL at first.
-void *arch_current(void);
 void arch_current_set(void *current);
 // Waits for an interrupt with the kernel lock released; returns after at least one was handled.
 void arch_idle(void);

@@ -10,26 +10,20 @@
 
 #define SPINS_MAX 64
 
-static struct {
-    uint32_t next;                                 // ticket of who comes next
-    uint32_t serving __attribute__((aligned(64))); // ticket of who holds it
-    struct cpu *waiter[ARCH_CPUS_MAX];             // by ticket
-} lock __attribute__((aligned(64)));
+struct kernel_lock kernel_lock;
 
-// Written with the lock held.
-static uint64_t held_cycles, waited_cycles, contended;
 static struct {
-    uint64_t cycles;
     uint32_t vector, number;
     char thread[16];
 } longest;
 
 const char *(*arch_on_hold_name)(void);
 
-static uint64_t lock_wait(struct cpu *c, uint32_t ticket, uint64_t came)
+uint64_t lock_wait(struct cpu *c, uint32_t ticket, uint64_t came)
 {
-    lock.waiter[ticket % ARCH_CPUS_MAX] = c;
-    for (unsigned spins = 0; __atomic_load_n(&lock.serving, __ATOMIC_ACQUIRE) != ticket; spins++) {
+    kernel_lock.waiter[ticket % ARCH_CPUS_MAX] = c;
+    for (unsigned spins = 0; __atomic_load_n(&kernel_lock.serving, __ATOMIC_ACQUIRE) != ticket;
+         spins++) {
         if (c->flush_asked != c->flush_done)
             flush_now(c);
         if (spins < SPINS_MAX) {
@@ -37,50 +31,38 @@ static uint64_t lock_wait(struct cpu *c, uint32_t ticket, uint64_t came)
             continue;
         }
         __atomic_store_n(&c->parked, true, __ATOMIC_SEQ_CST);
-        lock_park(&lock.serving, ticket, &c->flush_asked);
+        lock_park(&kernel_lock.serving, ticket, &c->flush_asked);
         c->parked = false;
     }
     uint64_t now = rdtsc();
-    waited_cycles += now - came;
-    contended++;
+    kernel_lock.waited_cycles += now - came;
+    kernel_lock.contended++;
     return now;
 }
 
-uint64_t lock_take(struct cpu *c, uint64_t came)
+void lock_catch_up(struct cpu *c)
 {
-    uint32_t ticket = __atomic_fetch_add(&lock.next, 1, __ATOMIC_ACQ_REL);
-    if (__atomic_load_n(&lock.serving, __ATOMIC_ACQUIRE) != ticket)
-        came = lock_wait(c, ticket, came);
     if (c->flush_asked != c->flush_done)
         flush_now(c);
     if (c->stale_count)
         flush_stale(c);
-    return came;
 }
 
-void lock_release(void)
+void lock_pass(uint32_t ticket)
 {
-    // Who parks looks at `serving` after it said so; here it is the other way round.
-    uint32_t now = __atomic_add_fetch(&lock.serving, 1, __ATOMIC_SEQ_CST);
-    if (__atomic_load_n(&lock.next, __ATOMIC_RELAXED) == now)
-        return;
-    struct cpu *c = lock.waiter[now % ARCH_CPUS_MAX];
+    struct cpu *c = kernel_lock.waiter[ticket % ARCH_CPUS_MAX];
     if (c && c->parked)
         cpu_poke(c);
 }
 
 static bool lock_wanted(void)
 {
-    return __atomic_load_n(&lock.next, __ATOMIC_RELAXED) != lock.serving + 1;
+    return __atomic_load_n(&kernel_lock.next, __ATOMIC_RELAXED) != kernel_lock.serving + 1;
 }
 
-// A stretch of kernel code ended.
-void hold_end(struct cpu *c, uint64_t cycles, uint32_t vector, uint32_t number)
+void hold_longest(struct cpu *c, uint64_t cycles, uint32_t vector, uint32_t number)
 {
-    held_cycles += cycles;
-    if (cycles <= longest.cycles)
-        return;
-    longest.cycles = cycles;
+    kernel_lock.longest_cycles = cycles;
     longest.vector = vector;
     longest.number = number;
     str_copy(longest.thread, c->current && arch_on_hold_name ? arch_on_hold_name() : "start",
@@ -90,11 +72,11 @@ void hold_end(struct cpu *c, uint64_t cycles, uint32_t vector, uint32_t number)
 void arch_hold_longest(struct arch_hold *h)
 {
     *h = (struct arch_hold){
-        .ns = clock_cycles_to_ns(longest.cycles),
-        .held_ns = clock_cycles_to_ns(held_cycles),
-        .waited_ns = clock_cycles_to_ns(waited_cycles),
-        .taken = lock.next,
-        .contended = contended,
+        .ns = clock_cycles_to_ns(kernel_lock.longest_cycles),
+        .held_ns = clock_cycles_to_ns(kernel_lock.held_cycles),
+        .waited_ns = clock_cycles_to_ns(kernel_lock.waited_cycles),
+        .taken = kernel_lock.next,
+        .contended = kernel_lock.contended,
         .vector = longest.vector,
         .number = longest.number,
     };

@@ -37,15 +37,7 @@ unsigned arch_cpu_count(void)
     return cpu_count;
 }
 
-unsigned arch_cpu_id(void)
-{
-    return this_cpu()->id;
-}
-
-void *arch_current(void)
-{
-    return this_cpu()->current;
-}
+STATIC_ASSERT(offsetof(struct cpu, id) == 4 && offsetof(struct cpu, current) == 12, "arch.h");
 
 void arch_current_set(void *current)
 {

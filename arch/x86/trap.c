@@ -117,17 +117,6 @@ static void user_trap(struct arch_regs *r)
     arch_on_user_return(r);
 }
 
-// The last that is done in the kernel before user mode.
-void user_leave(struct cpu *c, uint32_t vector, uint32_t number)
-{
-    uint64_t now = rdtsc();
-    hold_end(c, now - c->stamp, vector, number);
-    c->system_cycles += now - c->stamp;
-    c->stamp = now;
-    c->mode = CPU_USER;
-    lock_release();
-}
-
 void trap_dispatch(struct arch_regs *r)
 {
     if (r->vector == VECTOR_FLUSH) { // never waits for the lock: who has it waits for this

@@ -116,14 +116,51 @@ void clock_cpu_init(void); // the timer of a CPU that was started later
 
 // lock.c: the kernel lock. Interrupts are off. `came` is the time of the call; returns the time at
 // which it was taken, the same when nobody held it.
-uint64_t lock_take(struct cpu *c, uint64_t came);
-void lock_release(void);
+struct kernel_lock {
+    uint32_t next;                                 // ticket of who comes next
+    uint32_t serving __attribute__((aligned(64))); // ticket of who holds it
+    struct cpu *waiter[ARCH_CPUS_MAX];             // by ticket
+    // Written with the lock held.
+    uint64_t held_cycles, waited_cycles, contended, longest_cycles;
+} __attribute__((aligned(64)));
+extern struct kernel_lock kernel_lock;
+
+uint64_t lock_wait(struct cpu *c, uint32_t ticket, uint64_t came); // the slow half of lock_take
+void lock_pass(uint32_t ticket);                                   // of lock_release: wakes its CPU
+void lock_catch_up(struct cpu *c);                                 // with the page tables of others
+void hold_longest(struct cpu *c, uint64_t cycles, uint32_t vector, uint32_t number);
+
+static inline uint64_t lock_take(struct cpu *c, uint64_t came)
+{
+    uint32_t ticket = __atomic_fetch_add(&kernel_lock.next, 1, __ATOMIC_ACQ_REL);
+    if (__atomic_load_n(&kernel_lock.serving, __ATOMIC_ACQUIRE) != ticket)
+        came = lock_wait(c, ticket, came);
+    if (c->flush_asked != c->flush_done || c->stale_count)
+        lock_catch_up(c);
+    return came;
+}
+
+static inline void lock_release(void)
+{
+    // Who parks looks at `serving` after it said so; here it is the other way round.
+    uint32_t now = __atomic_add_fetch(&kernel_lock.serving, 1, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&kernel_lock.next, __ATOMIC_RELAXED) != now)
+        lock_pass(now);
+}
+
+// A stretch of kernel code ended.
+static inline void hold_end(struct cpu *c, uint64_t cycles, uint32_t vector, uint32_t number)
+{
+    kernel_lock.held_cycles += cycles;
+    if (cycles > kernel_lock.longest_cycles)
+        hold_longest(c, cycles, vector, number);
+}
+
 // Halts until an NMI unless *serving is the ticket or flush[0] != flush[1] (switch.S).
 void lock_park(const volatile uint32_t *serving, uint32_t ticket, const volatile uint32_t *flush);
 extern const char lock_park_begin[], lock_park_end[];
 void cpu_poke(struct cpu *c);            // by NMI
 bool cpu_poked(struct arch_regs *frame); // an NMI came: was it that?
-void hold_end(struct cpu *c, uint64_t cycles, uint32_t vector, uint32_t number);
 
 // flush.c: what other CPUs know of page tables. The caller holds the kernel lock.
 #define FLUSH_ALL UINT32_MAX
@@ -157,9 +194,8 @@ void apic_send_others(uint32_t command);
 // madt.c: APIC ids of the CPUs that the firmware found, this one left out; how many.
 unsigned madt_cpus(uint8_t ids[], unsigned max, unsigned *more);
 
-void interrupt_dispatch(unsigned vector);                         // device and timer interrupts
-void user_leave(struct cpu *c, uint32_t vector, uint32_t number); // to user mode: lets the lock go
-void trap_dispatch(struct arch_regs *r);                          // from entry.S
+void interrupt_dispatch(unsigned vector); // device and timer interrupts
+void trap_dispatch(struct arch_regs *r);  // from entry.S
 extern void *const trap_stubs[256];
 void page_zero(void *page); // block.S: with SSE only
 void page_copy(void *to, const void *from);
@@ -170,6 +206,17 @@ static inline uint64_t rdtsc(void)
     uint64_t t;
     __asm__ volatile("rdtsc" : "=A"(t));
     return t;
+}
+
+// The last that is done in the kernel before user mode.
+static inline void user_leave(struct cpu *c, uint32_t vector, uint32_t number)
+{
+    uint64_t now = rdtsc(), cycles = now - c->stamp;
+    hold_end(c, cycles, vector, number);
+    c->system_cycles += cycles;
+    c->stamp = now;
+    c->mode = CPU_USER;
+    lock_release();
 }
 
 static inline uint32_t read_cr2(void)

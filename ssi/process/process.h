@@ -230,8 +230,17 @@ struct process {
     char path[256]; // of the executable, for /proc/PID/exe and maps
 };
 
-struct task *task_current(void);       // NULL in kernel threads
-struct process *process_current(void); // NULL in kernel threads
+static inline struct task *task_current(void) // NULL in kernel threads
+{
+    struct thread *t = thread_current();
+    return t ? t->user : NULL;
+}
+
+static inline struct process *process_current(void) // NULL in kernel threads
+{
+    struct task *t = task_current();
+    return t ? t->process : NULL;
+}
 
 // ---- what the rooms above set
 // --------------------------------------------------------------------

@@ -41,18 +41,6 @@ static void tables_init(void)
 }
 INIT_STEP(INIT_CORE, tables_init);
 
-struct task *task_current(void)
-{
-    struct thread *t = thread_current();
-    return t ? t->user : NULL;
-}
-
-struct process *process_current(void)
-{
-    struct task *t = task_current();
-    return t ? t->process : NULL;
-}
-
 struct process *process_find(int32_t pid)
 {
     struct process *p;

@@ -37,7 +37,7 @@ static struct coroutine *coroutine_of(struct thread *t)
     return container_of(t, struct coroutine, thread);
 }
 
-struct thread *thread_current(void)
+void *arch_current(void)
 {
     return running ? &running->thread : NULL;
 }
