@@ -88,6 +88,7 @@ static void switch_away(void)
     if (to == from) {
         if (to != q->idle)
             to->state = THREAD_RUNNING;
+        to->cpu = (uint8_t)arch_cpu_id(); // it may have been given to another, and taken back
         run_queue_slice_begin();
         return;
     }

@@ -60,6 +60,22 @@ static void NORETURN kernel_trap_fatal(const struct arch_regs *r)
     assert_failed(text, "kernel mode", 0);
 }
 
+// In halt or a pause, with the lock taken: what went before belongs to who halts, and is no hold.
+static void kernel_interrupt(struct cpu *c, uint32_t vector)
+{
+    uint64_t now = lock_take(c, rdtsc());
+    if (now > c->stamp) { // else another CPU has booked it
+        c->system_cycles += now - c->stamp;
+        c->stamp = now;
+    }
+    interrupt_dispatch(vector);
+    now = rdtsc();
+    hold_end(c, now - c->stamp, vector, 0);
+    c->system_cycles += now - c->stamp;
+    c->stamp = now;
+    lock_release();
+}
+
 // An interrupt comes only in halt or a pause, when this CPU has not the lock. An exception has a
 // fixup or is the end; the last instructions on the way to user mode fault without the lock.
 static void kernel_trap(struct arch_regs *r)
@@ -69,10 +85,7 @@ static void kernel_trap(struct arch_regs *r)
             apic_end(); // it is awake: the scheduler looks by itself
             return;
         }
-        struct cpu *c = this_cpu();
-        (void)lock_take(c, rdtsc());
-        interrupt_dispatch(r->vector);
-        lock_release();
+        kernel_interrupt(this_cpu(), r->vector);
     } else if (r->vector == VECTOR_NMI && cpu_poked(r)) {
         return;
     } else if (!fixup_apply(r)) {

@@ -5,7 +5,7 @@
 void pid_pool_init(struct pid_pool *p, uint32_t first)
 {
     memset(p, 0, sizeof(*p));
-    p->next = first;
+    p->first = p->next = first;
 }
 
 static bool bit(const uint32_t *map, uint32_t n)
@@ -32,7 +32,7 @@ uint32_t pid_pool_take(struct pid_pool *p, uint64_t now_ns)
     turn(p, now_ns);
     for (uint32_t tried = 1; tried < PID_PER_NODE; tried++) {
         uint32_t n = p->next;
-        p->next = n + 1 < PID_PER_NODE ? n + 1 : 1;
+        p->next = n + 1 < PID_PER_NODE ? n + 1 : p->first;
         if (bit(p->used, n) || bit(p->young, n) || bit(p->old, n))
             continue;
         p->used[n / 32] |= 1u << (n % 32);

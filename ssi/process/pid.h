@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// PIDs and TIDs born on this node: pid = birth node * PID_PER_NODE + n, n in 1..32767 counted
-// upward; what lives is skipped, and a number is not used again for 2 s after its release.
+// PIDs and TIDs born on this node: pid = birth node * PID_PER_NODE + n, n in 2..32767 counted
+// upward, for PID 1 is the cluster's; what lives is skipped, and a number is not used again for 2 s
+// after its release.
 #pragma once
 
 #include "lib/types.h"
@@ -14,7 +15,7 @@ struct pid_pool {
     uint32_t young[PID_WORDS]; // released since `turned_ns`
     uint32_t old[PID_WORDS];   // released in the period before
     uint64_t turned_ns;
-    uint32_t next;
+    uint32_t first, next; // none below the first is ever given
 };
 
 void pid_pool_init(struct pid_pool *p, uint32_t first);

@@ -12,3 +12,7 @@ bench-migration: all host-tools $(O)/host/switch
 .PHONY: bench-net
 bench-net: all host-tools
 	@WEFT_BUILD=$(abspath $(O)) tests/bench/bench_net $(BENCH_FLAGS)
+
+.PHONY: bench-smp
+bench-smp: all host-tools
+	@WEFT_BUILD=$(abspath $(O)) tests/bench/bench_smp $(BENCH_FLAGS)

@@ -39,8 +39,14 @@ fuzz-replay: $(REPLAY_BIN)
 	@for t in $(FUZZ_TARGETS); do $(O)/fuzz/$$t.replay $$t $(FUZZ_RUNS) tests/fuzz/corpus/$$t || \
 	    { echo "FAILED fuzz $$t"; bad=1; }; done; [ -z "$$bad" ]
 
-# Random system calls on a node: make fuzz-syscall [CALLS=100000] [SEED=n]. The seed is printed.
+# Random system calls on a node: make fuzz-syscall [CALLS=100000] [SEED=n]. The seed is printed. With
+# MINUTES=n [SMP=4]: that long beside ordinary programs on several CPUs (tests/fuzz/hour).
 .PHONY: fuzz-syscall
-fuzz-syscall: all
+fuzz-syscall: all host-tools $(O)/host/switch
+ifeq ($(MINUTES),)
 	@WEFT_ALL=1 WEFT_BUILD=$(abspath $(O)) FUZZ_CALLS=$(CALLS) FUZZ_SEED=$(SEED) /usr/bin/python3 -m pytest -q -s \
 	    -p no:cacheprovider tests/cluster/test_bad_input.py -k many
+else
+	@WEFT_BUILD=$(abspath $(O)) tests/fuzz/hour --minutes $(MINUTES) $(SMP:%=--smp %) $(SEED:%=--seed %) \
+	    $(CALLS:%=--calls %)
+endif

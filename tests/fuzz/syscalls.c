@@ -15,8 +15,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ipc.h>
 #include <sys/mman.h>
+#include <sys/msg.h>
 #include <sys/resource.h>
+#include <sys/sem.h>
+#include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -31,6 +35,7 @@ enum {
     BUFFERS = 4,
     BUFFER_BYTES = 1024,
     PAGE = 4096,
+    IPC_IDS = 512,   // looked through for what they left
     STILL_MS = 1500, // without a call for that long a worker is ended
     USER = 1000
 };
@@ -320,7 +325,25 @@ static void start(struct worker *w, unsigned i, uint64_t seed, uint32_t most)
     }
 }
 
-// What workers have left behind: processes of their user.
+// What workers have left behind: System V objects, processes of their user.
+static void ipc_sweep(void)
+{
+    struct shmid_ds shm;
+    struct semid_ds sem;
+    struct msqid_ds msg;
+    for (int i = 0; i < IPC_IDS; i++) {
+        int id = shmctl(i, SHM_STAT, &shm);
+        if (id >= 0 && shm.shm_perm.cuid == USER)
+            shmctl(id, IPC_RMID, NULL);
+        id = semctl(i, 0, SEM_STAT, &sem);
+        if (id >= 0 && sem.sem_perm.cuid == USER)
+            semctl(id, 0, IPC_RMID);
+        id = msgctl(i, MSG_STAT, &msg);
+        if (id >= 0 && msg.msg_perm.cuid == USER)
+            msgctl(id, IPC_RMID, NULL);
+    }
+}
+
 static void sweep(void)
 {
     pid_t child = fork();
@@ -330,6 +353,7 @@ static void sweep(void)
         _exit(0);
     }
     waitpid(child, NULL, 0);
+    ipc_sweep();
 }
 
 // true while it has calls to make.
