@@ -272,6 +272,23 @@ int space_protect(struct space *s, uint32_t start, uint32_t bytes, unsigned prot
     return 0;
 }
 
+int space_flags(struct space *s, uint32_t start, uint32_t bytes, unsigned set, unsigned clear)
+{
+    if (!range_valid(start, bytes))
+        return -EINVAL;
+    uint32_t end = start + ALIGN_UP(bytes, PAGE_SIZE);
+    if (split_at(s, start) < 0 || split_at(s, end) < 0)
+        return -ENOMEM;
+    struct segment *g = space_find_from(s, start);
+    while (g && g->start < end) {
+        g->flags = (uint8_t)((g->flags & ~clear) | set);
+        g = segment_after(s, join_before(s, g));
+    }
+    if (g && g->start == end)
+        join_before(s, g);
+    return 0;
+}
+
 // ---- faults -------------------------------------------------------------------------------------
 
 // A stack that may reach down to `address`, grown to it; NULL when there is none.

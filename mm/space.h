@@ -15,10 +15,13 @@ enum {
 }; // as Linux PROT_READ, PROT_WRITE, PROT_EXEC
 
 enum {
-    SEGMENT_SHARED = 1,     // writes are seen by every user of the object
-    SEGMENT_GROWS_DOWN = 2, // a stack: a fault below extends it
-    SEGMENT_STACK = 4,      // named [stack] in maps
-    SEGMENT_BRK = 8,        // named [heap] in maps
+    SEGMENT_SHARED = 1,      // writes are seen by every user of the object
+    SEGMENT_GROWS_DOWN = 2,  // a stack: a fault below extends it
+    SEGMENT_STACK = 4,       // named [stack] in maps
+    SEGMENT_BRK = 8,         // named [heap] in maps
+    SEGMENT_LOCKED = 16,     // mlock(2): counted
+    SEGMENT_NOT_FORKED = 32, // madvise(2): a child has nothing there
+    SEGMENT_WIPED = 64,      // madvise(2): a child has zeros there
 };
 
 struct segment;
@@ -82,6 +85,8 @@ int space_map(struct space *s, uint32_t start, uint32_t bytes, unsigned prot, un
               void *object, uint32_t index, const struct segment_ops *ops, void *note);
 int space_unmap(struct space *s, uint32_t start, uint32_t bytes);
 int space_protect(struct space *s, uint32_t start, uint32_t bytes, unsigned prot); // -ENOMEM: hole
+// Sets and clears flags of what is mapped in the range: 0, -ENOMEM, -EINVAL.
+int space_flags(struct space *s, uint32_t start, uint32_t bytes, unsigned set, unsigned clear);
 // A free range of `bytes`, `hint` if it is free and not 0; 0: none.
 uint32_t space_hole(struct space *s, uint32_t hint, uint32_t bytes);
 

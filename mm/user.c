@@ -67,7 +67,7 @@ int user_fault_in(uint32_t user, size_t n, bool write)
         if (shown(s, at, write))
             continue;
         int error = space_fault(s, at, write ? PROT_W : PROT_R);
-        if (error == -EACCES)
+        if (error == -EACCES || error == -EIO)
             error = -EFAULT;
         if (error == -EHOSTDOWN && at == first && node(current_lost)) {
             node(current_lost)();

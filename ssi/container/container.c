@@ -254,22 +254,27 @@ static struct container *clone_object(struct space *from, struct space *to, stru
     list_for_each (before, &from->segments, link) {
         if (before == s)
             break;
+        if (before->flags & (SEGMENT_NOT_FORKED | SEGMENT_WIPED))
+            continue;
         struct segment *twin = space_find(to, before->start);
         if (before->object == c && !(before->flags & SEGMENT_SHARED) && twin) {
             container_get(twin->object);
             return twin->object;
         }
     }
-    return container_clone(c);
+    return s->flags & SEGMENT_WIPED ? container_new_anonymous() : container_clone(c);
 }
 
 static int clone_segment(struct space *from, struct space *to, struct segment *s)
 {
+    if (s->flags & SEGMENT_NOT_FORKED)
+        return 0;
     struct container *c = clone_object(from, to, s);
     if (c == NULL)
         return -ENOMEM;
+    unsigned flags = s->flags & ~(unsigned)SEGMENT_LOCKED; // mlock(2): not inherited
     int error =
-        space_map(to, s->start, s->end - s->start, s->prot, s->flags, c, s->index, s->ops, s->note);
+        space_map(to, s->start, s->end - s->start, s->prot, flags, c, s->index, s->ops, s->note);
     if (error < 0)
         container_put(c);
     return error;

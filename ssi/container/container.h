@@ -79,8 +79,19 @@ int container_discard(struct container *c, uint32_t first, uint32_t count);
 // return 0 when done or when the copy came short (x->short_copy), or a negative errno. May sleep.
 int container_read(struct container *c, uint64_t offset, struct xfer *x);
 int container_write(struct container *c, uint64_t offset, struct xfer *x);
+// The first page from `index` on that is a hole, or that is none; UINT32_MAX: there is none. Pages
+// of a container that other nodes use count as content.
+uint32_t container_next(const struct container *c, uint32_t index, bool is_hole);
 // Pages from `first_page` on are dropped; the tail of the page before is zeroed from `bytes`.
 void container_truncate(struct container *c, uint64_t bytes);
+
+// Segments may show the pages of the first `bytes` bytes only: what lies behind is -EIO to their
+// faults (SIGBUS) until the next call. Known on this node alone: a segment on another node sees
+// zeros there. Never sleeps.
+void container_bound(struct container *c, uint64_t bytes);
+// Would a page that is discarded come back as its provider has it, or as zeros, which was all there
+// was in it? False for a copy of a file that somebody wrote: its content would be lost.
+bool container_provides(const struct container *c);
 
 uint32_t container_pages_present(const struct container *c);
 

@@ -130,6 +130,7 @@ struct container {
     struct radix pages;   // page_t by index
     uint32_t present;     // of them, with a frame
     uint32_t extent;      // one above the highest page ever attached and not given back
+    uint32_t bound;       // 1 + pages that segments may show; 0: all
     struct list segments; // attached: the reverse map
     uint32_t segment_count;
     struct list fills;            // struct page_fill

@@ -12,7 +12,7 @@ static uint32_t index_of(uint64_t offset)
 }
 
 // A hole of anonymous content reads as zeros and stays a hole.
-static bool hole(struct container *c, uint32_t index)
+static bool hole(const struct container *c, uint32_t index)
 {
     return c->source.kind == IO_anonymous && c->link == NULL && page_get(c, index) == 0;
 }
@@ -66,6 +66,18 @@ int container_write(struct container *c, uint64_t offset, struct xfer *x)
     return 0;
 }
 
+uint32_t container_next(const struct container *c, uint32_t index, bool is_hole)
+{
+    if (!hole(c, index) && !is_hole)
+        return index;
+    if (is_hole) {
+        while (index < INDEX_END && !hole(c, index) && c->link == NULL)
+            index++;
+        return hole(c, index) ? index : UINT32_MAX;
+    }
+    return radix_next(&c->pages, &index) ? index : UINT32_MAX;
+}
+
 static void zero_tail(struct container *c, uint32_t index, uint32_t from)
 {
     page_t p;
@@ -79,6 +91,20 @@ static void zero_tail(struct container *c, uint32_t index, uint32_t from)
     uint8_t *page = arch_frame_map(page_frame(p));
     memset(page + from, 0, PAGE_SIZE - from);
     arch_frame_unmap(page);
+}
+
+void container_bound(struct container *c, uint64_t bytes)
+{
+    uint32_t pages = index_of(bytes + PAGE_MASK);
+    bool fewer = c->bound == 0 || pages + 1 < c->bound;
+    c->bound = pages + 1;
+    for (uint32_t i = pages; fewer && radix_next(&c->pages, &i); i++)
+        page_hide(c, i); // truncation left zeros in a linked one
+}
+
+bool container_provides(const struct container *c)
+{
+    return c->source.kind != IO_anonymous;
 }
 
 void container_truncate(struct container *c, uint64_t bytes)

@@ -239,6 +239,11 @@ static bool page_shows_writable(page_t p)
     return !(p & PAGE_CLEAN) && page_may_write(p) && page_is_own(p);
 }
 
+static bool in_bound(const struct container *c, uint32_t index)
+{
+    return c->bound == 0 || index < c->bound - 1;
+}
+
 // Pages of a program or library come in runs, and so do those of a process that moved here: show
 // the neighbours that cost no waiting.
 static void fault_around(struct segment *s, uint32_t index)
@@ -247,7 +252,7 @@ static void fault_around(struct segment *s, uint32_t index)
     uint32_t first = MAX(ALIGN_DOWN(index, AROUND_PAGES), s->index);
     uint32_t end = MIN(ALIGN_DOWN(index, AROUND_PAGES) + AROUND_PAGES,
                        s->index + ((s->end - s->start) >> PAGE_SHIFT));
-    for (uint32_t i = first; i < end; i++) {
+    for (uint32_t i = first; i < end && in_bound(c, i); i++) {
         page_t p = page_get(c, i);
         if (p == 0 && c->link == NULL && touch_borrowed(c, i))
             p = page_get(c, i);
@@ -261,6 +266,8 @@ static int segment_fault(struct segment *s, uint32_t index, unsigned access,
 {
     struct container *c = s->object;
     page_t p;
+    if (!in_bound(c, index))
+        return -EIO;
     int error = page_want(c, index, access, &p);
     if (error < 0)
         return error;

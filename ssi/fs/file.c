@@ -11,14 +11,6 @@
 #include "ssi/fs/remote.h"
 #include "ssi/fs/tree.h"
 
-enum {
-    WHENCE_SET,
-    WHENCE_CUR,
-    WHENCE_END,
-    WHENCE_DATA,
-    WHENCE_HOLE
-};
-
 void (*file_on_watched_end)(struct file *f);
 
 struct file *file_new(const struct file_ops *ops, uint32_t flags, void *data)

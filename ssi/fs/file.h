@@ -121,6 +121,13 @@ static inline void file_offset_settle(struct file *f, uint64_t from, size_t clai
         f->offset = from + moved;
 }
 
+enum { // of lseek
+    WHENCE_SET,
+    WHENCE_CUR,
+    WHENCE_END,
+    WHENCE_DATA,
+    WHENCE_HOLE
+};
 // lseek on something of `end` bytes: SEEK_SET, CUR, END, DATA, HOLE; the new offset, -EINVAL,
 // -ENXIO.
 int64_t file_seek_in(struct file *f, uint64_t end, int64_t offset, int whence);

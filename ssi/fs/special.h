@@ -17,11 +17,13 @@ struct fs_special_ops {
 
 // ioctl of an opened FIFO end, never a user's: 0 once the other end was opened. Sleeps until then
 // unless O_NONBLOCK (-EAGAIN).
-#define FIFO_WAIT   0xfffffff1u
-#define FILE_UNREAD 0x541bu     // FIONREAD: bytes behind the offset
-#define SEALS_GET   0xfffffff3u // of a memfd
-#define SEALS_ADD   0xfffffff4u
-#define FIFO_PEEK   0xfffffff2u // the oldest bytes, which stay: how many
+#define FIFO_WAIT     0xfffffff1u
+#define FILE_UNREAD   0x541bu     // FIONREAD: bytes behind the offset
+#define SEALS_GET     0xfffffff3u // of a memfd
+#define SEALS_ADD     0xfffffff4u
+#define PIPE_SIZE_GET 0xfffffff5u // bytes that a pipe may hold
+#define PIPE_SIZE_SET 0xfffffff6u // from a uint32_t; the new size, -EINVAL, -EPERM, -EBUSY
+#define FIFO_PEEK     0xfffffff2u // the oldest bytes, which stay: how many
 
 void fs_special_set(const struct fs_special_ops *ops); // kept
 const struct fs_special_ops *fs_special(void);         // never NULL

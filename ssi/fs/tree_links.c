@@ -166,10 +166,12 @@ static int rename_check(const struct name_call *c, const struct renaming *r, boo
         return e;
     if (slash && !inode_is(r->from->inode, S_IFDIR))
         return -ENOTDIR;
+    if ((c->in.flags & NAME_EXCHANGE) && r->to == NULL)
+        return -ENOENT;
     if ((e = rename_into(c, r->from, r->to_dir)) < 0)
         return e;
     if (c->in.flags & NAME_EXCHANGE)
-        return r->to ? rename_into(c, r->to, r->from_dir) : -ENOENT;
+        return rename_into(c, r->to, r->from_dir);
     if (r->to == NULL)
         return 0;
     return c->in.flags & NAME_NOREPLACE ? -EEXIST : rename_replace_check(r);

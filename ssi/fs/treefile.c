@@ -50,6 +50,7 @@ static int tree_own(struct inode *i, uint64_t keep)
         container_put(c);
         return e == -ENOMEM ? -ENOSPC : e;
     }
+    container_bound(c, i->bytes);
     i->data = c;
     i->written = true;
     return 0;
@@ -71,6 +72,8 @@ int tree_resize(struct inode *i, uint64_t bytes)
     if (bytes < i->bytes && i->data)
         container_truncate(i->data, bytes);
     i->bytes = bytes;
+    if (i->data)
+        container_bound(i->data, bytes);
     return 0;
 }
 
@@ -111,7 +114,10 @@ static int tree_write(struct inode *i, uint64_t offset, struct xfer *x)
     x->left += later;
     uint64_t end = offset + (x->done - before);
     if (x->done > before) {
-        i->bytes = MAX(i->bytes, end);
+        if (end > i->bytes) {
+            i->bytes = end;
+            container_bound(i->data, end);
+        }
         inode_touch(i);
     }
     return e == -ENOMEM ? -ENOSPC : e;
@@ -157,7 +163,20 @@ static int regular_write(struct file *f, struct xfer *x, const uint64_t *at)
 static int64_t regular_seek(struct file *f, int64_t offset, int whence)
 {
     struct inode *i = f->data;
-    return file_seek_in(f, i->bytes, offset, whence);
+    if (whence < WHENCE_DATA || whence > WHENCE_HOLE || i->data == NULL)
+        return file_seek_in(f, i->bytes, offset, whence);
+    if (offset < 0 || (uint64_t)offset >= i->bytes)
+        return -ENXIO;
+    uint32_t from = (uint32_t)((uint64_t)offset >> PAGE_SHIFT);
+    uint32_t page = container_next(i->data, from, whence == WHENCE_HOLE);
+    uint64_t to = page == from ? (uint64_t)offset : (uint64_t)page << PAGE_SHIFT;
+    if (page == UINT32_MAX || to >= i->bytes) {
+        if (whence == WHENCE_DATA)
+            return -ENXIO;
+        to = i->bytes; // there is a hole behind every end
+    }
+    f->offset = to;
+    return (int64_t)to;
 }
 
 static int tree_stat(struct file *f, struct fs_stat *st)
@@ -219,7 +238,8 @@ static int regular_map(struct file *f, uint64_t offset, bool shared, struct cont
     if (shared && (f->flags & O_ACCMODE) != O_RDONLY &&
         (i->seals & (FS_SEAL_WRITE | FS_SEAL_FUTURE_WRITE)))
         return -EPERM;
-    if (shared && (f->flags & O_ACCMODE) != O_RDONLY) {
+    // What one maps for reading while it is empty, another may fill.
+    if (shared && ((f->flags & O_ACCMODE) != O_RDONLY || inode_image(i) == NULL)) {
         int e = tree_own(i, i->bytes);
         if (e < 0)
             return e;
@@ -232,6 +252,8 @@ static int regular_map(struct file *f, uint64_t offset, bool shared, struct cont
     } else {
         struct io_source s = {.kind = IO_image, .bytes = (uint32_t)i->bytes, .object = i->number};
         *c = inode_image(i) ? container_new(&s) : container_new_anonymous();
+        if (*c && shared)
+            container_bound(*c, i->bytes);
     }
     return *c ? 0 : -ENOMEM;
 }

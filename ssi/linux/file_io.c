@@ -14,11 +14,6 @@
 #define SIGPIPE      13
 #define SIGXFSZ      25
 
-enum {
-    WHENCE_SET,
-    WHENCE_CUR
-};
-
 struct linux_iovec {
     uint32_t at, bytes;
 } PACKED;
@@ -349,9 +344,9 @@ static int64_t seek(uint32_t fd, int64_t offset, uint32_t whence)
     struct file *f = file_of(fd);
     if (f == NULL)
         return -EBADF;
-    int64_t r = f->flags & O_PATH ? -EBADF
-                : f->ops->seek    ? f->ops->seek(f, offset, (int)whence)
-                                  : -ESPIPE;
+    int64_t r = whence > WHENCE_HOLE ? -EINVAL
+                : f->ops->seek       ? f->ops->seek(f, offset, (int)whence)
+                                     : -ESPIPE;
     file_put(f);
     return r;
 }
@@ -477,7 +472,8 @@ long sys_copy_file_range(struct call *c)
     long r = in && out ? both_regular(in, out) : -EBADF;
     if (r == 0 && c->args[5] != 0)
         r = -EINVAL;
-    if (r == 0 && (out->flags & O_APPEND))
+    if (r == 0 && ((out->flags & O_APPEND) || (out->flags & O_ACCMODE) == O_RDONLY ||
+                   (in->flags & O_ACCMODE) == O_WRONLY))
         r = -EBADF;
     if (r == 0)
         r = copy_position(in, c->args[1], true, &from);
@@ -546,9 +542,18 @@ long sys_syncfs(struct call *c)
 
 #define ADVICE_MAX 5u // POSIX_FADV_NOREUSE
 
+static long readahead_fine(struct file *f)
+{
+    struct fs_stat st;
+    if ((f->flags & O_ACCMODE) == O_WRONLY)
+        return -EBADF;
+    int e = file_stat(f, &st);
+    return e < 0 ? e : (st.mode & S_IFMT) == S_IFREG ? 0 : -EINVAL;
+}
+
 long sys_readahead(struct call *c)
 {
-    return on_file(c->args[0], advice_fine);
+    return on_file(c->args[0], readahead_fine);
 }
 
 long sys_fadvise64(struct call *c)

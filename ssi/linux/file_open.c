@@ -6,6 +6,7 @@
 #include "ssi/fs/inode.h"
 #include "ssi/fs/locks.h"
 #include "ssi/fs/special.h"
+#include "ssi/stream/socket.h"
 #include "ssi/stream/stream.h"
 
 enum {
@@ -25,6 +26,7 @@ enum {
     F_OFD_GETLK = 36,
     F_OFD_SETLK = 37,
     F_OFD_SETLKW = 38,
+    F_GETLEASE = 1025,
     F_DUPFD_CLOEXEC = 1030,
     F_SETPIPE_SZ = 1031,
     F_GETPIPE_SZ = 1032,
@@ -37,7 +39,6 @@ enum {
 #define O_DIRECT    040000u
 #define O_NOATIME   01000000u
 #define O_SETTABLE  (O_APPEND | O_NONBLOCK | O_ASYNC | O_DIRECT | O_NOATIME)
-#define PIPE_SIZE   65536
 
 int file_name_begin(struct file_name *n, int32_t dirfd, uint32_t user_path)
 {
@@ -327,6 +328,15 @@ static long seals_call(struct file *f, uint32_t command, uint32_t seals)
                          0);
 }
 
+static long pipe_size_call(struct file *f, uint32_t command, uint32_t bytes)
+{
+    if (f->ops->ioctl == NULL || socket_is(f))
+        return -EBADF;
+    long r = command == F_GETPIPE_SZ ? f->ops->ioctl(f, PIPE_SIZE_GET, NULL, 0, 0)
+                                     : f->ops->ioctl(f, PIPE_SIZE_SET, &bytes, sizeof(bytes), 0);
+    return r == -ENOTTY ? -EBADF : r;
+}
+
 static long fcntl_on(struct call *c, struct file *f)
 {
     struct fd_table *t = process_current()->files;
@@ -364,7 +374,9 @@ static long fcntl_on(struct call *c, struct file *f)
         return seals_call(f, command, arg);
     case F_SETPIPE_SZ:
     case F_GETPIPE_SZ:
-        return strcmp(f->ops->name, "pipe") == 0 ? PIPE_SIZE : -EBADF;
+        return pipe_size_call(f, command, arg);
+    case F_GETLEASE: // none is ever given
+        return LOCK_NONE;
     }
     return -EINVAL;
 }

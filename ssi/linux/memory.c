@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Calls on the address space: brk(2), mmap(2) and their family.
-#include "ssi/linux/linux.h"
+#include "ssi/linux/memory.h"
 #include "mm/user.h"
 #include "ssi/container/container.h"
 #include "ssi/process/linux_abi.h"
@@ -14,15 +14,23 @@ enum { // mmap(2), asm-generic/mman-common.h
     MMAP_ANONYMOUS = 0x20,
     MMAP_GROWSDOWN = 0x0100,
     MMAP_FIXED_NOREPLACE = 0x100000,
-    MREMAP_MAYMOVE = 1,
-    MREMAP_FIXED = 2,
-    MSYNC_ASYNC = 1,
-    MSYNC_INVALIDATE = 2,
-    MSYNC_SYNC = 4,
-    MADVISE_DONTNEED = 4,
-    MADVISE_FREE = 8,
-    MADVISE_DODUMP = 17,
+    MMAP_DENYWRITE = 0x0800,
+    MMAP_EXECUTABLE = 0x1000,
+    MMAP_LOCKED = 0x2000,
+    MMAP_NORESERVE = 0x4000,
+    MMAP_POPULATE = 0x8000,
+    MMAP_NONBLOCK = 0x10000,
+    MMAP_STACK = 0x20000,
+    MMAP_HUGETLB = 0x40000,
+    MMAP_HUGE_SHIFT = 26,
+    MMAP_HUGE_MASK = 0x3f,
+    MMAP_HUGE_2MB = 21,
+    // What MAP_SHARED_VALIDATE knows: more is EOPNOTSUPP.
+    MMAP_KNOWN = MMAP_TYPE | MMAP_FIXED | MMAP_ANONYMOUS | MMAP_GROWSDOWN | MMAP_DENYWRITE |
+                 MMAP_EXECUTABLE | MMAP_LOCKED | MMAP_NORESERVE | MMAP_POPULATE | MMAP_NONBLOCK |
+                 MMAP_STACK | MMAP_HUGETLB,
     PROT_ALL = PROT_R | PROT_W | PROT_X,
+    PROT_SEM_FLAG = 8, // means nothing here
     PROT_GROWSDOWN_FLAG = 0x01000000,
 };
 
@@ -35,12 +43,12 @@ static struct space *space(void)
     return process_current()->space;
 }
 
-static uint32_t round_up(uint32_t bytes) // 0 when it overflows
+static uint32_t round_up(uint32_t bytes)
 {
-    return ALIGN_UP(bytes, PAGE_SIZE);
+    return memory_round_up(bytes);
 }
 
-static bool within_limit(uint32_t more_bytes)
+bool memory_within_limit(uint32_t more_bytes)
 {
     uint32_t limit = process_current()->limits[RLIMIT_AS].current;
     if (limit == RLIM_INFINITY)
@@ -49,12 +57,14 @@ static bool within_limit(uint32_t more_bytes)
     return now + more_bytes <= limit;
 }
 
-static int map_anonymous(uint32_t at, uint32_t bytes, unsigned prot, unsigned flags)
+int memory_map_anonymous(uint32_t at, uint32_t bytes, unsigned prot, unsigned flags)
 {
     struct container *c = container_new_anonymous();
     if (!c)
         return -ENOMEM;
     uint32_t index = flags & SEGMENT_GROWS_DOWN ? at >> PAGE_SHIFT : 0;
+    if (flags & SEGMENT_SHARED) // it stays as large as it was made, also where mremap shows more
+        container_bound(c, bytes);
     int e = space_map(space(), at, bytes, prot, flags, c, index, &container_segment_ops, NULL);
     if (e < 0)
         container_put(c);
@@ -80,7 +90,7 @@ static int heap_grow(struct space *s, uint32_t from, uint32_t bytes)
             return e;
         }
     }
-    return map_anonymous(from, bytes, PROT_R | PROT_W, SEGMENT_BRK);
+    return memory_map_anonymous(from, bytes, PROT_R | PROT_W, SEGMENT_BRK);
 }
 
 static bool heap_may_reach(struct space *s, uint32_t from, uint32_t to)
@@ -89,7 +99,7 @@ static bool heap_may_reach(struct space *s, uint32_t from, uint32_t to)
     if (above && above->start < to + PAGE_SIZE)
         return false;
     uint32_t limit = process_current()->limits[RLIMIT_DATA].current;
-    return to <= USER_TOP - PAGE_SIZE && within_limit(to - from) &&
+    return to <= USER_TOP - PAGE_SIZE && memory_within_limit(to - from) &&
            (limit == RLIM_INFINITY || to - s->brk_start <= limit);
 }
 
@@ -149,20 +159,20 @@ static int check_file(const struct file *f, unsigned prot, bool shared)
 // A shared mapping of a file that is open for reading only may never become writable: the note
 // says so, mprotect asks it.
 static int map_file(uint32_t fd, uint64_t offset, uint32_t at, uint32_t bytes, unsigned prot,
-                    bool shared)
+                    unsigned kind)
 {
     struct file *f = fd_file_get(process_current()->files, (int)fd);
     if (!f)
         return -EBADF;
     struct container *c;
     uint32_t index;
+    bool shared = kind & SEGMENT_SHARED;
     int e = check_file(f, prot, shared);
     if (e == 0)
         e = f->ops->map(f, offset, shared, &c, &index);
     if (e == 0) {
         bool read_only = shared && (f->flags & O_ACCMODE) != O_RDWR;
-        e = space_map(space(), at, bytes, prot, shared ? SEGMENT_SHARED : 0, c, index,
-                      &container_segment_ops,
+        e = space_map(space(), at, bytes, prot, kind, c, index, &container_segment_ops,
                       (void *)(uintptr_t)(read_only ? MAPS_READ_ONLY : MAPS_FILE));
         if (e < 0)
             container_put(c);
@@ -172,8 +182,9 @@ static int map_file(uint32_t fd, uint64_t offset, uint32_t at, uint32_t bytes, u
 }
 
 // Pages of a private mapping that lie wholly behind the file's end are SIGBUS (mmap(2)): they show
-// a source that has nothing. (Of a shared one they are not: the file may still grow into them.)
-static int map_behind(uint32_t fd, uint64_t offset, uint32_t at, uint32_t bytes, unsigned prot)
+// a source that has nothing. (Of a shared one the file's container knows the end.)
+static int map_behind(uint32_t fd, uint64_t offset, uint32_t at, uint32_t bytes, unsigned prot,
+                      unsigned kind)
 {
     struct file *f = fd_file_get(process_current()->files, (int)fd);
     struct fs_stat st;
@@ -188,41 +199,64 @@ static int map_behind(uint32_t fd, uint64_t offset, uint32_t at, uint32_t bytes,
     struct container *c = container_new(&nothing);
     if (!c)
         return -ENOMEM;
-    e = space_map(space(), at + (uint32_t)there, bytes - (uint32_t)there, prot, 0, c, 0,
+    e = space_map(space(), at + (uint32_t)there, bytes - (uint32_t)there, prot, kind, c, 0,
                   &container_segment_ops, (void *)(uintptr_t)MAPS_FILE);
     if (e < 0)
         container_put(c);
     return e;
 }
 
+// What of the flags cannot be had: 0, -EINVAL, -EOPNOTSUPP, -ENOMEM, -EPERM, -EAGAIN.
+static int check_flags(uint32_t bytes, uint32_t flags)
+{
+    uint32_t type = flags & MMAP_TYPE;
+    bool anonymous = flags & MMAP_ANONYMOUS;
+    if (type != MMAP_SHARED && type != MMAP_PRIVATE && (type != MMAP_SHARED_VALIDATE || anonymous))
+        return -EINVAL;
+    if (type == MMAP_SHARED_VALIDATE && (flags & ~(uint32_t)MMAP_KNOWN))
+        return -EOPNOTSUPP;
+    if ((flags & MMAP_GROWSDOWN) && (type != MMAP_PRIVATE || !anonymous))
+        return -EINVAL;
+    if (flags & MMAP_HUGETLB) { // of files there are none, of anonymous memory none is set aside
+        uint32_t shift = flags >> MMAP_HUGE_SHIFT & MMAP_HUGE_MASK;
+        return anonymous && (shift == 0 || shift == MMAP_HUGE_2MB) ? -ENOMEM : -EINVAL;
+    }
+    return flags & MMAP_LOCKED ? memory_may_lock(bytes, -EAGAIN) : 0;
+}
+
 static long map(uint32_t hint, uint32_t length, uint32_t prot, uint32_t flags, uint32_t fd,
                 uint64_t offset)
 {
-    uint32_t type = flags & MMAP_TYPE;
-    uint32_t bytes = round_up(length);
-    if (length == 0 ||
-        (type != MMAP_SHARED && type != MMAP_PRIVATE && type != MMAP_SHARED_VALIDATE))
-        return -EINVAL;
-    if (bytes == 0 || bytes > USER_TOP || !within_limit(bytes))
-        return -ENOMEM;
+    uint32_t bytes = round_up(length), at = 0;
     if (!(flags & MMAP_ANONYMOUS) && !fd_file(process_current()->files, (int)fd))
         return -EBADF;
-    uint32_t at;
-    int e = place(hint, bytes, flags, &at);
+    if (length == 0)
+        return -EINVAL;
+    if (bytes == 0 || bytes > USER_TOP || !memory_within_limit(bytes))
+        return -ENOMEM;
+    if (((offset + bytes) >> PAGE_SHIFT) > UINT32_MAX)
+        return -EOVERFLOW;
+    int e = check_flags(bytes, flags);
+    if (e == 0)
+        e = place(hint, bytes, flags, &at);
     if (e < 0)
         return e;
-    bool shared = type != MMAP_PRIVATE;
+    unsigned kind = flags & MMAP_LOCKED ? SEGMENT_LOCKED : 0;
+    kind |= (flags & MMAP_TYPE) != MMAP_PRIVATE ? SEGMENT_SHARED : 0;
+    kind |= flags & MMAP_GROWSDOWN ? SEGMENT_GROWS_DOWN : 0;
+    prot &= PROT_ALL;
     if (flags & MMAP_ANONYMOUS) {
-        unsigned kind = shared ? SEGMENT_SHARED : flags & MMAP_GROWSDOWN ? SEGMENT_GROWS_DOWN : 0;
-        e = map_anonymous(at, bytes, prot & PROT_ALL, kind);
+        e = memory_map_anonymous(at, bytes, prot, kind);
     } else {
-        e = map_file(fd, offset, at, bytes, prot & PROT_ALL, shared);
-        if (e == 0 && !shared) {
-            e = map_behind(fd, offset, at, bytes, prot & PROT_ALL);
+        e = map_file(fd, offset, at, bytes, prot, kind);
+        if (e == 0 && !(kind & SEGMENT_SHARED)) {
+            e = map_behind(fd, offset, at, bytes, prot, kind);
             if (e < 0)
                 (void)space_unmap(space(), at, bytes);
         }
     }
+    if (e == 0 && (flags & (MMAP_LOCKED | MMAP_POPULATE)) && !(flags & MMAP_NONBLOCK))
+        (void)memory_populate(at, at + bytes);
     return e < 0 ? e : (long)at;
 }
 
@@ -243,7 +277,7 @@ long sys_old_mmap(struct call *c)
     return map(a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 
-static bool range_bad(uint32_t at, uint32_t bytes)
+bool memory_range_bad(uint32_t at, uint32_t bytes)
 {
     return (at & PAGE_MASK) || at > USER_TOP || bytes > USER_TOP - at;
 }
@@ -251,31 +285,28 @@ static bool range_bad(uint32_t at, uint32_t bytes)
 long sys_munmap(struct call *c)
 {
     uint32_t at = c->args[0], bytes = round_up(c->args[1]);
-    if (bytes == 0 || range_bad(at, bytes))
+    if (bytes == 0 || memory_range_bad(at, bytes))
         return -EINVAL;
     return space_unmap(space(), at, bytes);
 }
 
-// May the whole range be writable? Files opened for reading only may not, when shared.
-static int check_writable(uint32_t at, uint32_t end)
+static int protect_one(struct segment *g, uint32_t from, uint32_t to, uint32_t prot)
 {
-    struct space *s = space();
-    struct segment *g;
-    for (g = space_find_from(s, at); g && g->start < end; g = space_find_from(s, g->end)) {
-        if ((uintptr_t)g->note == MAPS_READ_ONLY)
-            return -EACCES;
-    }
-    return 0;
+    // A file opened for reading only may never become writable when it is shared.
+    if ((prot & PROT_W) && (uintptr_t)g->note == MAPS_READ_ONLY)
+        return -EACCES;
+    return space_protect(space(), from, to - from, prot & PROT_ALL);
 }
 
+// What lies before a hole, or before what may not be so, has changed when that is met.
 long sys_mprotect(struct call *c)
 {
     uint32_t at = c->args[0], bytes = round_up(c->args[1]), prot = c->args[2];
-    if ((at & PAGE_MASK) || (prot & ~(PROT_ALL | PROT_GROWSDOWN_FLAG)))
+    if ((at & PAGE_MASK) || (prot & ~(PROT_ALL | PROT_SEM_FLAG | PROT_GROWSDOWN_FLAG)))
         return -EINVAL;
     if (c->args[1] == 0)
         return 0;
-    if (bytes == 0 || range_bad(at, bytes))
+    if (bytes == 0 || memory_range_bad(at, bytes))
         return -ENOMEM;
     if (prot & PROT_GROWSDOWN_FLAG) {
         struct segment *g = space_find(space(), at);
@@ -284,194 +315,15 @@ long sys_mprotect(struct call *c)
         bytes += at - g->start;
         at = g->start;
     }
-    int e = prot & PROT_W ? check_writable(at, at + bytes) : 0;
-    return e < 0 ? e : space_protect(space(), at, bytes, prot & PROT_ALL);
-}
-
-static bool range_whole(uint32_t at, uint32_t bytes)
-{
-    uint32_t end = at + bytes;
-    while (at < end) {
+    for (uint32_t end = at + bytes; at < end;) {
         struct segment *g = space_find(space(), at);
         if (!g)
-            return false;
-        at = g->end;
-    }
-    return true;
-}
-
-// ---- madvise, msync, mincore
-// ---------------------------------------------------------------------
-static int discard(uint32_t at, uint32_t end)
-{
-    while (at < end) {
-        struct segment *g = space_find_from(space(), at);
-        if (!g || g->start >= end)
-            return 0;
-        at = MAX(at, g->start);
+            return -ENOMEM;
         uint32_t stop = MIN(end, g->end);
-        if (!(g->flags & SEGMENT_SHARED)) { // shared pages have other users: they stay as they are
-            uint32_t index = g->index + ((at - g->start) >> PAGE_SHIFT);
-            int e = container_discard(g->object, index, (stop - at) >> PAGE_SHIFT);
-            if (e < 0)
-                return e;
-        }
+        int e = protect_one(g, at, stop, prot);
+        if (e < 0)
+            return e;
         at = stop;
     }
-    return 0;
-}
-
-long sys_madvise(struct call *c)
-{
-    uint32_t at = c->args[0], bytes = round_up(c->args[1]), advice = c->args[2];
-    if ((at & PAGE_MASK) || (c->args[1] && !bytes) || advice > 25 ||
-        (advice > MADVISE_DODUMP + 1 && advice < 20))
-        return -EINVAL;
-    if (bytes == 0)
-        return 0;
-    if (range_bad(at, bytes) || !range_whole(at, bytes))
-        return -ENOMEM;
-    if (advice == MADVISE_DONTNEED || advice == MADVISE_FREE)
-        return discard(at, at + bytes);
-    return 0; // the others are hints
-}
-
-long sys_msync(struct call *c)
-{
-    uint32_t at = c->args[0], bytes = round_up(c->args[1]), flags = c->args[2];
-    if ((at & PAGE_MASK) || (flags & ~(MSYNC_ASYNC | MSYNC_INVALIDATE | MSYNC_SYNC)) ||
-        (flags & (MSYNC_ASYNC | MSYNC_SYNC)) == (MSYNC_ASYNC | MSYNC_SYNC))
-        return -EINVAL;
-    if (range_bad(at, bytes) || !range_whole(at, bytes))
-        return -ENOMEM;
-    return 0; // one copy of each page serves mappings, reads and writes
-}
-
-long sys_mincore(struct call *c)
-{
-    uint32_t at = c->args[0], bytes = round_up(c->args[1]);
-    if (at & PAGE_MASK)
-        return -EINVAL;
-    if (range_bad(at, bytes) || !range_whole(at, bytes))
-        return -ENOMEM;
-    for (uint32_t i = 0; i < bytes >> PAGE_SHIFT; i++) {
-        uint32_t frame;
-        unsigned rights;
-        uint8_t in = arch_space_look(&space()->arch, at + (i << PAGE_SHIFT), &frame, &rights);
-        int e = user_write(c->args[2] + i, &in, 1);
-        if (e < 0)
-            return e;
-    }
-    return 0;
-}
-
-// ---- mremap
-// --------------------------------------------------------------------------------------
-static bool grows_in_place(struct segment *g, uint32_t at, uint32_t old, uint32_t new)
-{
-    struct segment *above = space_find_from(space(), at + old);
-    uint32_t index = g->index + ((at + old - g->start) >> PAGE_SHIFT);
-    return at + old == g->end && new <= USER_TOP - at && (!above || above->start >= at + new) &&
-           ((g->flags & SEGMENT_SHARED) || container_extends(g->object, index));
-}
-
-// The segment's range [at, at + bytes) also shows at `to`: same container, same pages.
-static int map_again(const struct segment *g, uint32_t at, uint32_t bytes, uint32_t to)
-{
-    struct container *c = g->object;
-    uint32_t index = g->index + ((at - g->start) >> PAGE_SHIFT);
-    container_get(c);
-    int e = space_map(space(), to, bytes, g->prot, g->flags & ~(unsigned)SEGMENT_BRK, c, index,
-                      g->ops, g->note);
-    if (e < 0)
-        container_put(c);
-    return e;
-}
-
-static long remap_move(uint32_t at, uint32_t old, uint32_t new, uint32_t flags, uint32_t to)
-{
-    struct segment *g = space_find(space(), at);
-    uint32_t index = g->index + ((at + old - g->start) >> PAGE_SHIFT);
-    bool extends = new <= old || (g->flags & SEGMENT_SHARED) ||
-                   (at + old == g->end && container_extends(g->object, index));
-    if (flags & MREMAP_FIXED) {
-        if ((to & PAGE_MASK) || range_bad(to, new) || (to < at + old && at < to + new))
-            return -EINVAL;
-        int e = space_unmap(space(), to, new);
-        if (e < 0)
-            return e;
-        g = space_find(space(), at);
-    } else {
-        to = space_hole(space(), 0, new);
-        if (!to)
-            return -ENOMEM;
-    }
-    uint32_t moved = extends ? new : MIN(old, new);
-    int e = map_again(g, at, moved, to);
-    if (e == 0 && new > moved) // pages behind were in use for something else: fresh ones
-        e = map_anonymous(to + moved, new - moved, g->prot, 0);
-    if (e == 0)
-        e = space_unmap(space(), at, old);
-    return e < 0 ? e : (long)to;
-}
-
-long sys_mremap(struct call *c)
-{
-    uint32_t at = c->args[0], old = round_up(c->args[1]), new = round_up(c->args[2]);
-    uint32_t flags = c->args[3];
-    if ((at & PAGE_MASK) || (flags & ~(uint32_t)(MREMAP_MAYMOVE | MREMAP_FIXED)) || new == 0 ||
-        ((flags & MREMAP_FIXED) && !(flags & MREMAP_MAYMOVE)))
-        return -EINVAL;
-    struct segment *g = at < USER_TOP ? space_find(space(), at) : NULL;
-    if (!g || old > g->end - at)
-        return -EFAULT;
-    if (old == 0)
-        return -EINVAL; // a second view of shared memory: not offered
-    if (flags & MREMAP_FIXED)
-        return remap_move(at, old, new, flags, c->args[4]);
-    if (new <= old) {
-        int e = new < old ? space_unmap(space(), at + new, old - new) : 0;
-        return e < 0 ? e : (long)at;
-    }
-    if (!within_limit(new - old))
-        return -ENOMEM;
-    if (grows_in_place(g, at, old, new)) {
-        int e = map_again(g, at + old, new - old, at + old);
-        return e < 0 ? e : (long)at;
-    }
-    return flags & MREMAP_MAYMOVE ? remap_move(at, old, new, flags, 0) : -ENOMEM;
-}
-
-// ---- mlock and its family: there is no swap, what is mapped stays
-// ------------------------------------
-static long lock_range(const struct call *c)
-{
-    uint32_t skew = c->args[0] & PAGE_MASK, at = c->args[0] - skew;
-    uint32_t bytes = round_up(c->args[1] + skew);
-    if (c->args[1] == 0)
-        return 0;
-    if (bytes < c->args[1])
-        return -EINVAL;
-    return range_bad(at, bytes) || !range_whole(at, bytes) ? -ENOMEM : 0;
-}
-
-long sys_mlock(struct call *c)
-{
-    return lock_range(c);
-}
-
-long sys_munlock(struct call *c)
-{
-    return lock_range(c);
-}
-
-long sys_mlockall(struct call *c)
-{
-    return c->args[0] == 0 || c->args[0] > 7 || c->args[0] == 4 ? -EINVAL : 0;
-}
-
-long sys_munlockall(struct call *c)
-{
-    (void)c;
     return 0;
 }

@@ -120,7 +120,7 @@ static bool on_page_fault(const struct arch_fault *f, struct arch_regs *r)
         lost(t);
         return true;
     default:
-        info.code = f->address < USER_TOP ? SEGV_MAPERR : SEGV_ACCERR;
+        info.code = SEGV_MAPERR; // the kernel's addresses, too
         break;
     }
     signal_force(t, &info);

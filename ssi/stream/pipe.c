@@ -10,17 +10,16 @@
 #include "ssi/fs/inode.h"
 #include "ssi/stream/ioctls.h"
 
-#define PIPE_PAGES (PIPE_BYTES / PAGE_SIZE)
-
 struct pipe {
     uint32_t users; // ends, and the inode of a FIFO
     uint32_t readers, writers;
     uint32_t read_opens, write_opens; // ever: what an opener of the other end waits for
-    uint32_t tail, bytes;             // oldest byte, modulo PIPE_BYTES; how many there are
+    uint32_t size;                    // bytes it may hold: whole pages
+    uint32_t tail, bytes;             // oldest byte, modulo size; how many there are
     uint64_t number;                  // what fstat calls its inode
     struct wait_queue readable, writable;
     struct wait_queue both; // only watched: for an end that reads and writes
-    uint8_t *pages[PIPE_PAGES];
+    uint8_t **pages;        // each allocated when it is first written
 };
 
 NODE_VAR(uint64_t, pipe_numbers);
@@ -30,6 +29,12 @@ static struct pipe *pipe_make(void)
     struct pipe *p = heap_zalloc(sizeof(*p));
     if (p == NULL)
         return NULL;
+    p->pages = heap_zalloc(PIPE_BYTES / PAGE_SIZE * sizeof(*p->pages));
+    if (p->pages == NULL) {
+        heap_free(p);
+        return NULL;
+    }
+    p->size = PIPE_BYTES;
     p->users = 1;
     p->number = ++node(pipe_numbers);
     wait_init(&p->readable);
@@ -38,13 +43,19 @@ static struct pipe *pipe_make(void)
     return p;
 }
 
+static void pages_free(uint8_t **pages, uint32_t size)
+{
+    for (uint32_t k = 0; k < size / PAGE_SIZE; k++)
+        heap_free(pages[k]);
+    heap_free(pages);
+}
+
 static void pipe_put(struct pipe *p)
 {
     ASSERT(p->users > 0);
     if (--p->users > 0)
         return;
-    for (unsigned k = 0; k < PIPE_PAGES; k++)
-        heap_free(p->pages[k]);
+    pages_free(p->pages, p->size);
     heap_free(p);
 }
 
@@ -66,7 +77,7 @@ static void pipe_drain(struct pipe *p, struct xfer *x)
         uint32_t in_page = p->tail % PAGE_SIZE;
         size_t n = MIN(MIN(PAGE_SIZE - in_page, p->bytes), x->left);
         size_t put = xfer_put(x, p->pages[p->tail / PAGE_SIZE] + in_page, n);
-        p->tail = (uint32_t)(p->tail + put) % PIPE_BYTES;
+        p->tail = (uint32_t)(p->tail + put) % p->size;
         p->bytes -= (uint32_t)put;
         if (put < n)
             break;
@@ -89,9 +100,9 @@ static int pipe_read(struct file *f, struct xfer *x, const uint64_t *at)
             return e;
     }
     // Writers are woken once a small write fits, not for each few bytes.
-    bool tight = PIPE_BYTES - p->bytes < PIPE_ATOMIC;
+    bool tight = p->size - p->bytes < PIPE_ATOMIC;
     pipe_drain(p, x);
-    if (tight && PIPE_BYTES - p->bytes >= PIPE_ATOMIC) {
+    if (tight && p->size - p->bytes >= PIPE_ATOMIC) {
         wait_wake_all(&p->writable);
         wait_tell(&p->both);
     }
@@ -103,18 +114,18 @@ static int pipe_read(struct file *f, struct xfer *x, const uint64_t *at)
 // Where the next bytes go: *n of them fit side by side. NULL: no memory.
 static uint8_t *pipe_room(struct pipe *p, size_t *n)
 {
-    uint32_t at = (p->tail + p->bytes) % PIPE_BYTES;
+    uint32_t at = (p->tail + p->bytes) % p->size;
     uint8_t **page = &p->pages[at / PAGE_SIZE];
     if (*page == NULL && (*page = heap_alloc(PAGE_SIZE)) == NULL)
         return NULL;
-    *n = MIN(PAGE_SIZE - at % PAGE_SIZE, PIPE_BYTES - p->bytes);
+    *n = MIN(PAGE_SIZE - at % PAGE_SIZE, p->size - p->bytes);
     return *page + at % PAGE_SIZE;
 }
 
 static int pipe_fill(struct pipe *p, struct xfer *x)
 {
     size_t before = x->done;
-    while (p->bytes < PIPE_BYTES && x->left > 0) {
+    while (p->bytes < p->size && x->left > 0) {
         size_t n;
         uint8_t *to = pipe_room(p, &n);
         if (to == NULL)
@@ -149,7 +160,7 @@ static int pipe_wait_room(struct file *f, size_t want)
     for (;;) {
         if (p->readers == 0)
             return -EPIPE;
-        if (PIPE_BYTES - p->bytes >= want)
+        if (p->size - p->bytes >= want)
             return 0; // a sleeper below is woken when PIPE_ATOMIC bytes fit
         if (f->flags & O_NONBLOCK)
             return -EAGAIN;
@@ -216,7 +227,7 @@ static unsigned pipe_poll(struct file *f)
         now |= p->writers == 0 && p->write_opens > 0 ? POLL_HUP : 0;
     }
     if (end_writes(f)) {
-        now |= PIPE_BYTES - p->bytes >= PIPE_ATOMIC ? POLL_OUT : 0;
+        now |= p->size - p->bytes >= PIPE_ATOMIC ? POLL_OUT : 0;
         now |= p->readers == 0 ? POLL_ERR : 0;
     }
     return now;
@@ -262,27 +273,67 @@ static int fifo_wait(struct file *f)
     return 0;
 }
 
-static long pipe_peek(const struct pipe *p, uint8_t *to, size_t size)
+// Bytes behind the first `skip`, which stay.
+static size_t pipe_peek(const struct pipe *p, uint32_t skip, uint8_t *to, size_t size)
 {
-    size_t done = 0, n = MIN(size, p->bytes);
+    size_t done = 0, n = MIN(size, p->bytes - skip);
     while (done < n) {
-        uint32_t at = (p->tail + (uint32_t)done) % PIPE_BYTES;
+        uint32_t at = (p->tail + skip + (uint32_t)done) % p->size;
         size_t step = MIN(PAGE_SIZE - at % PAGE_SIZE, n - done);
         memcpy(to + done, p->pages[at / PAGE_SIZE] + at % PAGE_SIZE, step);
         done += step;
     }
-    return (long)done;
+    return done;
+}
+
+// F_SETPIPE_SZ (fcntl(2)): as many pages, a power of two, as hold so many bytes.
+static long pipe_resize(struct pipe *p, uint32_t bytes)
+{
+    uint32_t size = PAGE_SIZE;
+    while (size < bytes && size < PIPE_BYTES_MAX)
+        size *= 2;
+    if (bytes > 1u << 31)
+        return -EINVAL;
+    if (bytes > size)
+        return -EPERM;
+    if (p->bytes > size)
+        return -EBUSY;
+    uint8_t **pages = heap_zalloc(size / PAGE_SIZE * sizeof(*pages));
+    if (pages == NULL)
+        return -ENOMEM;
+    for (uint32_t done = 0; done < p->bytes; done += PAGE_SIZE) {
+        uint8_t *page = heap_alloc(PAGE_SIZE);
+        if (page == NULL) {
+            pages_free(pages, size);
+            return -ENOMEM;
+        }
+        pipe_peek(p, done, page, PAGE_SIZE);
+        pages[done / PAGE_SIZE] = page;
+    }
+    pages_free(p->pages, p->size);
+    p->pages = pages;
+    p->size = size;
+    p->tail = 0;
+    wait_wake_all(&p->writable);
+    wait_tell(&p->both);
+    return (long)size;
 }
 
 static long pipe_ioctl(struct file *f, uint32_t request, void *data, size_t in_bytes,
                        size_t out_size)
 {
-    const struct pipe *p = f->data;
-    (void)in_bytes;
+    struct pipe *p = f->data;
+    uint32_t bytes;
     if (request == FIFO_WAIT)
         return fifo_wait(f);
     if (request == FIFO_PEEK)
-        return pipe_peek(p, data, out_size);
+        return (long)pipe_peek(p, 0, data, out_size);
+    if (request == PIPE_SIZE_GET)
+        return (long)p->size;
+    if (request == PIPE_SIZE_SET && in_bytes == sizeof(bytes)) {
+        memcpy(&bytes, data, sizeof(bytes));
+        return pipe_resize(p, bytes);
+    }
     if (request != FIONREAD || out_size < sizeof(p->bytes))
         return -ENOTTY;
     memcpy(data, &p->bytes, sizeof(p->bytes));

@@ -9,7 +9,8 @@ import weft
 
 pytestmark = pytest.mark.usefixtures('kernel')
 PROGRAMS = ['names', 'data', 'mappings', 'calls', 'families', 'signals', 'memory', 'threads',
-            'facts', 'sockets', 'unixes', 'events', 'ptys', 'timers', 'sysv']
+            'facts', 'sockets', 'unixes', 'events', 'ptys', 'timers', 'sysv',
+            'sockwaits', 'faults', 'spans', 'descriptors']
 
 
 @pytest.fixture(scope='module')
