@@ -189,9 +189,13 @@ enum {
     PR_SET_DUMPABLE = 4,
     PR_GET_KEEPCAPS = 7,
     PR_SET_KEEPCAPS = 8,
+    PR_GET_TIMING = 13,
+    PR_SET_TIMING = 14,
     PR_SET_NAME = 15,
     PR_GET_NAME = 16,
+    PR_GET_SECCOMP = 21,
     PR_CAPBSET_READ = 23,
+    PR_GET_SECUREBITS = 27,
     PR_SET_NO_NEW_PRIVS = 38,
     PR_GET_NO_NEW_PRIVS = 39,
 };
@@ -241,7 +245,12 @@ long sys_prctl(struct call *c)
         p->not_dumpable = !a;
         return 0;
     case PR_GET_KEEPCAPS:
+    case PR_GET_TIMING: // statistical
+    case PR_GET_SECCOMP:
+    case PR_GET_SECUREBITS:
         return 0;
+    case PR_SET_TIMING:
+        return a == 0 ? 0 : -EINVAL;
     case PR_CAPBSET_READ:
         return a <= 40 ? 1 : -EINVAL;
     case PR_SET_NO_NEW_PRIVS:
@@ -250,6 +259,8 @@ long sys_prctl(struct call *c)
         p->no_new_privileges = true;
         return 0;
     case PR_GET_NO_NEW_PRIVS:
+        if (a || c->args[2] || c->args[3] || c->args[4])
+            return -EINVAL;
         return p->no_new_privileges;
     }
     return -EINVAL;
@@ -319,26 +330,71 @@ struct capability_header {
     int32_t pid;
 } PACKED;
 
+enum { // words of a set
+    CAPABILITY_EFFECTIVE,
+    CAPABILITY_PERMITTED,
+    CAPABILITY_INHERITABLE,
+    CAPABILITY_SETS
+};
+
+struct capability_sets {
+    uint32_t words[2][CAPABILITY_SETS];
+};
+
+static struct capability_sets capabilities_of(const struct process *p)
+{
+    struct capability_sets s = {{{0}}};
+    if (p->cred.euid == 0)
+        for (int k = CAPABILITY_EFFECTIVE; k <= CAPABILITY_PERMITTED; k++)
+            s.words[0][k] = ~0u, s.words[1][k] = CAPABILITY_TOP;
+    return s;
+}
+
+// The header of both calls: bytes of the sets that its version means, 0 for a version that is not
+// known (then the one that is has been written back), -EFAULT.
+static long capability_header_in(uint32_t user, struct capability_header *h)
+{
+    int e = user_read(h, user, sizeof(*h));
+    if (e < 0)
+        return e;
+    if (h->version == CAPABILITY_V1)
+        return (long)sizeof(struct capability_sets) / 2;
+    if (h->version == CAPABILITY_V2 || h->version == CAPABILITY_V3)
+        return (long)sizeof(struct capability_sets);
+    h->version = CAPABILITY_V3;
+    e = user_write(user, h, sizeof(*h));
+    return e < 0 ? e : 0;
+}
+
 long sys_capget(struct call *c)
 {
     struct capability_header h;
-    uint32_t sets[2][3] = {{0}};
-    int e = user_read(&h, c->args[0], sizeof(h));
-    if (e < 0)
-        return e;
-    bool narrow = h.version == CAPABILITY_V1;
-    if (!narrow && h.version != CAPABILITY_V2 && h.version != CAPABILITY_V3) {
-        h.version = CAPABILITY_V3;
-        e = user_write(c->args[0], &h, sizeof(h));
-        return e < 0 ? e : c->args[1] ? -EINVAL : 0;
-    }
+    long bytes = capability_header_in(c->args[0], &h);
+    if (bytes <= 0)
+        return bytes < 0 ? bytes : c->args[1] ? -EINVAL : 0;
     if (h.pid < 0)
         return -EINVAL;
     const struct process *p = h.pid ? process_find(h.pid) : process_current();
     if (p == NULL)
         return -ESRCH;
-    if (p->cred.euid == 0)
-        for (int k = 0; k < 2; k++) // effective and permitted
-            sets[0][k] = ~0u, sets[1][k] = CAPABILITY_TOP;
-    return c->args[1] ? user_write(c->args[1], sets, narrow ? sizeof(sets[0]) : sizeof(sets)) : 0;
+    struct capability_sets s = capabilities_of(p);
+    return c->args[1] ? user_write(c->args[1], &s, (size_t)bytes) : 0;
+}
+
+// A part of what root may cannot be given up: only the sets that the process has can be set.
+long sys_capset(struct call *c)
+{
+    struct capability_header h;
+    struct capability_sets new = {{{0}}}, now = capabilities_of(process_current());
+    long bytes = capability_header_in(c->args[0], &h);
+    if (bytes <= 0)
+        return bytes < 0 ? bytes : -EINVAL;
+    if (h.pid != 0 && h.pid != task_current()->tid)
+        return -EPERM;
+    int e = user_read(&new, c->args[1], (size_t)bytes);
+    if (e < 0)
+        return e;
+    new.words[1][CAPABILITY_EFFECTIVE] &= CAPABILITY_TOP;
+    new.words[1][CAPABILITY_PERMITTED] &= CAPABILITY_TOP;
+    return memcmp(&new, &now, (size_t)bytes) == 0 ? 0 : -EPERM;
 }

@@ -220,6 +220,12 @@ static struct task *task_of(int32_t tid)
     return tid ? task_find(tid) : task_current();
 }
 
+static bool may_schedule(const struct task *t)
+{
+    const struct credentials *me = &process_current()->cred, *its = &t->process->cred;
+    return !me->euid || me->euid == its->uid || me->euid == its->euid;
+}
+
 #define MASK_BYTES 4u // CPUs of one node, in longs
 
 long sys_sched_getaffinity(struct call *c)
@@ -246,8 +252,7 @@ long sys_sched_setaffinity(struct call *c)
     struct task *t = task_of((int32_t)c->args[0]);
     if (!t)
         return -ESRCH;
-    const struct credentials *me = &process_current()->cred, *its = &t->process->cred;
-    if (me->euid && me->euid != its->uid && me->euid != its->euid)
+    if (!may_schedule(t))
         return -EPERM;
     return thread_affinity_set(t->thread, mask) ? 0 : -EINVAL;
 }
@@ -267,6 +272,7 @@ enum { // policies
     SCHED_RR = 2,
     SCHED_BATCH = 3,
     SCHED_IDLE = 5,
+    SCHED_DEADLINE = 6,
 };
 
 long sys_sched_getscheduler(struct call *c)
@@ -279,13 +285,16 @@ long sys_sched_getscheduler(struct call *c)
 long sys_sched_setscheduler(struct call *c)
 {
     int32_t priority;
-    if ((int32_t)c->args[0] < 0)
+    if ((int32_t)c->args[0] < 0 || (int32_t)c->args[1] < 0 || c->args[2] == 0)
         return -EINVAL;
     int e = user_read(&priority, c->args[2], sizeof(priority));
     if (e < 0)
         return e;
-    if (!task_of((int32_t)c->args[0]))
+    const struct task *t = task_of((int32_t)c->args[0]);
+    if (!t)
         return -ESRCH;
+    if (!may_schedule(t))
+        return -EPERM;
     if (c->args[1] == SCHED_FIFO || c->args[1] == SCHED_RR)
         return -EPERM; // no real-time classes here
     return priority == 0 && (c->args[1] == SCHED_OTHER || c->args[1] == SCHED_BATCH) ? 0 : -EINVAL;
@@ -304,11 +313,16 @@ long sys_sched_getparam(struct call *c)
 long sys_sched_setparam(struct call *c)
 {
     int32_t priority;
+    if ((int32_t)c->args[0] < 0 || c->args[1] == 0)
+        return -EINVAL;
     int e = user_read(&priority, c->args[1], sizeof(priority));
     if (e < 0)
         return e;
-    if (!task_of((int32_t)c->args[0]))
+    const struct task *t = task_of((int32_t)c->args[0]);
+    if (!t)
         return -ESRCH;
+    if (!may_schedule(t))
+        return -EPERM;
     return priority == 0 ? 0 : -EINVAL;
 }
 
@@ -321,6 +335,7 @@ static long priority_range(uint32_t policy, long realtime)
     case SCHED_OTHER:
     case SCHED_BATCH:
     case SCHED_IDLE:
+    case SCHED_DEADLINE:
         return 0;
     }
     return -EINVAL;
@@ -336,13 +351,23 @@ long sys_sched_get_priority_min(struct call *c)
     return priority_range(c->args[0], 1);
 }
 
-long sys_sched_rr_get_interval(struct call *c)
+static long rr_interval(struct call *c, bool wide)
 {
     if ((int32_t)c->args[0] < 0)
         return -EINVAL;
     if (!task_of((int32_t)c->args[0]))
         return -ESRCH;
-    return linux_timespec_out(c->args[1], false, 10 * NS_PER_MS);
+    return linux_timespec_out(c->args[1], wide, 10 * NS_PER_MS);
+}
+
+long sys_sched_rr_get_interval(struct call *c)
+{
+    return rr_interval(c, false);
+}
+
+long sys_sched_rr_get_interval_time64(struct call *c)
+{
+    return rr_interval(c, true);
 }
 
 static int clamp_nice(int32_t nice)

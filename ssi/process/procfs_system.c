@@ -47,6 +47,17 @@ static void show_meminfo(struct text *t)
     text_add(t, "SwapTotal:      %8u kB\nSwapFree:       %8u kB\n", 0, 0);
 }
 
+// There is neither disk nor swap: nothing comes from them or goes there.
+static void show_vmstat(struct text *t)
+{
+    text_add(t, "nr_free_pages %u\npgpgin 0\npgpgout 0\npswpin 0\npswpout 0\n", frame_free_count());
+}
+
+static void show_diskstats(struct text *t)
+{
+    (void)t;
+}
+
 static void show_uptime(struct text *t)
 {
     uint64_t user, system, idle, up = cluster_clock_ns();
@@ -136,11 +147,12 @@ static void show_cmdline(struct text *t)
 }
 
 const struct proc_row proc_system_rows[] = {
-    {"stat", FILE_R, show_stat, NULL},          {"meminfo", FILE_R, show_meminfo, NULL},
-    {"uptime", FILE_R, show_uptime, NULL},      {"loadavg", FILE_R, show_loadavg, NULL},
-    {"version", FILE_R, show_version, NULL},    {"cpuinfo", FILE_R, show_cpuinfo, NULL},
-    {"mounts", FILE_R, proc_show_mounts, NULL}, {"filesystems", FILE_R, show_filesystems, NULL},
-    {"cmdline", FILE_R, show_cmdline, NULL},    {NULL, 0, NULL, NULL},
+    {"stat", FILE_R, show_stat, NULL},           {"meminfo", FILE_R, show_meminfo, NULL},
+    {"uptime", FILE_R, show_uptime, NULL},       {"loadavg", FILE_R, show_loadavg, NULL},
+    {"version", FILE_R, show_version, NULL},     {"cpuinfo", FILE_R, show_cpuinfo, NULL},
+    {"mounts", FILE_R, proc_show_mounts, NULL},  {"filesystems", FILE_R, show_filesystems, NULL},
+    {"cmdline", FILE_R, show_cmdline, NULL},     {"vmstat", FILE_R, show_vmstat, NULL},
+    {"diskstats", FILE_R, show_diskstats, NULL}, {NULL, 0, NULL, NULL},
 };
 
 // ---- /proc/sys/kernel

@@ -10,7 +10,7 @@ import weft
 pytestmark = pytest.mark.usefixtures('kernel')
 PROGRAMS = ['names', 'data', 'mappings', 'calls', 'families', 'signals', 'memory', 'threads',
             'facts', 'sockets', 'unixes', 'events', 'ptys', 'timers', 'sysv',
-            'sockwaits', 'faults', 'spans', 'descriptors']
+            'sockwaits', 'faults', 'spans', 'descriptors', 'selves']
 
 
 @pytest.fixture(scope='module')

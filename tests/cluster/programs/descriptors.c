@@ -211,7 +211,15 @@ static void copies(void)
     in = 0;
     T(copy_file_range(a, &in, b, &out, 0, 0));
     T(copy_file_range(a, (void *)8, b, &out, 5, 0));
+    close(a), close(b), close(p[0]), close(p[1]), close(ro), close(ap), close(dir);
+}
+
+static void rooms(void)
+{
+    int a = open("/opt/d-a", O_RDWR), p[2], ro = open("/opt/d-a", O_RDONLY);
+    int ap = open("/opt/d-b", O_WRONLY | O_APPEND), dir = open("/opt", O_RDONLY);
     struct stat st;
+    pipe(p);
     T(fallocate(a, 0, 0, 20000));
     fstat(a, &st);
     printf("%ld\n", (long)st.st_size);
@@ -254,7 +262,7 @@ static void copies(void)
     T(fsync(p[0]));
     T(fdatasync(99));
     T(fsync(dir));
-    close(a), close(b), close(p[0]), close(p[1]), close(ro), close(ap), close(dir);
+    close(a), close(p[0]), close(p[1]), close(ro), close(ap), close(dir);
 }
 
 #define NOREPLACE 1
@@ -379,6 +387,7 @@ int main(void)
     flags();
     seeks();
     copies();
+    rooms();
     names();
     attributes();
     return 0;

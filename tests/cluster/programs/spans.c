@@ -241,6 +241,14 @@ static void syncs(void)
     printf("%x %x\n", vec[0], vec[1]);
     T(mincore(m + 2 * PAGE, 2 * PAGE, vec));
     printf("%x %x\n", vec[0], vec[1]);
+    close(fd);
+    unlink("/opt/spans-file");
+}
+
+static void locks(void)
+{
+    char *m = pages(4);
+    munmap(m + PAGE, PAGE);
     T(mlock(m, PAGE));
     T(mlock(m + 100, 100));
     T(mlock(m, 0));
@@ -284,8 +292,6 @@ static void syncs(void)
         exit(0);
     }
     wait(NULL);
-    close(fd);
-    unlink("/opt/spans-file");
 }
 
 static void edges(void)
@@ -322,6 +328,7 @@ int main(void)
     remaps();
     advice();
     syncs();
+    locks();
     edges();
     return 0;
 }
