@@ -250,6 +250,8 @@ static struct container *clone_object(struct space *from, struct space *to, stru
         container_get(c);
         return c;
     }
+    if (s->flags & SEGMENT_WIPED)
+        return container_new_anonymous();
     struct segment *before;
     list_for_each (before, &from->segments, link) {
         if (before == s)
@@ -262,7 +264,7 @@ static struct container *clone_object(struct space *from, struct space *to, stru
             return twin->object;
         }
     }
-    return s->flags & SEGMENT_WIPED ? container_new_anonymous() : container_clone(c);
+    return container_clone(c);
 }
 
 static int clone_segment(struct space *from, struct space *to, struct segment *s)

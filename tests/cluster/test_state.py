@@ -47,3 +47,7 @@ def test_timers_run_on_wherever_the_process_is(travel):
 
 def test_system_v_ipc_between_nodes(travel):
     travel('sysv 5')
+
+
+def test_what_is_said_of_memory_moves(travel):
+    travel('spans 4')

@@ -4,6 +4,7 @@
 // travel ptys: a terminal whose two ends move.
 // travel timers ROUNDS: POSIX timers and one of CPU time.
 // travel sysv ROUNDS: shared memory, semaphores and a queue between two that move.
+// travel spans ROUNDS: what mlock and madvise say of memory, the size of a pipe.
 // travel share: waits with something that it shares.
 #define _GNU_SOURCE
 #include <errno.h>
@@ -16,6 +17,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ipc.h>
+#include <sys/mman.h>
 #include <sys/msg.h>
 #include <sys/sem.h>
 #include <sys/shm.h>
@@ -260,6 +262,37 @@ static void sysv(int rounds)
     printf("%d\n", shmctl(shm, IPC_STAT, &d));
 }
 
+static void spans(int rounds)
+{
+    const int page = 4096;
+    char *m = mmap(NULL, 6 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    int p[2], status;
+    if (m == MAP_FAILED || pipe(p))
+        exit(1);
+    fcntl(p[1], F_SETFL, O_NONBLOCK);
+    printf("%d %d %d\n", mlock(m, page), madvise(m + 2 * page, page, MADV_WIPEONFORK),
+           madvise(m + 4 * page, page, MADV_DONTFORK));
+    for (int k = 0; k < rounds; k++) {
+        move_to(k % 2 == 0);
+        memset(m, 'a' + k, 6 * page);
+        int locked = madvise(m, page, MADV_DONTNEED);
+        int loose = madvise(m + page, page, MADV_DONTNEED);
+        printf("locked %d %d, loose %d %d\n", locked, m[0], loose, m[page]);
+        int size = fcntl(p[0], F_SETPIPE_SZ, k % 2 ? 4096 : 131072);
+        long wrote = write(p[1], m, 6 * page), was = 0, n;
+        while (was < wrote && (n = read(p[0], m, wrote - was)) > 0)
+            was += n; // from another node it comes in pieces
+        printf("pipe %d %d, %ld %ld\n", size, fcntl(p[1], F_GETPIPE_SZ), wrote, was);
+        fflush(stdout);
+        if (fork() == 0)
+            _exit(m[2 * page] == 0 ? mincore(m + 4 * page, page, (void *)m) == -1 : 2);
+        wait(&status);
+        printf("child %x\n", status);
+        mremap(m + 5 * page, page, page, MREMAP_MAYMOVE | MREMAP_DONTUNMAP);
+        printf("left behind %d\n", m[5 * page]);
+    }
+}
+
 // An epoll that parent and child both have.
 static void share(void)
 {
@@ -283,6 +316,8 @@ int main(int argc, char **argv)
         timers(rounds);
     else if (argc > 1 && !strcmp(argv[1], "sysv"))
         sysv(rounds);
+    else if (argc > 1 && !strcmp(argv[1], "spans"))
+        spans(rounds);
     else if (argc > 1 && !strcmp(argv[1], "share"))
         share();
     return 0;
