@@ -12,6 +12,7 @@ check: $(O)/weft.elf
 	@$(PY_LINT)/tables.py && echo 'ok tables'
 	@$(PY_LINT)/faults.py && echo 'ok faults'
 	@$(PY_LINT)/nodevars.py $(O) && echo 'ok nodevars'
+	@$(PY_LINT)/footprint.py $(O) && echo 'ok footprint'
 	@cppcheck -q --std=c11 --error-exitcode=1 --inline-suppr -I. --enable=warning,portability \
 	    --suppress=missingIncludeSystem --suppressions-list=tests/lint/cppcheck.txt \
 	    $(FLOORS) host-tools qemu user 2>$(O)/cppcheck.txt && \
