@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """State that a process keeps in the kernel moves with it, or is reached from where it is, or stays
-with a reason: tests/cluster/programs/travel.c moves itself and prints what it prints on Linux."""
+with a reason: tests/cluster/programs/travel.c and carries.c move themselves and print what they
+print on Linux."""
 
 import subprocess
 
@@ -9,15 +10,27 @@ import pytest
 pytestmark = pytest.mark.usefixtures('kernel')
 
 
-@pytest.fixture(scope='module')
-def travel(pair, program):
-    pair.do('put', '0', program('travel') + ':/tmp/travel')
+def comparer(pair, elf):
+    name = '/tmp/' + elf.rpartition('/')[2]
+    pair.do('put', '0', f'{elf}:{name}')
 
     def run(words):
-        linux = subprocess.run([program('travel'), *words.split()], stdin=subprocess.DEVNULL,
-                               capture_output=True, text=True, timeout=60, check=True)
-        assert pair.sh(0, f'/tmp/travel {words} </dev/null') == linux.stdout
+        linux = subprocess.run(['unshare', '-m', 'sh', '-c', 'mount -t tmpfs none /opt && '
+                                'cp "$0" /opt/p && mount -t tmpfs none /tmp && exec /opt/p $1', elf,
+                                words], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                               timeout=60, check=True)
+        assert pair.sh(0, f'{name} {words} </dev/null') == linux.stdout
     return run
+
+
+@pytest.fixture(scope='module')
+def travel(pair, program):
+    return comparer(pair, program('travel'))
+
+
+@pytest.fixture(scope='module')
+def carries(pair, program):
+    return comparer(pair, program('carries'))
 
 
 def test_epoll_and_its_files_move(pair, travel):
@@ -51,3 +64,24 @@ def test_system_v_ipc_between_nodes(travel):
 
 def test_what_is_said_of_memory_moves(travel):
     travel('spans 4')
+
+
+def test_names_limits_signals_locks_files_and_maps_go_along(pair, carries):
+    before = len(pair.sh(0, 'cat /proc/cluster/migrations').splitlines())
+    carries('keeps')
+    assert len(pair.sh(0, 'cat /proc/cluster/migrations').splitlines()) >= before + 4
+
+
+def test_what_keeps_a_process_where_it_is_says_so(pair, carries):
+    reasons = {'thread': 'it has several threads',
+               'memory': 'it shares its memory with another process',
+               'vfork': 'it shares its memory with another process',
+               'directory': 'it shares its current directory with another process',
+               'stopped': 'it is stopped',
+               'signalfd': 'a signalfd is shared with another process',
+               'watch': 'an epoll watches a file that only another process has open'}
+    said = pair.sh(0, f'for k in {" ".join(reasons)}; do /tmp/carries $k </dev/null & '
+                      'until grep -q . /proc/$!/cantmove; do sleep 0.1; done; '
+                      'echo "$k: $(cat /proc/$!/cantmove)"; '
+                      'echo 1 2>/dev/null >/proc/$!/node && echo moved; kill -9 $!; done')
+    assert said == ''.join(f'{kind}: {why}\n' for kind, why in reasons.items())
