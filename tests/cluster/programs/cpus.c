@@ -4,6 +4,7 @@
 // with the number of parts that failed. `cpus NAME` runs one.
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -14,7 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -376,13 +379,36 @@ static int floats(void)
     return wrong;
 }
 
+// ---- a call that could go on for seconds lets others have the kernel
+// -----------------------------
+
+static void on_alarm(int signal)
+{
+    (void)signal;
+}
+
+static int lets(void)
+{
+    const size_t most = 0x7ffff000;
+    struct sigaction a = {.sa_handler = on_alarm};
+    struct itimerval soon = {{0, 20000}, {0, 20000}}, never = {{0, 0}, {0, 0}};
+    int zero = open("/dev/zero", O_RDONLY), null = open("/dev/null", O_WRONLY);
+    sigaction(SIGALRM, &a, NULL);
+    setitimer(ITIMER_REAL, &soon, NULL);
+    ssize_t n = sendfile(null, zero, NULL, most);
+    setitimer(ITIMER_REAL, &never, NULL);
+    close(zero);
+    close(null);
+    return n <= 0 || (size_t)n == most; // the signal has ended it
+}
+
 static const struct {
     const char *name;
     int (*run)(void);
 } parts[] = {
     {"affinity", affinity}, {"mutex", mutex},     {"protect", protect}, {"remap", remap},
     {"copies", copies},     {"signals", signals}, {"ends", ends},       {"storm", storm},
-    {"robust", robust},     {"floats", floats},
+    {"robust", robust},     {"floats", floats},   {"lets", lets},
 };
 
 int main(int argc, char **argv)
