@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Workers start when work waits and no worker is free, up to a bound per class, and end when they
-// were idle for a while: so a worker that sleeps never keeps other work from running.
+// were idle for a while: so a worker that sleeps never keeps other work from running. The last idle
+// one of a class stays, so that work that comes now and then does not make memory come and go.
 #include "kernel/work.h"
 #include "kernel/timer.h"
 #include "kernel/wait.h"
@@ -40,10 +41,11 @@ static void worker(void *arg)
             w->fn(w);
             continue;
         }
+        uint64_t until = p->sleeping > 0 ? clock_now_ns() + IDLE_KEEP_NS : WAIT_FOREVER;
         p->sleeping++;
-        int e = wait_sleep(&p->idle, clock_now_ns() + IDLE_KEEP_NS, 0);
+        int e = wait_sleep(&p->idle, until, 0);
         p->sleeping--;
-        if (e < 0 && list_empty(&p->queue))
+        if (e < 0 && p->sleeping > 0 && list_empty(&p->queue))
             break;
     }
     p->workers--;

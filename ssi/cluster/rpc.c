@@ -19,7 +19,7 @@ enum {
     RPC_WORKERS_MAX = 64,   // of flush and request
     RPC_REQUESTS_MAX = 56,  // of them for requests
     RPC_BACKGROUND_MAX = 8, // a pool of its own, behind user threads
-    RPC_IDLE_KEPT = 4,
+    RPC_IDLE_MS = 500,
     RPC_SLOW_S = 10, // an answer that takes longer gets a line in the log
     RPC_ROOM_MS = 20,
 };
@@ -142,12 +142,13 @@ static void rpc_worker(void *arg)
             rpc_job_run(p, job);
             continue;
         }
-        if (p->idle >= RPC_IDLE_KEPT)
-            break;
+        // The last idle one stays; more of them end when they are not needed for a while.
+        uint64_t until = p->idle > 0 ? clock_now_ns() + RPC_IDLE_MS * NS_PER_MS : WAIT_FOREVER;
         p->idle++;
-        int e = wait_sleep(&p->wake, WAIT_FOREVER, 0);
-        (void)e; // woken or not: looks for a job again
+        int e = wait_sleep(&p->wake, until, 0);
         p->idle--;
+        if (e < 0 && p->idle > 0 && !rpc_pool_has_work(p))
+            break;
     }
     p->workers--;
     thread_exit();

@@ -14,6 +14,7 @@
 #include "ssi/cluster/cluster.h"
 #include "ssi/cluster/rpc.h"
 #include "ssi/migrate/migrate.h"
+#include "ssi/process/location.h"
 #include "ssi/process/procfs.h"
 
 enum {
@@ -113,6 +114,7 @@ static long node_remove(node_id_t n)
 
 void control_on_quiesce(const struct rpc_in *in)
 {
+    location_trim();
     heap_trim();
     rpc_reply(in->from, in->request, 0, NULL, 0);
 }

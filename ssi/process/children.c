@@ -7,6 +7,7 @@
 #include "mm/heap.h"
 #include "ssi/cluster/cluster.h"
 #include "ssi/container/container.h"
+#include "ssi/process/location.h"
 
 void process_times(const struct process *p, uint64_t *user_ns, uint64_t *system_ns)
 {
@@ -180,6 +181,7 @@ void process_reap(struct process *p)
     uint32_t incarnation = p->incarnation;
     int status = p->exit_status;
     process_free(p);
+    location_forget(pid);
     if (pid_birth_node(pid) == cluster_self())
         pid_put(pid);
     else

@@ -80,6 +80,12 @@ void location_forget(int32_t pid)
         drop(l);
 }
 
+void location_trim(void)
+{
+    while (!list_empty(&node(hints)))
+        drop(list_entry(node(hints).next, struct location, age_link));
+}
+
 bool location_known(int32_t pid, node_id_t *where, uint32_t *incarnation)
 {
     const struct location *l = find(pid);

@@ -21,5 +21,7 @@ node_id_t location_of(int32_t pid);
 // What is written down here, if anything.
 bool location_known(int32_t pid, node_id_t *node, uint32_t *incarnation);
 void location_forget(int32_t pid);
+// Gives up all hints: who asks next begins at the birth node. Never sleeps.
+void location_trim(void);
 // Finds the process by asking all members: its node, or NODE_NONE when nobody has it. May sleep.
 node_id_t location_search(int32_t pid);

@@ -33,14 +33,15 @@ def expected_lines(program, count, spin):
 
 
 def free_frames(c):
-    """Free frames of each node after the cluster has come to rest."""
-    def counted():
-        return [int(line.split()[1]) for line in
-                c.sh(0, 'cat /proc/cluster/memory | grep free_frames').splitlines()]
+    """Free frames of each node after the cluster has come to rest: the most of five looks, as a
+    heartbeat under way holds one. The console's shell reads them itself: a child of its own would
+    be counted, and how far it is differs from time to time."""
     for node in (0, 1):
-        c.exec(node, f'weft node quiesce {node}')
+        c.sh(node, f'weft node quiesce {node}')
     time.sleep(2)
-    return counted()
+    looks = [c.sh(0, 'while read -r name value; do [ "$name" = free_frames ] && echo "$value"; '
+                     'done </proc/cluster/memory; true').split() for _ in range(5)]
+    return [max(int(free) for free in of_a_node) for of_a_node in zip(*looks)]
 
 
 def test_write_is_synchronous_and_read_back(c):
@@ -91,8 +92,7 @@ def test_two_hundred_moves_leave_no_frame_behind(c):
     words = r.split()
     assert words[words.index('moves') + 1] == '200', 'it runs on after the last move'
     assert words[words.index('status') + 1] == '0' and expected in words
-    # Buffers of cards and connections come and go by some frames; a move that loses one shows.
-    assert all(abs(now - then) <= 6 for now, then in zip(free_frames(c), before))
+    assert free_frames(c) == before
 
 
 def test_sleeping_process_moves_and_wakes_in_time(c):
