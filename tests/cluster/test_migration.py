@@ -80,16 +80,21 @@ def test_sixty_moves_by_the_shell_that_started_it(c, program):
     assert c.exec(0, 'cat /tmp/lines').out == expected, 'nothing missing, nothing double'
 
 
+def move_and_wait(c, moves, units):
+    """A program that the shell moves so often and waits for; what was printed."""
+    return c.sh(0, f'mgs 120 {units} >/tmp/mgs & P=$!; i=0; '
+                   f'while [ $i -lt {moves} ] && echo $(((i + 1) % 2)) >/proc/$P/node; '
+                   'do i=$((i + 1)); done; echo moves $i; wait $P; echo status $?; '
+                   'cat /tmp/mgs; rm /tmp/mgs', timeout=300)
+
+
 def test_two_hundred_moves_leave_no_frame_behind(c):
     expected = subprocess.run([f'{weft.BUILD}/user/mgs', '120', '400'], capture_output=True,
                               text=True, check=True).stdout.split()[2]
-    c.sh(0, 'mgs 120 20 >/tmp/mgs & P=$!; echo 1 >/proc/$P/node; wait $P')  # shells grow once
+    move_and_wait(c, 20, 40)  # shells grow once, also by looking
+    free_frames(c)
     before = free_frames(c)
-    r = c.sh(0, 'mgs 120 400 >/tmp/mgs & P=$!; i=0; '
-                'while [ $i -lt 200 ] && echo $(((i + 1) % 2)) >/proc/$P/node; do i=$((i + 1)); '
-                'done; echo moves $i; wait $P; echo status $?; cat /tmp/mgs; rm /tmp/mgs',
-             timeout=300)
-    words = r.split()
+    words = move_and_wait(c, 200, 400).split()
     assert words[words.index('moves') + 1] == '200', 'it runs on after the last move'
     assert words[words.index('status') + 1] == '0' and expected in words
     assert free_frames(c) == before
