@@ -388,69 +388,20 @@ static void proxy_release(struct file *f)
     heap_free(p);
 }
 
-static const struct file_ops stream_ops = {
-    .name = "remote",
-    .read = proxy_read,
-    .write = proxy_write,
-    .ioctl = proxy_ioctl,
-    .poll = proxy_poll,
-    .poll_queue = proxy_poll_queue,
-    .stat = proxy_stat,
-    .set = proxy_set,
-    .sync = proxy_sync,
-    .release = proxy_release,
-};
+#define ALL_PROXIES                                                                                \
+    .name = "remote", .read = proxy_read, .stat = proxy_stat, .set = proxy_set,                    \
+    .release = proxy_release
+#define STREAMS                                                                                    \
+    ALL_PROXIES, .write = proxy_write, .ioctl = proxy_ioctl, .poll = proxy_poll,                   \
+                 .poll_queue = proxy_poll_queue
+#define WITH_OFFSET ALL_PROXIES, .seek = proxy_seek, .poll = always_ready, .sync = proxy_sync
 
-static const struct file_ops socket_ops = {
-    .name = "remote",
-    .read = proxy_read,
-    .write = proxy_write,
-    .ioctl = proxy_ioctl,
-    .poll = proxy_poll,
-    .poll_queue = proxy_poll_queue,
-    .stat = proxy_stat,
-    .set = proxy_set,
-    .exchange = proxy_exchange,
-    .release = proxy_release,
-};
-
-static const struct file_ops regular_ops = {
-    .name = "remote",
-    .read = proxy_read,
-    .write = proxy_write,
-    .seek = proxy_seek,
-    .poll = always_ready,
-    .stat = proxy_stat,
-    .set = proxy_set,
-    .sync = proxy_sync,
-    .map = proxy_map,
-    .release = proxy_release,
-};
-
-static const struct file_ops directory_ops = {
-    .name = "remote",
-    .read = proxy_read,
-    .seek = proxy_seek,
-    .list = proxy_list_entries,
-    .poll = always_ready,
-    .stat = proxy_stat,
-    .set = proxy_set,
-    .sync = proxy_sync,
-    .release = proxy_release,
-};
-
-static const struct file_ops seekable_ops = {
-    .name = "remote",
-    .read = proxy_read,
-    .write = proxy_write,
-    .seek = proxy_seek,
-    .ioctl = proxy_ioctl,
-    .poll = always_ready,
-    .stat = proxy_stat,
-    .set = proxy_set,
-    .sync = proxy_sync,
-    .release = proxy_release,
-};
+static const struct file_ops stream_ops = {STREAMS, .sync = proxy_sync};
+static const struct file_ops socket_ops = {STREAMS, .exchange = proxy_exchange};
+static const struct file_ops regular_ops = {WITH_OFFSET, .write = proxy_write, .map = proxy_map};
+static const struct file_ops directory_ops = {WITH_OFFSET, .list = proxy_list_entries};
+static const struct file_ops seekable_ops = {WITH_OFFSET, .write = proxy_write,
+                                             .ioctl = proxy_ioctl};
 
 // ---- made and found
 // ------------------------------------------------------------------------------

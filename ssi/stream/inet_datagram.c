@@ -159,7 +159,7 @@ static int datagram_connect(struct socket *s, const struct socket_name *n,
     struct net_address to;
     uint32_t from = s->local.ip;
     (void)by;
-    if (n->bytes >= 2 && n->at[0] == AF_UNSPEC && n->at[1] == 0)
+    if (socket_name_is_none(n))
         return disconnect(s);
     int e = inet_name_parse(n, &to);
     if (e == 0)
@@ -301,44 +301,14 @@ static int raw_send_socket(struct socket *s, struct socket_message *m)
 
 // ---- the rest
 // ------------------------------------------------------------------------------------
-static int datagram_receive(struct socket *s, struct socket_message *m)
+static unsigned inet_datagram_poll(struct socket *s)
 {
-    if (s->error)
-        return socket_take_error(s);
-    if (packet_first(s) == NULL)
-        return s->shut & SHUT_READ ? 0 : -EAGAIN;
-    return packet_deliver(s, m);
+    return datagram_poll_in(s) | POLL_OUT;
 }
 
-static unsigned datagram_poll(struct socket *s)
+static int inet_datagram_shutdown(struct socket *s, unsigned how)
 {
-    unsigned now = POLL_OUT | (s->error ? POLL_ERR : 0);
-    if (packet_first(s) || (s->shut & SHUT_READ))
-        now |= POLL_IN;
-    now |= s->shut & SHUT_READ ? POLL_RDHUP : 0;
-    now |= s->shut == (SHUT_READ | SHUT_WRITE) ? POLL_HUP : 0;
-    return now;
-}
-
-static int datagram_shutdown(struct socket *s, unsigned how)
-{
-    if (s->state != SOCKET_CONNECTED)
-        return -ENOTCONN;
-    s->shut |= how;
-    socket_wake(s, WAKE_READ | WAKE_WRITE);
-    return 0;
-}
-
-static uint32_t datagram_readable(const struct socket *s)
-{
-    const struct packet *p = packet_first(s);
-    return p ? p->n : 0;
-}
-
-static int no_listen(struct socket *s)
-{
-    (void)s;
-    return -EOPNOTSUPP;
+    return s->state == SOCKET_CONNECTED ? datagram_shutdown(s, how) : -ENOTCONN;
 }
 
 static void nothing(struct socket *s)
@@ -346,30 +316,11 @@ static void nothing(struct socket *s)
     (void)s;
 }
 
-const struct socket_kind udp_kind = {
-    .name = "udp",
-    .bind = inet_bind,
-    .connect = datagram_connect,
-    .listen = no_listen,
-    .send = udp_send_socket,
-    .receive = datagram_receive,
-    .poll = datagram_poll,
-    .name_of = inet_name_of,
-    .shutdown = datagram_shutdown,
-    .readable_bytes = datagram_readable,
-    .end = nothing,
-};
+#define INET_DATAGRAMS(of, sends)                                                                  \
+    .name = of, .bind = inet_bind, .connect = datagram_connect, .listen = datagram_listen,         \
+    .send = sends, .receive = datagram_receive, .poll = inet_datagram_poll,                        \
+    .name_of = inet_name_of, .shutdown = inet_datagram_shutdown,                                   \
+    .readable_bytes = datagram_readable_bytes, .end = nothing
 
-const struct socket_kind raw_kind = {
-    .name = "raw",
-    .bind = inet_bind,
-    .connect = datagram_connect,
-    .listen = no_listen,
-    .send = raw_send_socket,
-    .receive = datagram_receive,
-    .poll = datagram_poll,
-    .name_of = inet_name_of,
-    .shutdown = datagram_shutdown,
-    .readable_bytes = datagram_readable,
-    .end = nothing,
-};
+const struct socket_kind udp_kind = {INET_DATAGRAMS("udp", udp_send_socket)};
+const struct socket_kind raw_kind = {INET_DATAGRAMS("raw", raw_send_socket)};

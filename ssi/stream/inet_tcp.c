@@ -280,7 +280,7 @@ static int tcp_socket_connect(struct socket *s, const struct socket_name *n,
 {
     struct net_address to;
     (void)by;
-    if (n->bytes >= 2 && n->at[0] == AF_UNSPEC && n->at[1] == 0)
+    if (socket_name_is_none(n))
         return s->state == SOCKET_LISTENING ? -EINVAL : disconnect(s);
     int e = inet_name_parse(n, &to);
     if (e < 0)

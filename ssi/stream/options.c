@@ -266,30 +266,13 @@ static int set_own(struct socket *s, const struct option *o, const void *value, 
 
 #define TCP_INFO_BYTES 104
 
-// The states of tcp_info as Linux numbers them.
-static uint8_t tcp_state_number(const struct socket *s)
-{
-    switch (s->state) {
-    case SOCKET_LISTENING:
-        return 10;
-    case SOCKET_CONNECTING:
-        return 2;
-    case SOCKET_CONNECTED:
-        return s->conn == NULL && s->peer == NULL ? 8 : 1;
-    case SOCKET_IDLE:
-    case SOCKET_CLOSED:
-        break;
-    }
-    return 7;
-}
-
 static long get_own(struct socket *s, const struct option *o, void *value)
 {
     int32_t v[2] = {0, 0};
     size_t n = sizeof(v[0]);
     if (o->level == SOL_TCP) {
         memset(value, 0, TCP_INFO_BYTES);
-        *(uint8_t *)value = tcp_state_number(s);
+        *(uint8_t *)value = (uint8_t)socket_state_number(s);
         return TCP_INFO_BYTES;
     }
     switch (o->number) {

@@ -51,6 +51,12 @@ struct socket *socket_new(const struct socket_kind *k, int family, int type)
     return s;
 }
 
+// connect(2) with AF_UNSPEC: the end of the connection.
+bool socket_name_is_none(const struct socket_name *n)
+{
+    return n->bytes >= 2 && n->at[0] == AF_UNSPEC && n->at[1] == 0;
+}
+
 // ---- waking
 // --------------------------------------------------------------------------------------
 void socket_wake(struct socket *s, unsigned which)
@@ -330,10 +336,9 @@ static int unix_kind(uint32_t type, int32_t protocol, const struct socket_kind *
 {
     if (protocol != 0 && protocol != AF_UNIX)
         return -EPROTONOSUPPORT;
-    *k = type == SOCK_STREAM                      ? &unix_stream_kind
-         : type == SOCK_SEQPACKET                 ? &unix_packet_kind
-         : type == SOCK_DGRAM || type == SOCK_RAW ? &unix_datagram_kind
-                                                  : NULL;
+    *k = type == SOCK_STREAM || type == SOCK_SEQPACKET ? &unix_joined_kind
+         : type == SOCK_DGRAM || type == SOCK_RAW      ? &unix_datagram_kind
+                                                       : NULL;
     return *k ? 0 : -ESOCKTNOSUPPORT;
 }
 

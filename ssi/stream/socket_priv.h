@@ -124,6 +124,7 @@ struct socket {
 struct socket *socket_of(const struct file *f);                               // NULL: not here
 struct socket *socket_new(const struct socket_kind *k, int family, int type); // NULL: no memory
 void socket_end(struct socket *s);
+bool socket_name_is_none(const struct socket_name *n); // AF_UNSPEC
 struct list *sockets_all(void);
 enum {
     WAKE_READ = 1,
@@ -153,6 +154,13 @@ int packet_gather(struct socket_message *m, uint32_t limit, struct packet **p);
 // The oldest datagram goes to m: 0, -EAGAIN, -EFAULT. May sleep.
 int packet_deliver(struct socket *s, struct socket_message *m);
 
+// ---- datagram.c: as struct socket_kind has them
+int datagram_receive(struct socket *s, struct socket_message *m);
+unsigned datagram_poll_in(const struct socket *s); // all but POLL_OUT
+int datagram_shutdown(struct socket *s, unsigned how);
+uint32_t datagram_readable_bytes(const struct socket *s);
+int datagram_listen(struct socket *s);
+
 // ---- joined.c: streams whose two ends are on this node
 // ---------------------------------------------------------
 void joined_connect(struct socket *a, struct socket *b);
@@ -167,7 +175,7 @@ uint32_t joined_readable_bytes(const struct socket *s);
 
 // ---- unix.c, unix_names.c
 // --------------------------------------------------------------------------------------
-extern const struct socket_kind unix_stream_kind, unix_packet_kind, unix_datagram_kind;
+extern const struct socket_kind unix_joined_kind, unix_datagram_kind;
 struct unix_name *unix_name_new(const struct socket_name *n);
 struct unix_name *unix_name_get(struct unix_name *n); // NULL is fine
 void unix_name_put(struct unix_name *n);              // NULL is fine
@@ -214,6 +222,9 @@ void options_apply(struct socket *s); // to its connection of the stack
 void options_inherit(struct socket *child, const struct socket *listener);
 int options_set(struct socket *s, int32_t level, int32_t option, const void *value, size_t n);
 long options_get(struct socket *s, int32_t level, int32_t option, void *value);
+
+// ---- socket_show.c
+unsigned socket_state_number(const struct socket *s); // as tcp_info and /proc/net/tcp number it
 
 // ---- socket_remote.c: calls by value to the node where a socket lives
 // -----------------------------------------------

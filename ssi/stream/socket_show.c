@@ -3,7 +3,7 @@
 #include "ssi/stream/socket_priv.h"
 
 // The states as Linux numbers them: ESTABLISHED 1, SYN_SENT 2, CLOSE 7, CLOSE_WAIT 8, LISTEN 10.
-static unsigned state_of(const struct socket *s)
+unsigned socket_state_number(const struct socket *s)
 {
     switch (s->state) {
     case SOCKET_LISTENING:
@@ -23,8 +23,8 @@ static void show_line(struct text *t, unsigned k, const struct socket *s)
 {
     text_add(t, "%4u: %08X:%04X %08X:%04X %02X %08X:%08X %02X:%08X %08X %5u %8d %u %d %08x\n", k,
              __builtin_bswap32(s->local.ip), s->local.port, __builtin_bswap32(s->remote.ip),
-             s->remote.port, state_of(s), 0, (unsigned)s->kind->readable_bytes(s), 0, 0, 0,
-             s->cred.uid, 0, (unsigned)s->number, 1, 0);
+             s->remote.port, socket_state_number(s), 0, (unsigned)s->kind->readable_bytes(s), 0, 0,
+             0, s->cred.uid, 0, (unsigned)s->number, 1, 0);
 }
 
 static void show_table(struct text *t, const struct socket_kind *k)

@@ -67,22 +67,8 @@ static void accepted(struct socket *listener)
     socket_wake_waiting_for(listener);
 }
 
-const struct socket_kind unix_stream_kind = {
-    .name = "unix",
-    .bind = unix_bind,
-    .connect = stream_connect,
-    .listen = stream_listen,
-    .send = joined_send,
-    .receive = joined_receive,
-    .poll = joined_poll,
-    .name_of = name_of,
-    .shutdown = joined_shutdown,
-    .readable_bytes = joined_readable_bytes,
-    .accepted = accepted,
-    .end = joined_end,
-};
-
-const struct socket_kind unix_packet_kind = {
+// Streams and sequenced packets: joined.c looks at the type.
+const struct socket_kind unix_joined_kind = {
     .name = "unix",
     .bind = unix_bind,
     .connect = stream_connect,
@@ -117,7 +103,7 @@ static int datagram_connect(struct socket *s, const struct socket_name *n,
                             const struct socket_cred *by)
 {
     (void)by;
-    if (n->bytes >= 2 && n->at[0] == AF_UNSPEC && n->at[1] == 0) {
+    if (socket_name_is_none(n)) {
         s->peer = NULL;
         s->peer_lost = s->far_peer = false;
         s->state = SOCKET_IDLE;
@@ -189,51 +175,19 @@ static int datagram_send(struct socket *s, struct socket_message *m)
     return 0;
 }
 
-static int datagram_receive(struct socket *s, struct socket_message *m)
+static int unix_datagram_receive(struct socket *s, struct socket_message *m)
 {
     bool was_full = full(s);
-    if (packet_first(s) == NULL) {
-        if (s->error)
-            return socket_take_error(s);
-        return s->shut & SHUT_READ ? 0 : -EAGAIN;
-    }
-    int e = packet_deliver(s, m);
+    int e = datagram_receive(s, m);
     if (was_full && !full(s))
         socket_wake_waiting_for(s);
     return e;
 }
 
-static unsigned datagram_poll(struct socket *s)
+static unsigned unix_datagram_poll(struct socket *s)
 {
-    unsigned now = s->error ? POLL_ERR : 0;
-    if (packet_first(s) || (s->shut & SHUT_READ))
-        now |= POLL_IN;
-    if (s->shut & SHUT_READ)
-        now |= POLL_RDHUP;
-    if (s->shut == (SHUT_READ | SHUT_WRITE))
-        now |= POLL_HUP;
-    if (s->peer == NULL || s->peer->peer == s || !full(s->peer))
-        now |= POLL_OUT;
-    return now;
-}
-
-static int datagram_shutdown(struct socket *s, unsigned how)
-{
-    s->shut |= how;
-    socket_wake(s, WAKE_READ | WAKE_WRITE);
-    return 0;
-}
-
-static uint32_t datagram_readable(const struct socket *s)
-{
-    const struct packet *p = packet_first(s);
-    return p ? p->n : 0;
-}
-
-static int no_listen(struct socket *s)
-{
-    (void)s;
-    return -EOPNOTSUPP;
+    bool room = s->peer == NULL || s->peer->peer == s || !full(s->peer);
+    return datagram_poll_in(s) | (room ? POLL_OUT : 0);
 }
 
 static void datagram_end(struct socket *s)
@@ -245,12 +199,12 @@ const struct socket_kind unix_datagram_kind = {
     .name = "unix",
     .bind = unix_bind,
     .connect = datagram_connect,
-    .listen = no_listen,
+    .listen = datagram_listen,
     .send = datagram_send,
-    .receive = datagram_receive,
-    .poll = datagram_poll,
+    .receive = unix_datagram_receive,
+    .poll = unix_datagram_poll,
     .name_of = name_of,
     .shutdown = datagram_shutdown,
-    .readable_bytes = datagram_readable,
+    .readable_bytes = datagram_readable_bytes,
     .end = datagram_end,
 };
