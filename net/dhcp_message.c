@@ -39,13 +39,6 @@ enum { // RFC 2132
     OPTION_END = 255,
 };
 
-static uint32_t word_at(const uint8_t *p)
-{
-    be32_t v;
-    memcpy(&v, p, sizeof(v));
-    return be32_get(v);
-}
-
 // 32 minus the zeros at its end; false when it is not ones followed by zeros, or has none.
 static bool prefix_of(uint32_t mask, unsigned *prefix)
 {
@@ -64,21 +57,21 @@ static bool option_take(const uint8_t *p, size_t n, struct dhcp_reply *r)
         r->type = p[2];
         return n == 1 && (p[2] == DHCP_OFFER || p[2] == DHCP_ACK || p[2] == DHCP_NAK);
     case OPTION_MASK:
-        return n == 4 && prefix_of(word_at(p + 2), &r->prefix);
+        return n == 4 && prefix_of(be32_at(p + 2), &r->prefix);
     case OPTION_ROUTER: // in order of preference
-        r->gateway = n >= 4 ? word_at(p + 2) : 0;
+        r->gateway = n >= 4 ? be32_at(p + 2) : 0;
         return n >= 4 && n % 4 == 0;
     case OPTION_SERVER:
-        r->server = n == 4 ? word_at(p + 2) : 0;
+        r->server = n == 4 ? be32_at(p + 2) : 0;
         return n == 4;
     case OPTION_LEASE:
-        r->lease_s = n == 4 ? word_at(p + 2) : 0;
+        r->lease_s = n == 4 ? be32_at(p + 2) : 0;
         return n == 4;
     case OPTION_RENEW:
-        r->renew_s = n == 4 ? word_at(p + 2) : 0;
+        r->renew_s = n == 4 ? be32_at(p + 2) : 0;
         return n == 4;
     case OPTION_REBIND:
-        r->rebind_s = n == 4 ? word_at(p + 2) : 0;
+        r->rebind_s = n == 4 ? be32_at(p + 2) : 0;
         return n == 4;
     default: // a number from the wire, not an enum
         return true;

@@ -29,6 +29,13 @@ static inline uint32_t be32_get(be32_t v)
     return (uint32_t)v.b[0] << 24 | (uint32_t)v.b[1] << 16 | (uint32_t)v.b[2] << 8 | v.b[3];
 }
 
+static inline uint32_t be32_at(const uint8_t *p)
+{
+    be32_t v;
+    memcpy(&v, p, sizeof(v));
+    return be32_get(v);
+}
+
 static inline be32_t be32(uint32_t v)
 {
     return (be32_t){{(uint8_t)(v >> 24), (uint8_t)(v >> 16), (uint8_t)(v >> 8), (uint8_t)v}};

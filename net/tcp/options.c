@@ -19,18 +19,11 @@ enum { // kinds, and the length of each
     BLOCK_BYTES = 8,
 };
 
-static uint32_t word_at(const uint8_t *p)
-{
-    be32_t v;
-    memcpy(&v, p, sizeof(v));
-    return be32_get(v);
-}
-
 static void sacks_parse(const uint8_t *p, size_t n, struct tcp_options *o)
 {
     o->sack_count = 0;
     for (size_t at = 2; at + BLOCK_BYTES <= n && o->sack_count < TCP_SACKS_MAX; at += BLOCK_BYTES)
-        o->sacks[o->sack_count++] = (struct tcp_range){word_at(p + at), word_at(p + at + 4)};
+        o->sacks[o->sack_count++] = (struct tcp_range){be32_at(p + at), be32_at(p + at + 4)};
 }
 
 static void option_parse(const uint8_t *p, size_t n, struct tcp_options *o)
@@ -44,8 +37,8 @@ static void option_parse(const uint8_t *p, size_t n, struct tcp_options *o)
         o->sack_ok = true;
     } else if (p[0] == KIND_STAMPS && n == STAMPS_BYTES) {
         o->stamped = true;
-        o->stamp = word_at(p + 2);
-        o->echo = word_at(p + 6);
+        o->stamp = be32_at(p + 2);
+        o->echo = be32_at(p + 6);
     } else if (p[0] == KIND_SACK && n > 2 && (n - 2) % BLOCK_BYTES == 0) {
         sacks_parse(p, n, o);
     }
