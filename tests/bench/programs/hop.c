@@ -4,6 +4,7 @@
 // Usage: hop ADDRESS (of node 0) MOVES. Prints `mover PID`, `tcp_4k MEDIAN_US P90_US`; the freezes
 // are in /proc/cluster/migrations.
 #define _GNU_SOURCE
+#include "sample.h"
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -27,19 +28,6 @@ enum {
 
 static double sample[SAMPLES_MAX];
 static uint8_t bytes[ANSWER];
-
-static double now_us(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
-}
-
-static int by_size(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
 
 static void check(int good, const char *what)
 {

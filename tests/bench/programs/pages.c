@@ -4,6 +4,7 @@
 // two: a child goes to node 1 and shares memory with its parent. Usage: pages ADDRESS (of node 0).
 // Prints `NAME US TRIP_US RATIO`, medians.
 #define _GNU_SOURCE
+#include "sample.h"
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -32,19 +33,6 @@ static int to_child[2], to_parent[2];
 static double sample[PAGES], trips[PAGES];
 static uint8_t bytes[PAGE];
 static int wire; // to the server, which is beside the parent
-
-static double now_us(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
-}
-
-static int by_size(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
 
 // NAME, median of both, their ratio.
 static void say(const char *name, unsigned n)

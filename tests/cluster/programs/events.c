@@ -1,37 +1,18 @@
 // SPDX-License-Identifier: MIT
 // epoll, eventfd, timerfd and signalfd: every line it prints is the same on Linux.
 #define _GNU_SOURCE
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
+#include "say.h"
 #include <pthread.h>
-#include <signal.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/signalfd.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
 static void *volatile bad_at = (void *)16;
 static volatile int minus_one = -1;
-
-static void say(const char *what, long r)
-{
-    if (r < 0)
-        printf("%s: %s\n", what, strerrorname_np(errno));
-    else
-        printf("%s: %ld\n", what, r);
-    fflush(stdout);
-}
 
 static long add(int ep, int fd, uint32_t events, uint64_t data)
 {
@@ -56,12 +37,6 @@ static void take(const char *what, int ep, int ms)
         printf(" [%x %llu]", e[k].events, (unsigned long long)e[k].data.u64);
     printf("\n");
     fflush(stdout);
-}
-
-static void put(int fd, const char *s)
-{
-    if (write(fd, s, strlen(s)) != (ssize_t)strlen(s))
-        say("write", -1);
 }
 
 static void get(int fd, size_t n)

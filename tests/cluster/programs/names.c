@@ -130,33 +130,14 @@ static void paths(void)
 
 static void directories(void)
 {
-    T(mkdir("d", 0755));
-    T(mkdir("d", 0755));
-    T(mkdir("d/", 0755));
+    EACH(mkdir(name, 0755), "d", "d", "d/");
     T(mkdir("e/", 01777));
     show("e");
-    T(mkdir("x/y", 0755));
-    T(mkdir("f/y", 0755));
-    T(mkdir("", 0755));
-    T(mkdir("/", 0755));
-    T(mkdir(".", 0755));
-    T(mkdir("l", 0755));
-    T(mkdir("dang", 0755));
-    T(rmdir("d/."));
-    T(rmdir("d/.."));
-    T(rmdir("."));
-    T(rmdir("/"));
-    T(rmdir("f"));
-    T(rmdir("l"));
-    T(rmdir("nothere"));
-    T(rmdir("e/"));
+    EACH(mkdir(name, 0755), "x/y", "f/y", "", "/", ".", "l", "dang");
+    EACH(rmdir(name), "d/.", "d/..", ".", "/", "f", "l", "nothere", "e/");
     T(mkdir("d/sub", 0755));
     T(rmdir("d"));
-    T(unlink("d"));
-    T(unlink("f/"));
-    T(unlink("l/"));
-    T(unlink("nothere/"));
-    T(unlink(""));
+    EACH(unlink(name), "d", "f/", "l/", "nothere/", "");
     T(unlinkat(AT_FDCWD, "d", 0));
     T(unlinkat(AT_FDCWD, "d/sub", AT_REMOVEDIR));
     T(unlinkat(AT_FDCWD, "f", AT_REMOVEDIR));

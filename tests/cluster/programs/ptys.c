@@ -1,28 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Pseudo-terminals, sessions and job control: every line it prints is the same on Linux.
 #define _GNU_SOURCE
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/ioctl.h>
-#include <sys/stat.h>
+#include "say.h"
 #include <sys/sysmacros.h>
-#include <sys/wait.h>
 #include <termios.h>
-#include <unistd.h>
-
-static void say(const char *what, long r)
-{
-    if (r < 0)
-        printf("%s: %s\n", what, strerrorname_np(errno));
-    else
-        printf("%s: %ld\n", what, r);
-    fflush(stdout);
-}
 
 // What can be read within a while, with control characters shown.
 static void got(const char *what, int fd)
@@ -44,12 +25,6 @@ static void got(const char *what, int fd)
             putchar(c[k]);
     printf("\"%s\n", n < 0 ? strerrorname_np(errno) : "");
     fflush(stdout);
-}
-
-static void put(int fd, const char *s)
-{
-    if (write(fd, s, strlen(s)) != (ssize_t)strlen(s))
-        say("write", -1);
 }
 
 static short ready(int fd)

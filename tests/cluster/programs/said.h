@@ -19,3 +19,14 @@
         printf("%d: %s = %ld %s\n", __LINE__, #call, said_,                                        \
                said_ == -1 ? strerrorname_np(errno) : "");                                         \
     } while (0)
+
+// The same call on each of several names: EACH(rmdir(name), "a", "b").
+#define EACH(call, ...)                                                                            \
+    do {                                                                                           \
+        const char *const names_[] = {__VA_ARGS__};                                                \
+        for (size_t k_ = 0; k_ < sizeof(names_) / sizeof(*names_); k_++) {                         \
+            const char *name = names_[k_];                                                         \
+            printf("name %.20s\n", name);                                                          \
+            T(call);                                                                               \
+        }                                                                                          \
+    } while (0)

@@ -1,43 +1,13 @@
 // SPDX-License-Identifier: MIT
 // Internet sockets over loopback: prints what each call gives, the same on Linux and on Weft.
 #define _GNU_SOURCE
+#include "say.h"
 #include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <netinet/tcp.h>
-#include <poll.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/ioctl.h>
 #include <sys/select.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/uio.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
-
-static const char *error_name(long r)
-{
-    return r < 0 ? strerrorname_np(errno) : "ok";
-}
-
-static long say(const char *what, long r)
-{
-    if (r < 0)
-        printf("%s: %s\n", what, error_name(r));
-    else
-        printf("%s: %ld\n", what, r);
-    return r;
-}
-
-static void done(const char *what, long r) // a descriptor's number does not matter
-{
-    printf("%s: %s\n", what, error_name(r));
-}
 
 static struct sockaddr_in at(const char *ip, int port)
 {
@@ -58,16 +28,6 @@ static const char *ip_text(struct sockaddr_in a)
 {
     static char text[32];
     return inet_ntop(AF_INET, &a.sin_addr, text, sizeof(text));
-}
-
-static void show_poll(const char *what, int s)
-{
-    struct pollfd p = {s, POLLIN | POLLOUT | POLLRDHUP | POLLPRI, 0};
-    int r = poll(&p, 1, 0);
-    printf("%s: poll %d", what, r);
-    printf("%s%s%s%s%s\n", p.revents & POLLIN ? " IN" : "", p.revents & POLLOUT ? " OUT" : "",
-           p.revents & POLLRDHUP ? " RDHUP" : "", p.revents & POLLHUP ? " HUP" : "",
-           p.revents & POLLERR ? " ERR" : "");
 }
 
 static void show_option(const char *what, int s, int level, int option)

@@ -3,28 +3,12 @@
 // not, and both print the same. `sockmoves serve` and `sockmoves ask` talk through AF_UNIX names
 // from whatever nodes they are started on.
 #define _GNU_SOURCE
+#include "say.h"
 #include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-static void say(const char *what, long r)
-{
-    if (r < 0)
-        printf("%s: %s\n", what, strerrorname_np(errno));
-    else
-        printf("%s: %ld\n", what, r);
-}
 
 static void go(const char *node)
 {

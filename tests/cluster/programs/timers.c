@@ -1,25 +1,10 @@
 // SPDX-License-Identifier: MIT
 // POSIX timers, setitimer and CPU clocks: every line it prints is the same on Linux.
 #define _GNU_SOURCE
-#include <errno.h>
-#include <signal.h>
+#include "say.h"
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
-#include <time.h>
-#include <unistd.h>
-
-static void say(const char *what, long r)
-{
-    if (r < 0)
-        printf("%s: %s\n", what, strerrorname_np(errno));
-    else
-        printf("%s: %ld\n", what, r);
-    fflush(stdout);
-}
 
 static long create(int clock, int notify, int signal, int value, int tid, int *id)
 {

@@ -1,44 +1,10 @@
 // SPDX-License-Identifier: MIT
 // AF_UNIX sockets: prints what each call gives, the same on Linux and on Weft.
 #define _GNU_SOURCE
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
+#include "say.h"
 #include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-static long say(const char *what, long r)
-{
-    if (r < 0)
-        printf("%s: %s\n", what, strerrorname_np(errno));
-    else
-        printf("%s: %ld\n", what, r);
-    return r;
-}
-
-static void done(const char *what, long r)
-{
-    printf("%s: %s\n", what, r < 0 ? strerrorname_np(errno) : "ok");
-}
-
-static void show_poll(const char *what, int s)
-{
-    struct pollfd p = {s, POLLIN | POLLOUT | POLLRDHUP | POLLPRI, 0};
-    int r = poll(&p, 1, 0);
-    printf("%s: poll %d", what, r);
-    printf("%s%s%s%s%s\n", p.revents & POLLIN ? " IN" : "", p.revents & POLLOUT ? " OUT" : "",
-           p.revents & POLLRDHUP ? " RDHUP" : "", p.revents & POLLHUP ? " HUP" : "",
-           p.revents & POLLERR ? " ERR" : "");
-}
 
 static socklen_t name(struct sockaddr_un *a, const char *path)
 {
