@@ -10,6 +10,7 @@ check: $(O)/weft.elf
 	@$(PY_LINT)/layers.py && echo 'ok layers'
 	@$(PY_LINT)/size.py && echo 'ok size'
 	@$(PY_LINT)/tables.py && echo 'ok tables'
+	@$(PY_LINT)/docs.py && echo 'ok docs'
 	@$(PY_LINT)/faults.py && echo 'ok faults'
 	@$(PY_LINT)/nodevars.py $(O) && echo 'ok nodevars'
 	@$(PY_LINT)/footprint.py $(O) && echo 'ok footprint'
