@@ -3,6 +3,7 @@
 #include "lib/string.h"
 #include "mm/heap.h"
 #include "mm/user.h"
+#include "ssi/cluster/cluster.h"
 #include "ssi/container/container.h"
 #include "ssi/linux/ipc_abi.h"
 #include "ssi/linux/linux.h"
@@ -183,8 +184,6 @@ static long sem_values(uint32_t id, bool set, uint32_t at)
     struct ipc_facts f;
     struct ipc_ask a = {.kind = IPC_KIND_SEM, .op = IPC_OP_STAT, .id = (int32_t)id};
     long r = ipc_ask(&a, NULL, &f, sizeof(f), NULL);
-    if (r == -EACCES && set)
-        r = -EACCES;
     if (r < 0)
         return r;
     size_t n = MIN(f.size, IPC_SEMS_MAX) * sizeof(uint16_t);
@@ -313,12 +312,8 @@ static long place_for(uint32_t hint, uint32_t bytes, uint32_t flags)
     }
     if (hint == 0 || bytes > USER_TOP - hint || hint >= USER_TOP)
         return -EINVAL;
-    for (struct segment *g = space_find_from(s, hint); g && !(flags & SHM_REMAP);) {
-        if (g->start < hint + bytes)
-            return -EINVAL;
-        break;
-    }
-    return (long)hint;
+    const struct segment *g = flags & SHM_REMAP ? NULL : space_find_from(s, hint);
+    return g && g->start < hint + bytes ? -EINVAL : (long)hint;
 }
 
 static int map_memory(struct container *c, uint32_t id, uint32_t bytes, uint32_t hint,
@@ -358,6 +353,8 @@ static long memory_attach(uint32_t id, uint32_t hint, uint32_t flags, uint32_t *
     long r = ipc_ask(&a, NULL, &m, sizeof(m), NULL);
     if (r < 0)
         return r;
+    if (m.here && cluster_fs_home() != cluster_self())
+        return -EIDRM; // no node tells another what lies where
     if (m.here)
         memcpy(&c, &m.ref, sizeof(c));
     else

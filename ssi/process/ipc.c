@@ -10,7 +10,6 @@
 #include "ssi/cluster/rpc.h"
 #include "ssi/process/ipc_priv.h"
 
-#define OUT_MAX   (RPC_BYTES_MAX - sizeof(struct ipc_answer))
 #define SEQ_STEP  32768
 #define SEQ_COUNT 32768
 

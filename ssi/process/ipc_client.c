@@ -5,6 +5,7 @@
 #include "lib/string.h"
 #include "mm/heap.h"
 #include "kernel/init.h"
+#include "kernel/timer.h"
 #include "ssi/cluster/cluster.h"
 #include "ssi/cluster/rpc.h"
 #include "ssi/process/ipc.h"
@@ -42,8 +43,10 @@ static long ask(struct ipc_ask *a, const void *in, void *out, size_t out_size,
     long got = rpc_call(cluster_fs_home(), MSG_process_ipc, message, n, reply, RPC_BYTES_MAX, 0);
     if (got >= (long)sizeof(*answer)) {
         memcpy(answer, reply, sizeof(*answer));
-        answer->bytes = MIN(answer->bytes, (uint32_t)(got - (long)sizeof(*answer)));
-        memcpy(out ? out : reply, reply + sizeof(*answer), out ? MIN(answer->bytes, out_size) : 0);
+        size_t came = (size_t)got - sizeof(*answer);
+        answer->bytes = (uint32_t)MIN(MIN((size_t)answer->bytes, came), out_size);
+        if (answer->bytes)
+            memcpy(out, reply + sizeof(*answer), answer->bytes);
         got = answer->result;
     } else if (got >= 0) {
         got = -EPROTO;
@@ -71,6 +74,23 @@ static void forget(const struct ipc_ask *a)
         cluster_count_add("process: end of an ipc wait not told", 1);
 }
 
+// Longest time between two questions of a call that waits: news that found no memory are made good.
+#define ASK_AGAIN_NS (5 * NS_PER_S)
+
+// Until there are news, or it is time to ask again: 0; -EINTR, -ETIMEDOUT.
+static int news_wait(uint32_t seen, uint64_t deadline_ns)
+{
+    uint64_t until = MIN(deadline_ns, clock_now_ns() + ASK_AGAIN_NS);
+    while (node(ipc_news_count) == seen) {
+        int e = wait_sleep(&node(ipc_news_wait), until, WAIT_INTERRUPTIBLE);
+        if (e == -ETIMEDOUT && until < deadline_ns)
+            return 0;
+        if (e < 0)
+            return e;
+    }
+    return 0;
+}
+
 // The home may go: then the next epoch wakes who waits, and its question finds nothing.
 long ipc_ask_waiting(struct ipc_ask *a, const void *in, void *out, size_t out_size,
                      size_t *out_bytes, uint64_t deadline_ns)
@@ -90,12 +110,10 @@ long ipc_ask_waiting(struct ipc_ask *a, const void *in, void *out, size_t out_si
         if (r != -EAGAIN || !answer.waits)
             return r;
         waited = true;
-        while (node(ipc_news_count) == seen) {
-            int e = wait_sleep(&node(ipc_news_wait), deadline_ns, WAIT_INTERRUPTIBLE);
-            if (e < 0) {
-                forget(a);
-                return e == -ETIMEDOUT ? -EAGAIN : e;
-            }
+        int e = news_wait(seen, deadline_ns);
+        if (e < 0) {
+            forget(a);
+            return e == -ETIMEDOUT ? -EAGAIN : e;
         }
     }
 }

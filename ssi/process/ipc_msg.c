@@ -38,7 +38,7 @@ static struct ipc_message *wanted(struct ipc_object *o, int32_t type, bool excep
     list_for_each (m, &o->messages, link) {
         if (type == 0 || (type > 0 && (m->type == (uint32_t)type) != except))
             return m;
-        if (type < 0 && m->type <= (uint32_t)-type && (best == NULL || m->type < best->type))
+        if (type < 0 && m->type <= 0u - (uint32_t)type && (best == NULL || m->type < best->type))
             best = m;
     }
     return best;
