@@ -161,17 +161,19 @@ int do_process_migration(int32_t pid, node_id_t target)
         return -EAGAIN;
     if (there + process_weight_on(target) >= here)
         return -EAGAIN;
+    struct policy_name by = m->name; // the policy may go while the target is asked
+    uint64_t period = period_ns();
     int e = target_ask(target, here);
     if (e < 0)
         return e;
     node(last_move_ns) = now;
-    if (node(moves_out_ns)[target] <= now - MIN(now, period_ns()))
+    if (node(moves_out_ns)[target] <= now - MIN(now, period))
         node(moves_out)[target] = 0;
     node(moves_out)[target] += (uint32_t)process_weight_on(target);
     node(moves_out_ns)[target] = now;
-    log_info("sched", "%s moves %d: node %u has %d, node %u has %d", m->name.text, pid, self, here,
+    log_info("sched", "%s moves %d: node %u has %d, node %u has %d", by.text, pid, self, here,
              target, there);
-    return migrate_process(pid, target, m->name.text);
+    return migrate_process(pid, target, by.text);
 }
 
 // ---- the target's own check
