@@ -15,18 +15,25 @@ static int sticky_check(const struct name_call *c, const struct inode *dir, cons
     return 0;
 }
 
+// The name that is to go; f->dir is NULL when it is no entry of a directory (".", "/").
+static int found_to_remove(struct name_call *c, struct found *f)
+{
+    int e = tree_walk(c, false, f);
+    if (e != 0)
+        return e;
+    if (f->inode == NULL)
+        return -ENOENT;
+    return f->dir && mount_readonly(f->view) ? -EROFS : 0;
+}
+
 int op_unlink(struct name_call *c)
 {
     struct found f;
-    int e = tree_walk(c, false, &f);
+    int e = found_to_remove(c, &f);
     if (e != 0)
         return e;
-    if (f.inode == NULL)
-        return -ENOENT;
     if (f.dir == NULL)
         return -EISDIR;
-    if (mount_readonly(f.view))
-        return -EROFS;
     if ((e = sticky_check(c, f.dir, f.inode)) < 0)
         return e;
     if (inode_is(f.inode, S_IFDIR))
@@ -38,11 +45,9 @@ int op_unlink(struct name_call *c)
 int op_rmdir(struct name_call *c)
 {
     struct found f;
-    int e = tree_walk(c, false, &f);
+    int e = found_to_remove(c, &f);
     if (e != 0)
         return e;
-    if (f.inode == NULL)
-        return -ENOENT;
     if (f.dir == NULL)
         return f.length == 2 ? -ENOTEMPTY : f.length == 1 ? -EINVAL : -EBUSY;
     if (!inode_is(f.inode, S_IFDIR))
@@ -107,6 +112,8 @@ int op_link(struct name_call *c)
         return -EMLINK;
     if (i->links == 0 && !i->linkable)
         return -ENOENT;
+    if (mount_readonly(f.view))
+        return -EROFS;
     if (!link_safe(c, i))
         return -EPERM;
     return dirent_add(dir, c->other, strlen(c->other), i) < 0 ? -ENOSPC : 0;
