@@ -266,6 +266,8 @@ static int disconnect(struct socket *s)
         tcp_abort(s->conn);
     s->conn = NULL;
     joined_end(s);
+    packets_drop(s);
+    s->waits_for = NULL;
     s->state = SOCKET_IDLE;
     s->was_connected = false;
     s->shut = 0;

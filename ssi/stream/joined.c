@@ -26,7 +26,8 @@ void joined_connect(struct socket *a, struct socket *b)
 
 static uint32_t room_of(const struct socket *to)
 {
-    return to->inbox_bytes < to->receive_limit ? to->receive_limit - to->inbox_bytes : 0;
+    uint32_t weight = packets_weight(to);
+    return weight < to->receive_limit ? to->receive_limit - weight : 0;
 }
 
 // ---- sending
@@ -178,11 +179,15 @@ static int receive_nothing(struct socket *s)
     return -EAGAIN;
 }
 
-// The sender sleeps or polls for room: told when a third of it is free again.
-static void drained(struct socket *s, uint32_t before)
+static bool has_room(const struct socket *s)
 {
-    uint32_t line = s->receive_limit - s->receive_limit / 3;
-    if (s->peer && before >= line && s->inbox_bytes < line)
+    return packets_weight(s) < s->receive_limit - s->receive_limit / 3;
+}
+
+// The sender sleeps or polls for room: told when a third of it is free again.
+static void drained(struct socket *s, bool had_room)
+{
+    if (s->peer && !had_room && has_room(s))
         socket_wake(s->peer, WAKE_WRITE);
 }
 
@@ -219,7 +224,8 @@ static int stream_receive(struct socket *s, struct socket_message *m)
 {
     struct packet *p = packet_first(s), *next;
     struct xfer *x = m->data;
-    uint32_t before = s->inbox_bytes, skip = m->flags & MSG_PEEK ? m->full : 0;
+    uint32_t skip = m->flags & MSG_PEEK ? m->full : 0;
+    bool had_room = has_room(s);
     for (; p && skip >= p->n; p = packet_behind(s, p))
         skip -= p->n;
     if (p == NULL)
@@ -236,7 +242,7 @@ static int stream_receive(struct socket *s, struct socket_message *m)
         if (take_piece(s, p, m, skip) < want || files)
             break;
     }
-    drained(s, before);
+    drained(s, had_room);
     return 0;
 }
 
@@ -244,13 +250,13 @@ int joined_receive(struct socket *s, struct socket_message *m)
 {
     if (s->type != SOCK_SEQPACKET)
         return stream_receive(s, m);
-    uint32_t before = s->inbox_bytes;
+    bool had_room = has_room(s);
     if (s->state != SOCKET_CONNECTED && s->state != SOCKET_CLOSED)
         return -ENOTCONN;
     if (packet_first(s) == NULL)
         return receive_nothing(s);
     int e = packet_deliver(s, m);
-    drained(s, before);
+    drained(s, had_room);
     return e;
 }
 
@@ -281,7 +287,7 @@ unsigned joined_poll(struct socket *s)
         now |= POLL_RDHUP;
     if (read_over && write_over)
         now |= POLL_HUP;
-    if (write_over || to == NULL || to->inbox_bytes < to->receive_limit - to->receive_limit / 3)
+    if (write_over || to == NULL || has_room(to))
         now |= POLL_OUT;
     return now;
 }

@@ -64,6 +64,18 @@ void packet_remove(struct socket *s, struct packet *p)
     packet_put(p);
 }
 
+void packets_drop(struct socket *s)
+{
+    struct packet *p;
+    while ((p = packet_first(s)) != NULL)
+        packet_remove(s, p);
+}
+
+uint32_t packets_weight(const struct socket *s)
+{
+    return s->inbox_bytes + s->inbox_count * (uint32_t)sizeof(struct packet);
+}
+
 // ---- SCM_RIGHTS
 // ----------------------------------------------------------------------------------
 int packet_attach_files(struct packet *p, const struct socket_message *m)

@@ -147,7 +147,6 @@ static bool may_be_named(const struct socket *s)
 
 void socket_end(struct socket *s)
 {
-    struct packet *p;
     if (s->listener) {
         list_remove(&s->child_link);
         s->listener->child_count--;
@@ -158,8 +157,7 @@ void socket_end(struct socket *s)
     list_remove(&s->all_link);
     if (named)
         forget(s);
-    while ((p = packet_first(s)) != NULL)
-        packet_remove(s, p);
+    packets_drop(s);
     inet_port_drop(s);
     unix_name_put(s->name);
     unix_name_put(s->peer_name);
@@ -184,7 +182,8 @@ int socket_send_step(struct file *f, struct socket_message *m)
         if (e != -EAGAIN)
             return e;
         e = sleep_on(f, &s->writable, m);
-        s->waits_for = NULL;
+        if (s->state != SOCKET_CONNECTING) // which waits for its listener, whoever sends
+            s->waits_for = NULL;
         if (e < 0)
             return e;
     }

@@ -15,27 +15,26 @@ int socket_bind(struct file *f, const struct socket_name *n, const struct socket
     return s ? s->kind->bind(s, n) : remote_bind(f, n, by);
 }
 
-// Waits while an AF_UNIX listener's queue is full.
-static int connect_here(struct file *f, const struct socket_name *n, const struct socket_cred *by)
+int socket_connect_step(struct file *f, const struct socket_name *n, const struct socket_cred *by)
 {
     struct socket *s = f->data;
+    int e = s->kind->connect(s, n, by);
+    return e == -ECONNREFUSED && s->family == AF_UNIX ? unix_connect_there(f, n, by, e) : e;
+}
+
+int socket_connect(struct file *f, const struct socket_name *n, const struct socket_cred *by)
+{
     for (;;) {
-        int e = s->kind->connect(s, n, by);
+        struct socket *s = socket_of(f); // a proxy, once its end was made on another node
+        if (s == NULL)
+            return remote_connect(f, n, by);
+        int e = socket_connect_step(f, n, by);
         if (e != -EAGAIN || (f->flags & O_NONBLOCK))
             return e;
         e = wait_sleep(&s->writable, WAIT_FOREVER, WAIT_INTERRUPTIBLE);
         if (e < 0)
             return e;
     }
-}
-
-int socket_connect(struct file *f, const struct socket_name *n, const struct socket_cred *by)
-{
-    struct socket *s = socket_of(f);
-    if (s == NULL)
-        return remote_connect(f, n, by);
-    int e = connect_here(f, n, by);
-    return e == -ECONNREFUSED && s->family == AF_UNIX ? unix_connect_there(f, n, by, e) : e;
 }
 
 // The socket can be used for another attempt.

@@ -147,6 +147,9 @@ void packet_put(struct packet *p);
 void packet_append(struct socket *to, struct packet *p); // and wakes readers
 struct packet *packet_first(const struct socket *s);     // NULL: none
 void packet_remove(struct socket *s, struct packet *p);  // out of the inbox; puts it
+void packets_drop(struct socket *s);                     // all of them
+// What waits in the inbox, in bytes of memory: empty messages have to end somewhere too.
+uint32_t packets_weight(const struct socket *s);
 int packet_attach_files(struct packet *p, const struct socket_message *m);
 void packet_give_files(struct packet *p, struct socket_message *m, bool peek);
 // The bytes of one datagram, complete: 0, -EFAULT, -ENOMEM, -EMSGSIZE. May sleep.

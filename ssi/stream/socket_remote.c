@@ -144,8 +144,9 @@ static int64_t ask_once(struct file *f, struct asking *a)
         if (a->ask.data_bytes)
             memcpy(bytes + sizeof(a->ask) + files, a->in, a->ask.data_bytes);
         e = f->ops->exchange(f, cluster_self(), bytes, n, bytes + n, room, &got);
+        bool refused = e < 0 && got < sizeof(a->answer); // whoever answers has taken the files
         e = answer_parse(a, bytes + n, got, e);
-        for (uint32_t k = 0; e < 0 && files && k < a->ask.file_count; k++)
+        for (uint32_t k = 0; refused && files && k < a->ask.file_count; k++)
             file_export_undo(a->files[k], f->home, (struct file_ref *)(bytes + sizeof(a->ask)) + k);
     }
     heap_free(bytes);
@@ -352,7 +353,7 @@ struct serving {
 static int64_t serve_accept(struct serving *s)
 {
     struct file *f;
-    int e = socket_accept(s->file, s->ask.flags, WAIT_FOREVER, &f, &s->answer.name);
+    int e = socket_accept(s->file, s->ask.flags, 0, &f, &s->answer.name); // does not wait
     if (e < 0)
         return e;
     s->files[0] = f;
@@ -438,7 +439,7 @@ static int64_t serve(struct serving *s)
     case OP_BIND:
         return socket_bind(s->file, &a->name, &a->cred);
     case OP_CONNECT:
-        return socket_connect(s->file, &a->name, &a->cred);
+        return socket_connect_step(s->file, &a->name, &a->cred);
     case OP_CONNECTED:
         return serve_connected(s);
     case OP_LISTEN:
@@ -468,6 +469,7 @@ static int64_t serve(struct serving *s)
 static bool well_formed(const struct socket_ask *a, size_t n, size_t out_size)
 {
     return a->name.bytes <= SOCKET_NAME_BYTES && a->file_count <= FILES_FAR_MAX &&
+           a->data_bytes <= FILE_DATA_MAX &&
            n == sizeof(*a) + a->file_count * sizeof(struct file_ref) + a->data_bytes &&
            a->room <= FILE_DATA_MAX &&
            out_size >=
@@ -512,10 +514,7 @@ int64_t socket_exchange(struct file *f, node_id_t from, const void *in, size_t i
     s.data = refs + s.ask.file_count * sizeof(struct file_ref);
     uint32_t came = files_in(refs, s.ask.file_count, files);
     s.ask.file_count = (uint16_t)came;
-    uint32_t was = f->flags & O_NONBLOCK;
-    f->flags |= O_NONBLOCK; // what does not wait does not sleep: nobody sees it
     int64_t r = serve(&s);
-    f->flags = (f->flags & ~O_NONBLOCK) | was;
     if (own && r == -EAGAIN)
         s.answer.timeout_ns = s.ask.op == OP_SEND ? own->send_timeout_ns : own->receive_timeout_ns;
     for (uint32_t k = 0; k < came; k++)

@@ -90,6 +90,12 @@ static bool full(const struct socket *to)
     return to->inbox_count > UNIX_DATAGRAMS_MAX;
 }
 
+// To oneself as much goes as the sender's buffer has; to others, so many.
+static bool no_room(const struct socket *s, const struct socket *to, size_t n)
+{
+    return s == to ? to->inbox_count > 0 && packets_weight(to) + n > s->send_limit : full(to);
+}
+
 static int may_send_to(const struct socket *s, const struct socket *to)
 {
     if (to->type != SOCK_DGRAM)
@@ -156,7 +162,7 @@ static int datagram_send(struct socket *s, struct socket_message *m)
         return e;
     if (to->shut & SHUT_READ)
         return -EPIPE;
-    if (full(to) && to != s) {
+    if (no_room(s, to, m->data->left)) {
         s->waits_for = to;
         return -EAGAIN;
     }
@@ -179,7 +185,7 @@ static int unix_datagram_receive(struct socket *s, struct socket_message *m)
 {
     bool was_full = full(s);
     int e = datagram_receive(s, m);
-    if (was_full && !full(s))
+    if ((was_full && !full(s)) || s->waits_for == s)
         socket_wake_waiting_for(s);
     return e;
 }

@@ -149,7 +149,11 @@ static int far_deliver(const struct far_message *m, const uint8_t *refs, const u
     memcpy(p->bytes, data, p->n);
     p->name = m->from.bytes > 2 ? unix_name_new(&m->from) : NULL;
     p->files = m->file_count ? heap_zalloc(m->file_count * sizeof(*p->files)) : NULL;
-    for (uint32_t k = 0; p->files && k < m->file_count; k++) {
+    if (m->file_count && p->files == NULL) {
+        packet_put(p);
+        return -ENOMEM;
+    }
+    for (uint32_t k = 0; k < m->file_count; k++) {
         struct file_ref ref;
         memcpy(&ref, refs + k * sizeof(ref), sizeof(ref));
         struct file *f = file_import(&ref);
@@ -160,8 +164,8 @@ static int far_deliver(const struct far_message *m, const uint8_t *refs, const u
     if (to)
         packet_append(to, p);
     else
-        packet_put(p);
-    return to ? 0 : -ECONNREFUSED;
+        packet_put(p); // it came, with its files, and was closed unread
+    return 0;
 }
 
 void unix_on_message(const struct rpc_in *in)
@@ -173,7 +177,7 @@ void unix_on_message(const struct rpc_in *in)
         memcpy(&m, in->bytes, sizeof(m));
     size_t files = m.file_count * sizeof(struct file_ref);
     good = good && m.file_count <= FAR_FILES_MAX && name_good(&m.to) && name_good(&m.from) &&
-           in->n == sizeof(m) + files + m.data_bytes;
+           m.data_bytes <= FAR_DATA_MAX && in->n == sizeof(m) + files + m.data_bytes;
     const uint8_t *refs = (const uint8_t *)in->bytes + sizeof(m);
     if (good)
         e = far_deliver(&m, refs, refs + files);
@@ -235,7 +239,8 @@ int unix_send_there(struct file *f, struct socket_message *m, int error)
         return -ENOMEM;
     int e = w.data_bytes ? xfer_take_all(m->data, data, w.data_bytes) : 0;
     while (e == 0 && (e = send_to(node, &w, m, data)) == -EAGAIN) {
-        if ((m->flags & MSG_DONTWAIT) || (f->flags & O_NONBLOCK))
+        if ((m->flags & MSG_DONTWAIT) || (f->flags & O_NONBLOCK) ||
+            clock_now_ns() >= m->deadline_ns)
             break;
         e = wait_for_ns(FULL_RETRY_NS, WAIT_INTERRUPTIBLE);
     }

@@ -24,10 +24,17 @@ def linux(*words):
                           check=True, timeout=30).stdout
 
 
+def not_held(c):
+    return [line for node in (0, 1) for line in c.read(node, '/proc/cluster/counters').splitlines()
+            if 'not held' in line]
+
+
 def test_sockets_of_a_process_that_moves(moves, program):
     expected = linux(program('sockmoves'), 'move')
     assert moves.sh(0, '/tmp/sockmoves move') == expected
+    before = not_held(moves)
     assert moves.sh(0, '/tmp/sockmoves move 1') == expected
+    assert not_held(moves) == before # a file that was refused is given back once
 
 
 @pytest.mark.parametrize('server, client', [(0, 1), (1, 0), (1, 1)])

@@ -495,6 +495,78 @@ static void datagrams(void)
     close(b);
 }
 
+// A connect that waits for room in the listener's queue goes on waiting whoever sends meanwhile.
+static void full_queue(void)
+{
+    puts("- full queue");
+    struct sockaddr_in a = at("127.0.0.1", 0);
+    int l = socket(AF_INET, SOCK_STREAM, 0), v = -1;
+    int c = socket(AF_INET, SOCK_STREAM, 0), d = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    socklen_t n = sizeof(a);
+    char b[8];
+    bind(l, (void *)&a, n);
+    listen(l, 0);
+    getsockname(l, (void *)&a, &n);
+    say("first", connect(c, (void *)&a, n));
+    say("second", connect(d, (void *)&a, n));
+    say("send", send(d, "x", 1, MSG_NOSIGNAL));
+    show_poll("waits", d);
+    done("accept", accept(l, NULL, NULL));
+    struct pollfd p = {d, POLLOUT, 0};
+    say("poll", poll(&p, 1, 10000));
+    n = sizeof(v);
+    getsockopt(d, SOL_SOCKET, SO_ERROR, &v, &n);
+    printf("error %d\n", v);
+    int e = accept(l, NULL, NULL);
+    say("send", send(d, "over", 4, MSG_NOSIGNAL));
+    say("recv", recv(e, b, 4, MSG_WAITALL));
+    close(c);
+    close(d);
+    close(e);
+    close(l);
+}
+
+// What came on a connection that was ended by connect(AF_UNSPEC) is not read from the next one.
+static void again(void)
+{
+    puts("- connected again");
+    struct sockaddr none = {.sa_family = AF_UNSPEC};
+    struct sockaddr_in a = at("127.0.0.1", 0);
+    int c, s, l = socket(AF_INET, SOCK_STREAM, 0);
+    socklen_t n = sizeof(a);
+    char b[8];
+    pair(&c, &s);
+    say("send", send(s, "stale", 5, 0));
+    say("peek", recv(c, b, 5, MSG_PEEK | MSG_WAITALL));
+    say("disconnect", connect(c, &none, sizeof(none)));
+    bind(l, (void *)&a, n);
+    listen(l, 1);
+    getsockname(l, (void *)&a, &n);
+    say("connect", connect(c, (void *)&a, n));
+    say("recv", recv(c, b, 5, MSG_DONTWAIT));
+    close(c);
+    close(s);
+    close(l);
+}
+
+// Datagrams without a byte fill a queue too.
+static void empty_ones(void)
+{
+    puts("- empty datagrams");
+    struct sockaddr_in a = at("127.0.0.1", 0);
+    int s = socket(AF_INET, SOCK_DGRAM, 0), sent = 0, came = 0;
+    socklen_t n = sizeof(a);
+    char b[8];
+    bind(s, (void *)&a, n);
+    getsockname(s, (void *)&a, &n);
+    while (sent < 5000 && sendto(s, b, 0, 0, (void *)&a, n) == 0)
+        sent++;
+    while (recv(s, b, 1, MSG_DONTWAIT) == 0)
+        came++;
+    printf("sent %d, some came %d, all came %d\n", sent, came > 10, came == sent);
+    close(s);
+}
+
 static void several(void)
 {
     puts("- several");
@@ -532,6 +604,9 @@ int main(void)
     waiting();
     options();
     datagrams();
+    full_queue();
+    again();
+    empty_ones();
     several();
     return 0;
 }

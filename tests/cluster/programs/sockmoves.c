@@ -21,7 +21,7 @@ static void go(const char *node)
         close(f);
 }
 
-static int pass(int s, int fd)
+static int pass(int s, int fd, int flags)
 {
     char control[CMSG_SPACE(4)] = "";
     struct iovec v = {"f", 1};
@@ -31,7 +31,7 @@ static int pass(int s, int fd)
     *c = (struct cmsghdr){
         .cmsg_len = CMSG_LEN(4), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
     memcpy(CMSG_DATA(c), &fd, 4);
-    return (int)sendmsg(s, &m, 0);
+    return (int)sendmsg(s, &m, flags);
 }
 
 static int passed(int s)
@@ -74,6 +74,16 @@ static void much(int s)
     say("much", recv(s, in, sizeof(in), MSG_WAITALL));
     printf("the same %d\n", !memcmp(in, out, sizeof(in)));
     wait(NULL);
+}
+
+// A file that could not be passed on stays whole.
+static void refused(const int *full, int fd)
+{
+    static char b[4096];
+    while (send(full[0], b, sizeof(b), MSG_DONTWAIT) > 0)
+        continue;
+    for (int k = 0; k < 3; k++)
+        say("pass to a full one", pass(full[0], fd, MSG_DONTWAIT));
 }
 
 static void calls(int l, int c, int u)
@@ -130,7 +140,8 @@ static void fresh(int l)
 
 static int move(const char *node)
 {
-    int pair[2], up[2], l = socket(AF_INET, SOCK_STREAM, 0), c = socket(AF_INET, SOCK_STREAM, 0);
+    int pair[2], up[2], full[2], l = socket(AF_INET, SOCK_STREAM, 0),
+                                 c = socket(AF_INET, SOCK_STREAM, 0);
     int u = socket(AF_INET, SOCK_DGRAM, 0);
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t n = sizeof(a);
@@ -142,6 +153,7 @@ static int move(const char *node)
     connect(c, (void *)&a, n);
     int d = accept(l, NULL, NULL);
     socketpair(AF_UNIX, SOCK_STREAM, 0, pair);
+    socketpair(AF_UNIX, SOCK_STREAM, 0, full);
     pipe(up);
     if (fork() == 0) {
         close(pair[0]);
@@ -152,7 +164,8 @@ static int move(const char *node)
     close(d);
     close(pair[1]);
     go(node);
-    say("pass the pipe", pass(pair[0], up[0]));
+    refused(full, up[0]);
+    say("pass the pipe", pass(pair[0], up[0], 0));
     close(up[0]);
     write(up[1], "through", 7);
     say("back", recv(pair[0], b, sizeof(b), 0));
@@ -244,18 +257,22 @@ static int ask(void)
         usleep(10000);
     say("sendto", sendto(u, "ping", 4, 0, (void *)&a, n));
     say("answer", recv(u, b, sizeof(b), 0));
+    while (sendto(u, "more", 4, MSG_DONTWAIT, (void *)&a, n) == 4)
+        continue;
+    struct timeval t = {0, 40000};
+    setsockopt(u, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof(t));
+    say("full for a while", sendto(u, "more", 4, 0, (void *)&a, n));
     s = reach(SOCK_STREAM, "/tmp/far.sock");
     pipe(p);
-    say("pass", pass(s, p[1]));
+    say("pass", pass(s, p[1], 0));
     close(p[1]);
     say("pipe", read(p[0], b, sizeof(b)));
     printf("%s\n", b);
     say("write", write(s, "over", 4));
     say("read", read(s, b, sizeof(b)));
     say("end", read(s, b, 1));
-    int t = socket(AF_UNIX, SOCK_STREAM, 0);
     a = name_of("@far", &n);
-    say("its name", bind(t, (void *)&a, n));
+    say("its name", bind(socket(AF_UNIX, SOCK_STREAM, 0), (void *)&a, n));
     s = reach(SOCK_STREAM, "@far");
     memset(b, 0, sizeof(b));
     read(s, b, sizeof(b));

@@ -232,6 +232,31 @@ static void datagrams(void)
     close(t);
 }
 
+// A queue ends, whatever its messages weigh.
+static void queues_end(void)
+{
+    puts("- full");
+    struct sockaddr_un a;
+    int q[2], k = 0, s = socket(AF_UNIX, SOCK_DGRAM, 0);
+    socklen_t n = abstract(&a, "unixes self");
+    char b[8];
+    socketpair(AF_UNIX, SOCK_SEQPACKET, 0, q);
+    while (k < 100000 && send(q[0], b, 0, MSG_DONTWAIT) == 0)
+        k++;
+    printf("empty packets: %d %s\n", k < 100000, strerrorname_np(errno));
+    show_poll("full", q[0]);
+    while (recv(q[1], b, 1, MSG_DONTWAIT) == 0)
+        continue;
+    show_poll("read", q[0]);
+    close(q[0]);
+    close(q[1]);
+    bind(s, (void *)&a, n);
+    for (k = 0; k < 100000 && sendto(s, "x", 1, MSG_DONTWAIT, (void *)&a, n) == 1;)
+        k++;
+    printf("to itself: many %d, ends %d %s\n", k > 20, k < 100000, strerrorname_np(errno));
+    close(s);
+}
+
 static int p[2];
 
 static void rights(void)
@@ -355,6 +380,7 @@ int main(void)
     packets(SOCK_SEQPACKET, "sequenced packets");
     packets(SOCK_DGRAM, "datagram pair");
     datagrams();
+    queues_end();
     rights();
     credentials();
     socket_in_socket();
