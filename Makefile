@@ -9,8 +9,8 @@ MAKEFLAGS += --jobs=$(shell nproc) --no-print-directory
 include boot/toolchain.mk
 
 FLOORS := lib arch/x86 mm kernel net ssi sched
-KERNEL_C := $(sort $(shell find $(FLOORS) -name '*.c'))
-KERNEL_S := $(sort $(shell find arch/x86 boot -name '*.S'))
+KERNEL_C := $(sort $(filter-out arch/x86/vdso/%,$(shell find $(FLOORS) -name '*.c')))
+KERNEL_S := $(sort $(filter-out arch/x86/vdso/%,$(shell find arch/x86 boot -name '*.S')))
 KERNEL_O := $(KERNEL_C:%.c=$(O)/kernel/%.o) $(KERNEL_S:%.S=$(O)/kernel/%.o)
 
 WARN   := -Wall -Wextra -Werror -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wshadow
@@ -35,6 +35,7 @@ $(O)/kernel/%.o: %.S | $(O)/.toolchain
 	@$(CROSS)gcc $(KFLAGS) -D__ASSEMBLY__ -c $< -o $@
 
 -include $(KERNEL_O:.o=.d)
+include arch/x86/vdso/vdso.mk
 include user/user.mk
 include boot/boot.mk
 include host-tools/tools.mk

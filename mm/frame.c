@@ -16,6 +16,7 @@ struct frame {
     uint32_t next;  // free list; of an allocated run's first frame: its length
     uint32_t prev;
 };
+STATIC_ASSERT(sizeof(struct frame) <= 16, "there is one for each 4 KiB of RAM");
 
 struct free_list {
     uint32_t head;

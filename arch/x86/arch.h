@@ -7,6 +7,7 @@
 // others run user code, wait for the lock, or are halted. See docs/architecture.md.
 #pragma once
 
+#include "arch/x86/vdso/places.h"
 #include "lib/types.h"
 
 // ---- memory layout of the node ------------------------------------------------------------------
@@ -120,6 +121,16 @@ uint64_t arch_clock_ns(void);        // monotonic since boot
 uint64_t arch_clock_real_s(void);    // seconds since 1970 from the RTC, read once at boot
 void arch_timer_set(uint64_t at_ns); // one shot; UINT64_MAX: none. Calls arch_on_timer.
 extern void (*arch_on_timer)(void);
+
+// ---- the vDSO: what programs run without a call -------------------------------------------------
+// Page 0 of it is data of this node, shown at VDSO_DATA, page 1 the code, the same on every node,
+// at VDSO_CODE. Both are the kernel's own for good, and for reading only.
+#define VDSO_PAGES 2u
+struct clock_line;
+uint32_t arch_vdso_frame(unsigned page); // 0: there is no such page
+// The clock that programs read is this line over arch_clock_ns.
+void arch_vdso_clock_set(const struct clock_line *line, node_id_t self);
+void arch_vdso_arrived(void); // a process that may have begun to read on another node is here
 
 // User and system time of this CPU since the last call; the scheduler books them on a thread.
 void arch_times_take(uint64_t *user_ns, uint64_t *system_ns);

@@ -2,6 +2,7 @@
 // Time: the TSC, calibrated against the PIT, and one-shot timer interrupts from the local APIC.
 // A CPU without a local APIC uses the PIT in one-shot mode.
 #include "arch/x86/x86.h"
+#include "arch/x86/vdso/data.h"
 #include "lib/assert.h"
 
 #define PIT_HZ         1193182u
@@ -70,6 +71,7 @@ void arch_start_clock(void)
     calibrate();
     tsc_start = rdtsc();
     this_cpu()->stamp = tsc_start;
+    vdso_init(tsc_start, ns_per_cycle_q24);
     if (has_apic)
         apic_write(APIC_LVT_TIMER, VECTOR_TIMER);
     else if (!arch_irq_attach(0, pit_interrupt, NULL))
@@ -83,8 +85,7 @@ void clock_cpu_init(void)
 
 uint64_t clock_cycles_to_ns(uint64_t cycles)
 {
-    uint64_t high = cycles >> 32, low = cycles & UINT32_MAX;
-    return ((high * ns_per_cycle_q24) << 8) + ((low * ns_per_cycle_q24) >> 24);
+    return vdso_cycles_to_ns(cycles, ns_per_cycle_q24);
 }
 
 uint64_t arch_clock_ns(void)

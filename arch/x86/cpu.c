@@ -5,9 +5,11 @@
 
 #define FEATURE_TSC     (1u << 4)
 #define FEATURE_APIC    (1u << 9)
+#define FEATURE_SEP     (1u << 11)
 #define FEATURE_PGE     (1u << 13)
 #define FEATURE_FXSR    (1u << 24)
 #define FEATURE_SSE     (1u << 25)
+#define FEATURE_SSE2    (1u << 26)
 #define FEATURE2_RDRAND (1u << 30)
 // Hidden from programs and from migration checks: XSAVE, OSXSAVE, AVX, F16C, FMA, VMX, SMX, and in
 // EDX the machine's own (APIC, MTRR, MCA...), which no program can use.
@@ -21,6 +23,14 @@ struct cpu_info cpu_info;
 uint32_t user_access_guarded; // SMAP is on: memory.S opens and closes the window
 static uint32_t mxcsr_mask = 0xffbf;
 
+// The Pentium Pro says SEP and has it not (Intel SDM vol. 2, SYSENTER).
+static bool has_sysenter(uint32_t signature, uint32_t edx)
+{
+    uint32_t family = signature >> 8 & 15, model = signature >> 4 & 15, stepping = signature & 15;
+    bool pentium_pro = family == 6 && (model < 3 || (model == 3 && stepping < 3));
+    return (edx & FEATURE_SEP) && !((signature >> 16 & 0xfff) == 0 && pentium_pro);
+}
+
 void cpu_detect(void)
 {
     uint32_t r[4];
@@ -32,6 +42,8 @@ void cpu_detect(void)
     cpu_info.pge = r[3] & FEATURE_PGE;
     cpu_info.fxsr = r[3] & FEATURE_FXSR;
     cpu_info.sse = r[3] & FEATURE_SSE;
+    cpu_info.sse2 = r[3] & FEATURE_SSE2;
+    cpu_info.sysenter = has_sysenter(r[0], r[3]);
     cpu_info.rdrand = r[2] & FEATURE2_RDRAND;
     cpuid(0, 0, r);
     if (r[0] >= 7) {
@@ -59,6 +71,10 @@ void cpu_init(void)
            (cpu_info.umip ? CR4_UMIP : 0);
     __asm__ volatile("mov %0, %%cr4" : : "r"(cr4));
     user_access_guarded = cpu_info.smap;
+    if (cpu_info.sysenter) { // its stack is the running thread's: arch_user_prepare
+        write_msr(MSR_SYSENTER_CS, GDT_KERNEL_CS);
+        write_msr(MSR_SYSENTER_EIP, (uint32_t)sysenter_entry);
+    }
     struct arch_fpu f;
     __asm__ volatile("fninit\n\tfxsave %0" : "=m"(f));
     uint32_t mask;

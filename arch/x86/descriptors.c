@@ -105,6 +105,8 @@ void arch_user_prepare(void *stack_top, const struct arch_tls *tls)
 {
     struct cpu *c = this_cpu();
     c->tss.esp0 = (uint32_t)stack_top;
+    if (cpu_info.sysenter)
+        write_msr(MSR_SYSENTER_ESP, (uint32_t)stack_top);
     memcpy(&c->gdt[USER_TLS_MIN], tls->desc, sizeof(tls->desc));
 }
 

@@ -2,8 +2,15 @@
 // Every way into the kernel and back. All gates are interrupt gates: interrupts stay off in the
 // kernel. The frame pushed here is struct arch_regs; from kernel mode it lacks esp and ss.
 
-#define KERNEL_DS 0x68
-#define CPU_GS    0xd8
+#include "arch/x86/vdso/places.h"
+
+#define KERNEL_DS       0x68
+#define CPU_GS          0xd8
+#define USER_CS         0x73
+#define USER_DS         0x7b
+#define EFLAGS_FIXED    0x002
+#define EFLAGS_IF       0x200
+#define VECTOR_SYSENTER 0x100
 
     .text
 common:                                     // vector and error code are on the stack
@@ -73,6 +80,25 @@ fix_fs:
 fix_gs:
     movl $0, (%esp)
     jmp load_gs
+
+// A call by SYSENTER, from VDSO_SYSENTER or anywhere: the way back is VDSO_RETURN. The CPU has
+// taken the stack of the thread that runs and cleared IF; all other flags are still the program's:
+// TF makes the first instructions here trap (trap.c), NT would spoil the iret. EBP is the user's
+// stack.
+    .globl sysenter_entry, sysenter_flags_clean
+sysenter_entry:
+    push $USER_DS
+    push %ebp
+    pushf
+    push $EFLAGS_FIXED
+    popf
+sysenter_flags_clean:
+    orl $EFLAGS_IF, (%esp)
+    push $USER_CS
+    push $VDSO_RETURN
+    push %eax
+    push $VECTOR_SYSENTER
+    jmp common
 
 // void user_enter(struct arch_regs *frame_on_stack)
     .globl user_enter

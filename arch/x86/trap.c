@@ -76,6 +76,17 @@ static void kernel_interrupt(struct cpu *c, uint32_t vector)
     lock_release();
 }
 
+// SYSENTER leaves TF as it was: the CPU reports a step of the program in the kernel's first
+// instructions, once.
+static bool step_into_kernel(struct arch_regs *r)
+{
+    if (r->eip < (uint32_t)sysenter_entry || r->eip > (uint32_t)sysenter_flags_clean)
+        return false;
+    r->eflags &= ~EFLAGS_TF;
+    this_cpu()->stepped = true;
+    return true;
+}
+
 // An interrupt comes only in halt or a pause, when this CPU has not the lock. An exception has a
 // fixup or is the end; the last instructions on the way to user mode fault without the lock.
 static void kernel_trap(struct arch_regs *r)
@@ -87,6 +98,8 @@ static void kernel_trap(struct arch_regs *r)
         }
         kernel_interrupt(this_cpu(), r->vector);
     } else if (r->vector == VECTOR_NMI && cpu_poked(r)) {
+        return;
+    } else if (r->vector == VECTOR_DEBUG && step_into_kernel(r)) {
         return;
     } else if (!fixup_apply(r)) {
         kernel_trap_fatal(r);
@@ -117,10 +130,34 @@ static void user_page_fault(struct arch_regs *r)
         arch_on_exception(VECTOR_PAGE_FAULT, r);
 }
 
+// Makes of a call by SYSENTER what int 0x80 would have left. When the 6th argument cannot be read
+// from the stack right now it is no call at all: user code reads it and does it with int 0x80.
+static void sysenter_arrived(struct cpu *c, struct arch_regs *r)
+{
+    if (c->stepped)
+        r->eflags |= EFLAGS_TF;
+    c->stepped = false;
+    r->vector = VECTOR_SYSCALL;
+    if (arch_copy_from_user(&r->ebp, r->esp, sizeof(r->ebp)) == sizeof(r->ebp))
+        return;
+    r->vector = VECTOR_SPURIOUS;
+    r->eip = VDSO_AGAIN;
+}
+
+// A process that was about to SYSENTER when it moved to a node whose CPU has none. (QEMU reports
+// a protection fault, as a CPU that has it does when no entry is set.)
+static bool sysenter_missing(const struct arch_regs *r)
+{
+    return !cpu_info.sysenter && r->eip == VDSO_SYSENTER &&
+           (r->vector == VECTOR_INVALID || r->vector == VECTOR_PROTECTION);
+}
+
 static void user_trap(struct arch_regs *r)
 {
     if (r->vector == VECTOR_SYSCALL)
         arch_on_syscall(r);
+    else if (sysenter_missing(r))
+        r->eip = VDSO_AGAIN;
     else if (r->vector == VECTOR_PAGE_FAULT)
         user_page_fault(r);
     else if (r->vector >= IRQ_BASE)
@@ -150,6 +187,8 @@ void trap_dispatch(struct arch_regs *r)
     if (came > c->stamp) // else another CPU has booked it
         c->user_cycles += came - c->stamp;
     c->stamp = now;
+    if (r->vector == VECTOR_SYSENTER)
+        sysenter_arrived(c, r);
     uint32_t vector = r->vector, number = r->error;
     user_trap(r);
     user_leave(this_cpu(), vector, number);

@@ -29,16 +29,22 @@
 #define CR4_SMEP       0x00100000u
 #define CR4_SMAP       0x00200000u
 
-#define MSR_EFER 0xc0000080u
-#define EFER_NX  0x00000800u
+#define MSR_EFER         0xc0000080u
+#define EFER_NX          0x00000800u
+#define MSR_SYSENTER_CS  0x174u
+#define MSR_SYSENTER_ESP 0x175u
+#define MSR_SYSENTER_EIP 0x176u
 
+#define VECTOR_DEBUG    1
 #define VECTOR_NMI      2
+#define VECTOR_INVALID  6
 #define IRQ_BASE        0x20 // vectors of the two PICs
 #define VECTOR_SYSCALL  0x80
 #define VECTOR_TIMER    0xf0
 #define VECTOR_KICK     0xf1 // another CPU wants this one to look at its run queue
 #define VECTOR_FLUSH    0xf2 // another CPU changed page tables that this one has loaded
 #define VECTOR_SPURIOUS 0xff
+#define VECTOR_SYSENTER 0x100 // no vector of the CPU: a system call that came by SYSENTER
 
 struct tss {
     uint32_t link, esp0, ss0, esp1, ss1, esp2, ss2, cr3, eip, eflags;
@@ -74,6 +80,7 @@ struct cpu {
     uint32_t stale_stacks[STALE_STACKS];       // their pages went while this CPU may know them
     uint32_t stale_count;                      // more than fit: everything
     uint32_t windows_open;
+    bool stepped;         // SYSENTER with TF set: the flag is the program's, not the kernel's
     volatile bool parked; // halts with interrupts off until an NMI comes
     uint8_t apic_id;
     volatile bool online;
@@ -97,7 +104,7 @@ extern unsigned cpu_count;
 
 struct cpu_info {
     uint32_t edx, ecx; // CPUID 1
-    bool nx, smep, smap, umip, pge, rdrand, fxsr, sse, apic, tsc;
+    bool nx, smep, smap, umip, pge, rdrand, fxsr, sse, sse2, apic, tsc, sysenter;
 };
 extern struct cpu_info cpu_info;
 
@@ -112,6 +119,7 @@ void irq_dispatch(unsigned line); // of the PICs
 void pci_scan(void);
 uint64_t clock_cycles_to_ns(uint64_t cycles);
 uint32_t paging_kernel_root(void);
+void vdso_init(uint64_t tsc_start, uint32_t ns_per_cycle_q24);
 void clock_cpu_init(void); // the timer of a CPU that was started later
 
 // lock.c: the kernel lock. Interrupts are off. `came` is the time of the call; returns the time at
@@ -197,7 +205,8 @@ unsigned madt_cpus(uint8_t ids[], unsigned max, unsigned *more);
 void interrupt_dispatch(unsigned vector); // device and timer interrupts
 void trap_dispatch(struct arch_regs *r);  // from entry.S
 extern void *const trap_stubs[256];
-void page_zero(void *page); // block.S: with SSE only
+extern const char sysenter_entry[], sysenter_flags_clean[]; // entry.S
+void page_zero(void *page);                                 // block.S: with SSE only
 void page_copy(void *to, const void *from);
 void fault_task_entry(void); // double fault: own stack, own task
 

@@ -4,6 +4,7 @@
 #include "kernel/thread.h"
 #include "kernel/timer.h"
 #include "kernel/wait.h"
+#include "lib/clock_line.h"
 #include "lib/errno.h"
 #include "lib/node_var.h"
 #include "lib/string.h"
@@ -22,34 +23,17 @@ struct clock_answer { // on the wire
 } PACKED;
 STATIC_ASSERT(sizeof(struct clock_answer) == 16, "clock answer on the wire");
 
-NODE_VAR(int64_t, clock_offset_ns); // cluster time - this node's
-NODE_VAR(int64_t, clock_target_ns);
-NODE_VAR(int64_t, clock_real_ns);
-NODE_VAR(uint64_t, clock_slewed_ns);
+NODE_VAR(struct clock_line, clock_line); // cluster time over this node's
 NODE_VAR(bool, clock_set);
-
-int64_t cluster_clock_slew(int64_t offset_ns, int64_t target_ns, uint64_t elapsed_ns)
-{
-    int64_t most = (int64_t)(elapsed_ns / (1000000 / CLOCK_SLEW_PPM));
-    int64_t missing = target_ns - offset_ns;
-    return offset_ns + MAX(-most, MIN(most, missing));
-}
 
 uint64_t cluster_clock_ns(void)
 {
-    uint64_t now = clock_now_ns();
-    uint64_t elapsed = now - node(clock_slewed_ns);
-    if (elapsed >= NS_PER_MS) { // in steps that do not round to nothing
-        node(clock_offset_ns) =
-            cluster_clock_slew(node(clock_offset_ns), node(clock_target_ns), elapsed);
-        node(clock_slewed_ns) = now;
-    }
-    return now + (uint64_t)node(clock_offset_ns);
+    return clock_line_at(&node(clock_line), clock_now_ns());
 }
 
 uint64_t cluster_real_ns(void)
 {
-    return cluster_clock_ns() + (uint64_t)node(clock_real_ns);
+    return cluster_clock_ns() + node(clock_line).real_ns;
 }
 
 bool cluster_clock_is_set(void)
@@ -59,7 +43,8 @@ bool cluster_clock_is_set(void)
 
 void cluster_on_clock(const struct rpc_in *in)
 {
-    struct clock_answer a = {.cluster_ns = cluster_clock_ns(), .real_ns = node(clock_real_ns)};
+    struct clock_answer a = {.cluster_ns = cluster_clock_ns(),
+                             .real_ns = (int64_t)node(clock_line).real_ns};
     if (node(clock_set))
         rpc_reply(in->from, in->request, 0, &a, sizeof(a));
     else
@@ -86,14 +71,17 @@ static bool clock_ask(node_id_t keeper, int64_t *offset_ns, int64_t *real_ns)
 
 static void clock_take(int64_t offset_ns, int64_t real_ns)
 {
-    node(clock_target_ns) = offset_ns;
-    if (node(clock_set))
-        return;
-    node(clock_offset_ns) = offset_ns; // the one step, before anything reads the clock
-    node(clock_real_ns) = real_ns;
-    node(clock_slewed_ns) = clock_now_ns();
+    uint64_t now = clock_now_ns();
+    bool first = !node(clock_set);
+    if (first) // the one step, before anything reads the clock
+        node(clock_line) = (struct clock_line){
+            .from_ns = now, .at_ns = now + (uint64_t)offset_ns, .real_ns = (uint64_t)real_ns};
+    else
+        clock_line_turn(&node(clock_line), now, offset_ns);
+    arch_vdso_clock_set(&node(clock_line), cluster_self());
     node(clock_set) = true;
-    cluster_clock_was_set();
+    if (first)
+        cluster_clock_was_set();
 }
 
 static void clock_thread(void *arg)
@@ -105,7 +93,8 @@ static void clock_thread(void *arg)
         int64_t offset = 0, real = 0;
         if (keeper == cluster_self()) {
             uint64_t now = clock_now_ns();
-            clock_take(node(clock_offset_ns), (int64_t)(arch_clock_real_s() * NS_PER_S - now));
+            clock_take((int64_t)(clock_line_at(&node(clock_line), now) - now),
+                       (int64_t)(arch_clock_real_s() * NS_PER_S - now));
         } else if (clock_ask(keeper, &offset, &real)) {
             clock_take(offset, real);
         }

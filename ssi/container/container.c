@@ -17,7 +17,7 @@
 #include "ssi/container/linkers.def"
 #undef IO_LINKER
 
-static const struct io_linker *linker_of(unsigned kind)
+const struct io_linker *container_linker_of(unsigned kind)
 {
     switch (kind) {
 #define IO_LINKER(number, name, ops)                                                               \
@@ -35,7 +35,7 @@ NODE_VAR(struct work, reaper);
 
 struct container *container_new(const struct io_source *source)
 {
-    const struct io_linker *linker = linker_of(source->kind);
+    const struct io_linker *linker = container_linker_of(source->kind);
     if (linker == NULL)
         return NULL;
     struct container *c = heap_zalloc(sizeof(*c));

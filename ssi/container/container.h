@@ -43,6 +43,10 @@ struct io_linker {
     frame_t (*shared_frame)(const struct io_source *s, uint32_t index);
     // Optional: a page leaves for good, or must be made durable.
     int (*write_back)(const struct io_source *s, uint32_t index, const void *page);
+    // Optional: each node has its own container of this kind, with pages that only its provider
+    // writes. It is never linked; a reference that comes in a ghost means the node's own, which
+    // this returns with one user more.
+    struct container *(*own)(void);
 };
 
 // NULL: no memory. One user.

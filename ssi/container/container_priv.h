@@ -170,6 +170,7 @@ int page_wait_end(struct container *c, struct page_wait *w);     // sleeps; -EAG
 bool page_wake(struct container *c, uint32_t index, int result); // did anybody wait?
 
 // ---- container.c
+const struct io_linker *container_linker_of(unsigned kind); // NULL: unknown
 void container_reap_now(void);           // frees what waits to be freed; never sleeps
 void container_end(struct container *c); // no user, no link: frees it, perhaps in the background
 // All pages of `c` to `child` as well, copy on write; false: no memory, `child` is of no use.

@@ -206,6 +206,8 @@ static int page_copy(struct container *c, uint32_t index, page_t old)
 
 static int page_make_writable(struct container *c, uint32_t index, page_t p)
 {
+    if (c->linker->own)
+        return -EACCES;
     if (!page_is_own(p))
         return page_copy(c, index, p);
     if (p & PAGE_CLEAN)
@@ -324,6 +326,8 @@ static void counts_leave(struct container *c, struct space *space)
 {
     struct container_counts n;
     struct segment *other;
+    if (c->link == NULL)
+        return; // all 0
     list_for_each (other, &c->segments, object_link) {
         if (other->space == space)
             return;

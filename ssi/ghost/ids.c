@@ -17,7 +17,7 @@ struct ids_wire {
     uint32_t arg_start, arg_end, env_start, env_end;
     uint64_t start_ns, user_ns, system_ns, child_user_ns, child_system_ns;
     int32_t exit_signal, nice, parent_death_signal;
-    uint32_t personality, trampoline;
+    uint32_t personality;
     uint16_t tty_node;
     uint8_t tty_attached, did_exec, no_new_privileges, not_dumpable;
     uint16_t reserved;
@@ -52,7 +52,6 @@ int ids_write(struct ghost_job *job, struct ghost *g)
         .nice = p->nice,
         .parent_death_signal = p->parent_death_signal,
         .personality = p->personality,
-        .trampoline = p->trampoline,
         .tty_node = p->tty_node,
         .tty_number = p->tty_number,
         .hung_up_group = p->hung_up_group,
@@ -100,7 +99,6 @@ int ids_read(struct ghost_job *job, struct ghost *g)
     p->nice = w.nice;
     p->parent_death_signal = w.parent_death_signal;
     p->personality = w.personality;
-    p->trampoline = w.trampoline;
     p->tty_node = w.tty_node;
     p->tty_number = w.tty_number;
     p->hung_up_group = w.hung_up_group;

@@ -292,8 +292,10 @@ long sys_munmap(struct call *c)
 
 static int protect_one(struct segment *g, uint32_t from, uint32_t to, uint32_t prot)
 {
-    // A file opened for reading only may never become writable when it is shared.
-    if ((prot & PROT_W) && (uintptr_t)g->note == MAPS_READ_ONLY)
+    // A file opened for reading only may never become writable when it is shared, nor what is the
+    // kernel's.
+    uintptr_t note = (uintptr_t)g->note;
+    if ((prot & PROT_W) && (note == MAPS_READ_ONLY || note == MAPS_VDSO || note == MAPS_VVAR))
         return -EACCES;
     return space_protect(space(), from, to - from, prot & PROT_ALL);
 }

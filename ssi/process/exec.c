@@ -8,6 +8,7 @@
 #include "ssi/process/group_exit.h"
 #include "ssi/process/timers.h"
 #include "ssi/process/ipc.h"
+#include "ssi/process/vdso.h"
 
 #define SCRIPT_LEVELS 4
 #define MODE_SETUID   04000u
@@ -212,7 +213,7 @@ static int build(struct exec_plan *x)
     }
     if (e == 0)
         e = exec_stack(x);
-    return e;
+    return e == 0 ? vdso_map(x->space) : e;
 }
 
 static int prepare(struct exec_plan *x, struct fs_place at)
@@ -296,7 +297,6 @@ static void adopt_image(struct process *p, const struct exec_plan *x)
     p->cred.euid = p->cred.suid = p->cred.fsuid = x->euid;
     p->cred.egid = p->cred.sgid = p->cred.fsgid = x->egid;
     p->did_exec = true;
-    p->trampoline = 0;
     p->not_dumpable = x->secure;
     struct arch_features features = arch_cpu_features();
     p->features_edx = features.edx;

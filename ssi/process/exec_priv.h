@@ -6,9 +6,9 @@
 #include "ssi/process/elf.h"
 #include "ssi/process/priv.h"
 
-#define EXEC_STACK_TOP   0xc0000000u
-#define EXEC_DYN_BASE    0x56555000u // where Linux i386 puts relocatable programs
-#define EXEC_SCRIPT_HEAD 256u        // bytes of a #! line that count
+#define EXEC_STACK_TOP   (VDSO_DATA - 0x1000u) // and a page between
+#define EXEC_DYN_BASE    0x56555000u           // where Linux i386 puts relocatable programs
+#define EXEC_SCRIPT_HEAD 256u                  // bytes of a #! line that count
 
 struct exec_file { // a file that was found fit to be run
     struct file *file;

@@ -26,8 +26,10 @@ enum { // auxiliary vector, getauxval(3)
     AT_RANDOM = 25,
     AT_HWCAP2 = 26,
     AT_EXECFN = 31,
+    AT_SYSINFO = 32,
+    AT_SYSINFO_EHDR = 33,
 };
-#define AUXV_PAIRS 19u
+#define AUXV_PAIRS 21u
 
 // Words and strings go into the stack's container in ascending order, buffered.
 struct writer {
@@ -88,6 +90,8 @@ static void put_auxv(struct writer *w, const struct exec_plan *x, const struct p
 {
     const struct credentials *c = &x->p->cred;
     const struct elf_image *m = &x->image;
+    put_pair(w, AT_SYSINFO, VDSO_VSYSCALL);
+    put_pair(w, AT_SYSINFO_EHDR, VDSO_CODE);
     put_pair(w, AT_HWCAP, arch_cpu_features().edx);
     put_pair(w, AT_PAGESZ, PAGE_SIZE);
     put_pair(w, AT_CLKTCK, 100);

@@ -126,7 +126,6 @@ static void copy_facts(struct process *to, const struct process *from)
     to->tty_attached = from->tty_attached;
     to->tty_node = from->tty_node;
     to->tty_number = from->tty_number;
-    to->trampoline = from->trampoline;
     to->personality = from->personality;
     to->no_new_privileges = from->no_new_privileges;
     to->not_dumpable = from->not_dumpable;

@@ -180,48 +180,16 @@ static void context_in(struct arch_regs *r, const struct frame_context *c)
 
 // ---- the code a handler returns to
 // ---------------------------------------------------------------
-// Programs without SA_RESTORER (no libc of today) get a page of their own with it: on Linux it is
-// in the vDSO. The words in the frame itself are for debuggers, which know a frame by them.
-#define TRAMPOLINE_RT 16u
+// Of programs without SA_RESTORER it is the vDSO's. The words in the frame itself are for
+// debuggers, which know a frame by them.
 static const uint8_t retcode_plain[8] = {0x58, 0xb8, 119, 0, 0, 0, 0xcd, 0x80}; // pop, mov, int
 static const uint8_t retcode_rt[8] = {0xb8, 173, 0, 0, 0, 0xcd, 0x80, 0};       // mov, int
 
-static int trampoline_map(struct process *p)
+static uint32_t restorer_of(const struct signal_action *a)
 {
-    uint32_t at = space_hole(p->space, 0, PAGE_SIZE);
-    struct container *c = at ? container_new_anonymous() : NULL;
-    if (!c)
-        return -ENOMEM;
-    struct xfer x;
-    xfer_kernel(&x, (void *)(uintptr_t)retcode_plain, sizeof(retcode_plain));
-    int e = container_write(c, 0, &x);
-    if (e == 0) {
-        xfer_kernel(&x, (void *)(uintptr_t)retcode_rt, sizeof(retcode_rt));
-        e = container_write(c, TRAMPOLINE_RT, &x);
-    }
-    if (e == 0)
-        e = space_map(p->space, at, PAGE_SIZE, PROT_R | PROT_X, 0, c, 0, &container_segment_ops,
-                      (void *)(uintptr_t)MAPS_TRAMPOLINE);
-    if (e < 0)
-        container_put(c);
-    else
-        p->trampoline = at;
-    return e;
-}
-
-static int restorer_of(struct process *p, const struct signal_action *a, uint32_t *at)
-{
-    if (a->flags & SA_RESTORER) {
-        *at = a->restorer;
-        return 0;
-    }
-    if (!p->trampoline) {
-        int e = trampoline_map(p);
-        if (e < 0)
-            return e;
-    }
-    *at = p->trampoline + (a->flags & SA_SIGINFO ? TRAMPOLINE_RT : 0);
-    return 0;
+    if (a->flags & SA_RESTORER)
+        return a->restorer;
+    return a->flags & SA_SIGINFO ? VDSO_RT_SIGRETURN : VDSO_SIGRETURN;
 }
 
 // ---- building a frame
@@ -313,10 +281,8 @@ static int push_rt(struct task *t, const struct signal_info *info, const struct 
 int frame_push(struct task *t, const struct signal_info *info, const struct signal_action *a,
                sigset64 mask)
 {
-    uint32_t restorer;
-    int e = restorer_of(t->process, a, &restorer);
-    if (e == 0)
-        e = a->flags & SA_SIGINFO ? push_rt(t, info, a, mask, restorer)
+    uint32_t restorer = restorer_of(a);
+    int e = a->flags & SA_SIGINFO ? push_rt(t, info, a, mask, restorer)
                                   : push_plain(t, info, a, mask, restorer);
     if (e < 0)
         return e;

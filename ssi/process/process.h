@@ -221,7 +221,6 @@ struct process {
     bool continued;                      // SIGCONT woke it: the parent is still to be told
     int parent_death_signal;             // prctl
     bool files_shared;                   // its fd_table may have users in other processes
-    uint32_t trampoline;                 // user page with sigreturn code; 0: not mapped yet
     uint32_t personality;
     struct signal_seen seen[SIGNALS_SEEN];
     unsigned seen_next;
@@ -320,7 +319,8 @@ enum maps_note {
     MAPS_NOTHING = 0,
     MAPS_PROGRAM = 1,
     MAPS_INTERPRETER = 2,
-    MAPS_TRAMPOLINE = 3,
+    MAPS_VDSO = 3,
     MAPS_FILE = 4,
+    MAPS_VVAR = 6,
     MAPS_READ_ONLY = 5, // shared, of a file that is open for reading only
 };

@@ -216,8 +216,10 @@ static const char *segment_name(const struct process *p, const struct segment *s
         return p->path;
     case MAPS_INTERPRETER:
         return "[interpreter]";
-    case MAPS_TRAMPOLINE:
-        return "[sigreturn]";
+    case MAPS_VDSO:
+        return "[vdso]";
+    case MAPS_VVAR:
+        return "[vvar]";
     case MAPS_FILE:
     case MAPS_READ_ONLY:
         return "[file]";
@@ -227,6 +229,19 @@ static const char *segment_name(const struct process *p, const struct segment *s
     return "";
 }
 
+// Nobody writes the kernel's own, nor is it of a file.
+static bool shown_as_shared(const struct segment *s)
+{
+    uintptr_t note = (uintptr_t)s->note;
+    return (s->flags & SEGMENT_SHARED) && note != MAPS_VDSO && note != MAPS_VVAR;
+}
+
+static bool shown_as_file(const struct segment *s)
+{
+    uintptr_t note = (uintptr_t)s->note;
+    return note != MAPS_NOTHING && note != MAPS_VDSO && note != MAPS_VVAR;
+}
+
 static int show_maps(int32_t pid, struct process *p, struct text *t)
 {
     const struct segment *s;
@@ -234,12 +249,12 @@ static int show_maps(int32_t pid, struct process *p, struct text *t)
     if (!p->space)
         return 0;
     list_for_each (s, &p->space->segments, link) {
-        bool file = s->note != NULL;
         const char *name = segment_name(p, s);
         text_add(t, "%08x-%08x %c%c%c%c %08x 00:00 0 %s%s\n", s->start, s->end,
                  s->prot & PROT_R ? 'r' : '-', s->prot & PROT_W ? 'w' : '-',
-                 s->prot & PROT_X ? 'x' : '-', s->flags & SEGMENT_SHARED ? 's' : 'p',
-                 file ? s->index << PAGE_SHIFT : 0, *name ? "                        " : "", name);
+                 s->prot & PROT_X ? 'x' : '-', shown_as_shared(s) ? 's' : 'p',
+                 shown_as_file(s) ? s->index << PAGE_SHIFT : 0,
+                 *name ? "                        " : "", name);
     }
     return 0;
 }

@@ -30,13 +30,17 @@ def weft_image_bytes():
 @pytest.mark.parametrize('options', [
     {'cpu': 'pentium3'}, {'cpu': 'qemu32', 'mem': 256},
     {'cpu': 'coreduo'}, {'cpu': 'max'}, {'mem': 32},
-    {'mem': 3072}, {'smp': 2}], ids=lambda o: '-'.join(f'{k}-{v}' for k, v in o.items()))
+    {'mem': 3072, 'cpu': 'coreduo,-sep'}, {'smp': 2}],
+    ids=lambda o: '-'.join(f'{k}-{v}' for k, v in o.items()))
 def test_boots_and_runs_programs(options, program):
-    """And whatever a program tries to get out of its place, it gets a signal."""
-    with weft.cluster(1, add=f'{program("isolation")}:/opt/isolation', **options) as c:
+    """By the CPU's fast entry where it has one. And whatever a program tries to get out of its
+    place, it gets a signal."""
+    with weft.cluster(1, add=[f'{program(name)}:/opt/{name}' for name in ('isolation', 'vdso')],
+                      **options) as c:
         assert c.sh(0, 'seq 1 100 | wc -l') == '100\n'
         if options.get('mem') == 256:
             kernel_is_small(c)
+        assert c.sh(0, '/opt/vdso') == '0 bad\n'
         r = c.exec(0, '/opt/isolation')
         assert r.status == 0 and r.text.endswith(' attempts, 0 bad\n'), r
         assert c.sh(0, 'echo alive') == 'alive\n'

@@ -87,6 +87,13 @@ def test_shell_pipes_redirection_scripts(pair):
     assert pair.sh(0, 'sleep 0.2 & wait $!; echo $?; (exit 9) & wait $!; echo $?') == '0\n9\n'
 
 
+def test_the_vdso_after_moves(pair, program):
+    pair.do('put', '0', program('vdso') + ':/tmp/vdso')
+    assert pair.sh(0, '/tmp/vdso 1 0 1') == '0 bad\n'
+    maps = pair.sh(1, 'cat /proc/self/maps')
+    assert maps.splitlines()[-1].startswith('bffff000-c0000000 r-xp 00000000'), maps
+
+
 def test_console_line_editing_and_ctrl_c(pair):
     """Keys: a typo erased, a loop stopped by Ctrl-C, the shell goes on."""
     keys = subprocess.Popen([weft.COMMAND, 'console', '--dir', pair.directory, '1'],
