@@ -57,7 +57,7 @@ help:
 	@echo 'make explore     all orders of messages over coherence and hand-off'
 	@echo 'make explore-mutants  planted bugs: each must be found'
 	@echo 'make sim         whole clusters in one process, by seed (SEEDS=n FIRST=s)'
-	@echo 'make sim-mutants which planted bugs it finds'
+	@echo 'make sim-mutants planted bugs: each must be found'
 	@echo 'make fault-points lists what fault=ROOM:STATE:die|drop|stall|tell can strike'
 	@echo 'make fuzz        SECONDS=60 [TARGET=x]: libFuzzer on every parser; hostile messages, ghosts'
 	@echo 'make fuzz-replay the corpus and changes of it, in seconds'

@@ -25,7 +25,7 @@ static const struct {
     int number;
     const char *explorer, *words;
 } mutants[] = {
-#define MUTANT_ROW(number, explorer, words) {number, #explorer, words},
+#define MUTANT_ROW(number, explorer, scenario, words) {number, #explorer, words},
 #include "mutants.def"
 #undef MUTANT_ROW
 };

@@ -242,38 +242,52 @@ static void hush_asan(void)
 #ifdef WEFT_MUTANTS
 int mutant_planted;
 
-static const struct {
+static const struct mutant {
     int number;
-    const char *what;
+    const char *scenario, *what;
 } mutants[] = {
-#define MUTANT_ROW(number, explorer, what) {number, what},
+#define MUTANT_ROW(number, explorer, scenario, what) {number, #scenario, what},
 #include "tests/explore/mutants.def"
 #undef MUTANT_ROW
 };
 
-// A line for the first seed that does not go well; nothing else is printed.
-static bool mutant_found(int number, const char *what, unsigned long long first)
+static bool seeds_find(const struct scenario *s, unsigned long long first)
 {
     static char *none[] = {NULL};
-    mutant_planted = number;
-    for (unsigned i = 0; i < scenario_count; i++)
-        for (unsigned n = 0; n < scenarios[i].seeds; n++) {
-            if (run_one(&scenarios[i], first + n, none))
-                continue;
-            printf("ok mutant %d, found by %s %llu: %s\n", number, running, seed, what);
+    for (unsigned n = 0; n < s->seeds; n++)
+        if (!run_one(s, first + n, none))
             return true;
-        }
-    printf("not found: mutant %d: %s\n", number, what);
     return false;
+}
+
+// In the scenario that found it once, then in all others. A line for the first seed that does not
+// go well; nothing else is printed.
+static bool mutant_found(const struct mutant *m, unsigned long long first)
+{
+    const struct scenario *likely = find(m->scenario);
+    mutant_planted = m->number;
+    bool found = likely && seeds_find(likely, first);
+    for (unsigned i = 0; i < scenario_count && !found; i++)
+        found = &scenarios[i] != likely && seeds_find(&scenarios[i], first);
+    if (found)
+        printf("ok mutant %d, found by %s %llu: %s\n", m->number, running, seed, m->what);
+    else
+        printf("FAILED mutant %d is not found: %s\n", m->number, m->what);
+    return found;
 }
 
 static int run_mutants(unsigned long long first)
 {
-    unsigned found = 0;
-    for (unsigned i = 0; i < ARRAY_SIZE(mutants); i++)
-        found += mutant_found(mutants[i].number, mutants[i].what, first);
-    printf("%u of %zu planted bugs found\n", found, ARRAY_SIZE(mutants));
-    return found < MUTANTS_LEAST;
+    unsigned planted = 0, found = 0;
+    for (unsigned i = 0; i < ARRAY_SIZE(mutants); i++) {
+        if (strcmp(mutants[i].scenario, "none") == 0)
+            continue;
+        planted++;
+        found += mutant_found(&mutants[i], first);
+    }
+    printf("%u of %u planted bugs found, %zu more by make explore-mutants alone\n", found, planted,
+           ARRAY_SIZE(mutants) - planted);
+    return found < planted || planted < MUTANTS_LEAST;
 }
 #endif
 

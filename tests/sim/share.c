@@ -126,7 +126,8 @@ static bool all_done(void)
 static void leave(void *arg)
 {
     struct worker *w = arg;
-    space_put(w->space);
+    if (w->space) // else it has not come yet
+        space_put(w->space);
     w->space = NULL;
 }
 

@@ -69,6 +69,24 @@ static void give_file(struct process *p, const char *path)
     EXPECT(fd_install(p->files, f, 3, false) == 3);
 }
 
+// In /proc/cluster/events of node i.
+static unsigned reports_of_loss(const struct user *u, unsigned i)
+{
+    static char page[64 << 10];
+    char words[40];
+    struct text t;
+    unsigned n = 0;
+    if (!world_serves(i))
+        return 0;
+    snprintf(words, sizeof(words), "process %d lost", u->pid);
+    world_enter(i);
+    text_init(&t, page, sizeof(page));
+    cluster_events_show(&t);
+    for (const char *at = page; (at = strstr(at, words)) != NULL; at++)
+        n++;
+    return n;
+}
+
 struct start {
     unsigned slot, pages;
     bool done;
@@ -90,8 +108,14 @@ static void start(void *arg)
     snprintf(u->path, sizeof(u->path), "/out.%u", s->slot);
     give_memory(p, s->pages);
     give_file(p, u->path);
+    for (unsigned i = 0; i < s->slot; i++)
+        if (users[i].pid == p->pid)
+            users[i].pid = 0; // of the node's earlier life, and long over
     u->pid = p->pid;
     u->node = world_here();
+    for (unsigned i = 0; i < world_count(); i++)
+        u->lost_before[i] = reports_of_loss(u, i);
+    world_enter(u->node);
     struct task *t = task_new(p, p->pid);
     EXPECT(t != NULL);
     t->start = (struct arch_regs){.eip = machine_entry(0), .esp = s->slot, .ebp = u->limit};
@@ -130,6 +154,7 @@ struct user *user_child(struct user *u)
     c->pid = 0;
     c->parent = (int)(u - users);
     c->forks = c->born = c->reaped = 0;
+    memset(c->lost_before, 0, sizeof(c->lost_before));
     c->limit = u->done + 1 + (uint32_t)(sim_random() % 1500);
     c->moves = 0;
     u->born++;
@@ -209,19 +234,9 @@ unsigned user_where(struct user *u)
 
 bool user_reported_dead(const struct user *u)
 {
-    static char page[64 << 10];
-    char words[40];
-    snprintf(words, sizeof(words), "process %d lost", u->pid);
-    for (unsigned i = 0; i < world_count(); i++) {
-        struct text t;
-        if (!world_serves(i))
-            continue;
-        world_enter(i);
-        text_init(&t, page, sizeof(page));
-        cluster_events_show(&t);
-        if (strstr(page, words))
+    for (unsigned i = 0; i < world_count(); i++)
+        if (reports_of_loss(u, i) > u->lost_before[i])
             return true;
-    }
     return false;
 }
 

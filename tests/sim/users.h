@@ -5,6 +5,7 @@
 
 #include "ssi/process/process.h"
 #include "tests/sim/oracle.h"
+#include "tests/sim/world.h"
 
 #define USERS_MAX  64
 #define USER_DATA  0x10000000u // the pages that its oracle knows
@@ -13,20 +14,21 @@
 
 struct user {
     int32_t pid;
-    int parent;      // its slot in `users`; -1: PID 1 is
-    unsigned forks;  // children still to make
-    unsigned born;   // children made
-    unsigned reaped; // children whose end it was told of
-    uint32_t limit;  // values to do
-    uint32_t done;   // the last one done
-    uint32_t filed;  // the last one written to its file
-    unsigned node;   // where that was
-    unsigned seen;   // where it was found last, by anybody
-    unsigned moves;  // changes of node seen in the ledger
-    bool left;       // another node has its ghost, or had
-    bool gone;       // its parent was told of its end
-    bool told;       // by wait
-    int status;      // as wait4 gives it
+    int parent;                      // its slot in `users`; -1: PID 1 is
+    unsigned forks;                  // children still to make
+    unsigned born;                   // children made
+    unsigned reaped;                 // children whose end it was told of
+    uint32_t limit;                  // values to do
+    uint32_t done;                   // the last one done
+    uint32_t filed;                  // the last one written to its file
+    unsigned node;                   // where that was
+    unsigned seen;                   // where it was found last, by anybody
+    unsigned moves;                  // changes of node seen in the ledger
+    bool left;                       // another node has its ghost, or had
+    bool gone;                       // its parent was told of its end
+    bool told;                       // by wait
+    int status;                      // as wait4 gives it
+    unsigned lost_before[WORLD_MAX]; // reports of a process that had its pid in an earlier life
     struct oracle memory;
     char path[16];
 };
