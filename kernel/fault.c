@@ -127,6 +127,12 @@ static bool strike(const char *room, const char *state, node_id_t to);
 int fault_arm(const char *words)
 {
     uint32_t at;
+    if (strcmp(words, "clear") == 0) {
+        node(fault_count) = 0;
+        heap_fail_at(0);
+        frame_fail_at(0);
+        return 0;
+    }
     if (parse_allocation(words, "heap", &at)) {
         heap_fail_at(at);
         return 0;

@@ -35,6 +35,7 @@ typedef void (*fault_list_fn)(fault_tell_fn tell, void *arg);
 void fault_points_each(fault_tell_fn tell, void *arg);
 
 // `words` as behind fault= above, or heap:N:fail, frame:N:fail: the N-th allocation from now on
-// finds no memory. 0, -EINVAL (no such point or action), -ENOSPC (FAULTS_MAX are armed).
+// finds no memory; `clear` forgets all that is armed. 0, -EINVAL (no such point or action),
+// -ENOSPC (FAULTS_MAX are armed).
 int fault_arm(const char *words);
 void faults_show(struct text *t); // what is armed, and how often the node came there

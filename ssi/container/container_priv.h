@@ -214,6 +214,10 @@ void link_learn(struct container *c, node_id_t home, uint32_t generation);
 void linked_check(struct container *c); // invariants
 void link_show(struct container *c, struct text *t);
 void link_check_end(struct container *c); // at the home: does anybody use it?
+// At the home: a clone could not be recorded here; who has made a record of it frees that.
+void link_free_unmade(const struct container_id *id, const struct node_set *known);
+// The home counts this node among the users of a container that found no memory here.
+void link_decline(const struct container_id *id, node_id_t home);
 void link_epoch_end(struct container *c, const struct node_set *lost);
 // The home is another one now; what is asked of the one before stays its business while it lives.
 void link_set_home(struct container *c, node_id_t home, uint32_t generation);

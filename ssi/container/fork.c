@@ -80,8 +80,10 @@ static bool copy_directory(struct container *c, struct container *child)
 static int copy_at_home(struct container *c, const struct container_fork *f)
 {
     struct container *child = child_make(c, &f->child, cluster_self());
-    if (child == NULL)
+    if (child == NULL) {
+        link_free_unmade(&f->child, &c->link->known); // the holders have made theirs
         return -ENOMEM;
+    }
     struct container_link *l = child->link;
     l->known = c->link->known;
     l->orphaned = c->link->orphaned;
@@ -186,5 +188,8 @@ struct container *fork_linked(struct container *c)
         return NULL;
     struct container_ref ref = {
         .id = id, .source = c->source, .home = home, .home_generation = 1, .extent = c->extent};
-    return container_import(&ref);
+    struct container *child = container_import(&ref);
+    if (child == NULL)
+        link_decline(&id, home); // it counts this node among the users
+    return child;
 }

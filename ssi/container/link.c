@@ -112,6 +112,30 @@ static void note(struct container *c, node_id_t to, enum container_note kind)
     note_send(to, &w);
 }
 
+// Of a container that this node has no record of.
+static void note_unmet(const struct container_id *id, node_id_t home, node_id_t to,
+                       enum container_note kind)
+{
+    struct container_note_wire w = {
+        .head = {.id = *id, .generation = 1, .home = home, .count = (uint16_t)kind},
+        .speaker = NODE_NONE,
+    };
+    note_send(to, &w);
+}
+
+void link_free_unmade(const struct container_id *id, const struct node_set *known)
+{
+    node_set_for_each (known, n) {
+        if (n != cluster_self() && cluster_is_member(n))
+            note_unmet(id, cluster_self(), n, NOTE_FREE);
+    }
+}
+
+void link_decline(const struct container_id *id, node_id_t home)
+{
+    note_unmet(id, home, home, NOTE_LEFT);
+}
+
 bool link_is_home(const struct container *c)
 {
     return c->link->gate.state != COH_GATE_AWAY;

@@ -205,6 +205,26 @@ int handle_add_user(struct file *f, node_id_t user)
     return 0;
 }
 
+int handle_share(struct file *f, node_id_t giver, node_id_t to)
+{
+    int e = handle_add_user(f, to);
+    if (e < 0)
+        return e;
+    e = share_add(handle_find(f->handle), giver, to);
+    if (e < 0)
+        handle_drop_users(f->handle, to, 1);
+    return e;
+}
+
+bool handle_take_back(uint64_t number, node_id_t giver, node_id_t to)
+{
+    struct handle *h = handle_find(number);
+    if (h == NULL || !share_forget(h, giver, to))
+        return false;
+    handle_drop_users(number, to, 1);
+    return true;
+}
+
 void handle_drop_users(uint64_t number, node_id_t user, uint32_t count)
 {
     struct handle *h = handle_find(number);
@@ -253,11 +273,8 @@ static void shares_drop(uint64_t number, node_id_t giver)
 {
     struct handle *h;
     struct handle_share *s;
-    while ((h = handle_find(number)) != NULL && (s = share_find(h, giver, NODE_NONE)) != NULL) {
-        node_id_t to = s->to;
-        share_forget(h, giver, to);
-        handle_drop_users(number, to, 1);
-    }
+    while ((h = handle_find(number)) != NULL && (s = share_find(h, giver, NODE_NONE)) != NULL)
+        handle_take_back(number, giver, s->to);
 }
 
 // Users of nodes that are gone go with them, and users that those have given.
@@ -556,13 +573,10 @@ void fs_file_released(const struct rpc_in *in)
         return;
     }
     memcpy(&m, in->bytes, sizeof(m));
-    struct handle *h = handle_find(m.handle);
-    for (uint32_t i = 0; h != NULL && in->from != m.node && i < m.count; i++)
-        if (!share_forget(h, in->from, m.node)) { // it takes back what it gave, no more
-            cluster_count_add("fs: release of what is not held", 1);
-            return;
-        }
-    handle_drop_users(m.handle, m.node, m.count);
+    if (in->from == m.node)
+        handle_drop_users(m.handle, m.node, m.count);
+    else if (!handle_take_back(m.handle, in->from, m.node))
+        cluster_count_add("fs: release of what is not held", 1);
 }
 
 void fs_file_claimed(const struct rpc_in *in)
@@ -574,18 +588,6 @@ void fs_file_claimed(const struct rpc_in *in)
     }
     memcpy(&m, in->bytes, sizeof(m));
     handle_claim(m.handle, in->from, m.node);
-}
-
-static int handle_share(struct file *f, node_id_t giver, node_id_t to)
-{
-    struct handle *h = handle_find(f->handle);
-    int e = h == NULL ? -ESTALE : share_add(h, giver, to);
-    if (e < 0)
-        return e;
-    e = handle_add_user(f, to);
-    if (e < 0)
-        share_forget(h, giver, to);
-    return e;
 }
 
 void fs_file_shared(const struct rpc_in *in)

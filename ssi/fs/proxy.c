@@ -587,7 +587,7 @@ int file_export(struct file *f, node_id_t target, struct file_ref *ref, const ch
     if (f->ops->bound)
         return -EBUSY;
     *why = "no memory to keep an open file for another node";
-    int e = handle_add_user(f, target);
+    int e = handle_share(f, cluster_self(), target);
     if (e < 0)
         return e;
     ref_of(f, handle_kind(f), ref);
@@ -601,7 +601,7 @@ void file_export_undo(struct file *f, node_id_t target, const struct file_ref *r
     if (proxy_is(f))
         users_release(f->home, ref->handle, target, 1);
     else
-        handle_drop_users(ref->handle, target, 1);
+        handle_take_back(ref->handle, cluster_self(), target);
 }
 
 struct file *file_import(const struct file_ref *ref)
@@ -622,8 +622,7 @@ struct file *file_import(const struct file_ref *ref)
         handle_drop_users(ref->handle, self, 1);
         return f;
     }
-    if (ref->giver != ref->home)
-        users_claim(ref);
+    users_claim(ref);
     struct opened_reply r = {.handle = ref->handle, .place = ref->place, .kind = ref->reserved};
     return proxy_open(ref->home, &r, ref->flags, false);
 }

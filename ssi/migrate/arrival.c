@@ -244,6 +244,7 @@ static void run(struct arrival *a)
     location_hint(a->pid, cluster_self(), p->incarnation);
     timer_set(&a->repair, clock_now_ns() + FAULT_REPAIR_NS);
     task_start(a->job.task);
+    census_tell();
     a->job.process = NULL;
     a->job.task = NULL;
 }

@@ -44,6 +44,12 @@ static void census_due(void *arg)
         census_changed(); // no memory now: soon again
 }
 
+void census_tell(void)
+{
+    timer_cancel(&node(census_timer));
+    census_due(NULL);
+}
+
 void census_changed(void)
 {
     if (node(census_started) && !timer_is_set(&node(census_timer)))

@@ -11,6 +11,9 @@ void location_set(int32_t pid, node_id_t node, uint32_t incarnation);
 // This incarnation died in its move, with `node`: the parent's wait, kill and /proc/cluster/events
 // say so. At the birth node, or at its successor. Never sleeps.
 void location_dead(int32_t pid, uint32_t incarnation, node_id_t node);
+// One has come: its successor hears of it now, not soon, so that it is reported should this node
+// die the next moment. Never sleeps.
+void census_tell(void);
 // On a node that has seen it come or go (never sleeps).
 void location_hint(int32_t pid, node_id_t node, uint32_t incarnation);
 // Where to ask for it first: this node, a hint, or its birth node. Never NODE_NONE.
