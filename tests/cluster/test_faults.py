@@ -68,6 +68,8 @@ def test_unknown_points_are_refused(trio):
     assert arm(trio, 0, 'handoff:COMMIT:explode').status != 0
     assert arm(trio, 0, 'handoff:COMMIT:tell@9').status == 0
     assert 'handoff:COMMIT:tell@9 came 0 waits' in trio.sh(0, 'cat /proc/cluster/faults')
+    assert arm(trio, 0, 'clear').status == 0
+    assert 'COMMIT' not in trio.sh(0, 'cat /proc/cluster/faults')
 
 
 def test_messages_lost_and_nodes_that_stall_change_nothing(trio, program):
