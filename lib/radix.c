@@ -202,18 +202,15 @@ void *radix_next(const struct radix *r, uint32_t *index)
     }
 }
 
-bool radix_put_leaf(struct radix *r, uint32_t index, void *const values[RADIX_SLOTS])
+bool radix_put_leaf(struct radix *r, uint32_t index, void *const values[RADIX_SLOTS], unsigned used)
 {
-    ASSERT(slot_of(index, 0) == 0);
+    ASSERT(slot_of(index, 0) == 0 && used > 0);
     struct radix_node *n = leaf_make(r, index);
     if (n == NULL)
         return false;
     ASSERT(n->used == 0);
-    for (unsigned s = 0; s < SLOTS; s++) {
-        n->slot[s] = values[s];
-        n->used += values[s] != NULL;
-    }
-    ASSERT(n->used > 0);
+    memcpy(n->slot, values, sizeof(n->slot));
+    n->used = used;
     return true;
 }
 

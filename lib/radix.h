@@ -36,8 +36,10 @@ void *radix_next(const struct radix *r, uint32_t *index);
 // RADIX_SLOTS, NULL where nothing is.
 // The first leaf with an index at `*index` or above, whose first index is stored; NULL: none.
 void *const *radix_leaf(const struct radix *r, uint32_t *index);
-// Stores a leaf where none is; false when out of memory, and then nothing changed.
-bool radix_put_leaf(struct radix *r, uint32_t index, void *const values[RADIX_SLOTS]) MUST_CHECK;
+// Stores a leaf, `used` of whose values are not NULL (at least one), where none is; false when out
+// of memory, and then nothing changed.
+bool radix_put_leaf(struct radix *r, uint32_t index, void *const values[RADIX_SLOTS],
+                    unsigned used) MUST_CHECK;
 // Takes the first leaf of all out of the tree; false when there is none.
 bool radix_take_leaf(struct radix *r, uint32_t *index, void *values[RADIX_SLOTS]);
 

@@ -133,42 +133,44 @@ frame_t frame_alloc(unsigned flags)
     return f;
 }
 
-static inline void user_add(struct frame *table, frame_t f)
+static inline void user_add(struct frame *table, frame_t end, frame_t f)
 {
-    ASSERT(f < node(frame_end) && table[f].users != 0);
+    ASSERT(f < end && table[f].users != 0);
     if (table[f].users != NOT_RAM)
         table[f].users++;
 }
 
-static inline void user_take(struct frame *table, frame_t f)
+static inline void user_take(struct frame *table, frame_t end, frame_t f)
 {
-    ASSERT(f < node(frame_end) && table[f].users != 0);
+    ASSERT(f < end && table[f].users != 0);
     if (table[f].users != NOT_RAM && --table[f].users == 0)
         free_push(f);
 }
 
 void frame_get(frame_t f)
 {
-    user_add(node(frames), f);
+    user_add(node(frames), node(frame_end), f);
 }
 
 void frame_put(frame_t f)
 {
-    user_take(node(frames), f);
+    user_take(node(frames), node(frame_end), f);
 }
 
 void frame_get_all(const frame_t *f, unsigned n)
 {
     struct frame *table = node(frames);
+    frame_t end = node(frame_end);
     for (unsigned i = 0; i < n; i++)
-        user_add(table, f[i]);
+        user_add(table, end, f[i]);
 }
 
 void frame_put_all(const frame_t *f, unsigned n)
 {
     struct frame *table = node(frames);
+    frame_t end = node(frame_end);
     for (unsigned i = 0; i < n; i++)
-        user_take(table, f[i]);
+        user_take(table, end, f[i]);
 }
 
 unsigned frame_users(frame_t f)

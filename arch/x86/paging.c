@@ -263,11 +263,21 @@ void arch_space_load(struct arch_space *s)
     write_cr3(s ? s->root : physical_of(kernel_pointers));
 }
 
-static void directory_free(pte_t *directory)
+// Most entries of a directory are empty: eight at a time.
+static bool eight_absent(const pte_t e[8])
 {
-    for (unsigned i = 0; i < 512; i++)
-        if (directory[i] & PTE_P)
-            arch_table_free(PTE_FRAME(directory[i]));
+    return !((e[0] | e[1] | e[2] | e[3] | e[4] | e[5] | e[6] | e[7]) & PTE_P);
+}
+
+static void directory_free(const pte_t *directory)
+{
+    for (const pte_t *e = directory; e < directory + 512; e += 8) {
+        if (eight_absent(e))
+            continue;
+        for (unsigned i = 0; i < 8; i++)
+            if (e[i] & PTE_P)
+                arch_table_free(PTE_FRAME(e[i]));
+    }
 }
 
 void arch_space_free(struct arch_space *s)
@@ -297,11 +307,12 @@ static void entry_set(pte_t *e, pte_t to)
     half[0] = (uint32_t)to;
 }
 
-static void entry_keep(pte_t *e, pte_t keep)
+static inline void entry_keep(pte_t *e, pte_t keep)
 {
     volatile uint32_t *half = (volatile uint32_t *)e;
     __atomic_fetch_and(&half[0], (uint32_t)keep, __ATOMIC_SEQ_CST);
-    half[1] &= (uint32_t)(keep >> 32);
+    if ((uint32_t)(keep >> 32) != UINT32_MAX)
+        half[1] &= (uint32_t)(keep >> 32);
 }
 
 // The entry for `address`; NULL when its table is absent and `make` is false or no frame is left.
@@ -349,8 +360,10 @@ bool arch_space_map(struct arch_space *s, uint32_t address, uint32_t frame, unsi
     return true;
 }
 
-// Applies (entry & keep) to present pages of the range, table by table, and flushes.
-static void range_update(struct arch_space *s, uint32_t address, uint32_t pages, pte_t keep)
+// Applies (entry & keep) to present pages of the range, table by table, and flushes. In line, for
+// its loop is made for a constant `keep`.
+static inline __attribute__((always_inline)) void
+range_update(struct arch_space *s, uint32_t address, uint32_t pages, pte_t keep)
 {
     bool loaded = this_cpu()->space == s;
     bool single = pages <= FLUSH_PAGES_MAX;

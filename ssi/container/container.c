@@ -168,34 +168,35 @@ static void protect_window(struct container *c, uint32_t first, uint32_t end)
     }
 }
 
-// What the provider lends is taken from it again when touched, unless a home must hear of it.
-static bool page_is_shared(const struct container *c, page_t p)
-{
-    return page_frame(p) != FRAME_NONE && (!(p & PAGE_BORROWED) || c->link);
-}
-
-// Shares a leaf of the tree of pages with the clone.
+// Shares a leaf of the tree of pages with the clone. What the provider lends is taken from it again
+// when touched, unless a home must hear of it.
 static bool share_leaf(struct container *c, struct container *child, uint32_t index,
                        void *const leaf[RADIX_SLOTS])
 {
     void *shared[RADIX_SLOTS];
-    unsigned n = 0;
+    frame_t frames[RADIX_SLOTS];
+    unsigned n = 0, counted = 0;
+    bool linked = c->link != NULL;
     for (unsigned i = 0; i < RADIX_SLOTS; i++) {
         page_t p = (page_t)leaf[i];
-        bool is = page_is_shared(c, p);
-        if (is && c->link)
+        bool borrowed = p & PAGE_BORROWED;
+        shared[i] = NULL;
+        if (page_frame(p) == FRAME_NONE || (borrowed && !linked))
+            continue;
+        if (!borrowed)
+            frames[counted++] = page_frame(p);
+        if (linked)
             p = page_with(p, page_held(p), COH_RIGHT_NONE);
         // The record is a number in a pointer's clothes; the tree never follows it.
-        shared[i] = is ? (void *)p : NULL; // NOLINT(performance-no-int-to-ptr)
-        n += is;
+        shared[i] = (void *)p; // NOLINT(performance-no-int-to-ptr)
+        n++;
     }
     if (n == 0)
         return true;
-    if (!radix_put_leaf(&child->pages, index, shared))
+    if (!radix_put_leaf(&child->pages, index, shared, n))
         return false;
     child->present += n;
-    frame_t frames[RADIX_SLOTS];
-    frame_get_all(frames, frames_of(shared, frames));
+    frame_get_all(frames, counted);
     return true;
 }
 

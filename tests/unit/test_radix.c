@@ -92,8 +92,9 @@ static void leaf_by_leaf(void **state)
     uint32_t at = 0;
     size_t seen = 0;
     for (void *const *leaf; (leaf = radix_leaf(&from, &at)) != NULL; at += RADIX_SLOTS) {
-        assert_int_equal(at, bases[seen++]);
-        assert_true(radix_put_leaf(&to, at, leaf));
+        assert_int_equal(at, bases[seen]);
+        assert_true(radix_put_leaf(&to, at, leaf, (unsigned)(RADIX_SLOTS + 2 - seen) / 3));
+        seen++;
         if (at > UINT32_MAX - RADIX_SLOTS)
             break;
     }
@@ -123,7 +124,7 @@ static void a_leaf_without_memory(void **state)
     radix_init(&r, &memory);
     for (int n = 1; n <= 6; n++) {
         fail_in = n;
-        if (radix_put_leaf(&r, 0x12340, values))
+        if (radix_put_leaf(&r, 0x12340, values, 1))
             break;
         assert_int_equal(live, 0);
         assert_int_not_equal(n, 6);
