@@ -79,11 +79,9 @@ int user_fault_in(uint32_t user, size_t n, bool write)
     return 0;
 }
 
-int user_read(void *to, uint32_t user, size_t n)
+// After a first copy that stopped at a page that is not there.
+static int read_rest(char *at, uint32_t user, size_t n)
 {
-    if (!user_range(user, n))
-        return n ? -EFAULT : 0;
-    char *at = to;
     for (unsigned round = 0; round < ROUNDS_MAX; round++) {
         size_t got = user_copy_in(at, user, n);
         at += got;
@@ -100,11 +98,16 @@ int user_read(void *to, uint32_t user, size_t n)
     return -EFAULT;
 }
 
-int user_write(uint32_t user, const void *from, size_t n)
+int user_read(void *to, uint32_t user, size_t n)
 {
     if (!user_range(user, n))
         return n ? -EFAULT : 0;
-    const char *at = from;
+    size_t got = current() ? arch_copy_from_user(to, user, n) : 0;
+    return got == n ? 0 : read_rest((char *)to + got, user + (uint32_t)got, n - got);
+}
+
+static int write_rest(uint32_t user, const char *at, size_t n)
+{
     for (unsigned round = 0; round < ROUNDS_MAX; round++) {
         size_t put = user_copy_out(user, at, n);
         at += put;
@@ -119,6 +122,14 @@ int user_write(uint32_t user, const void *from, size_t n)
             round = 0;
     }
     return -EFAULT;
+}
+
+int user_write(uint32_t user, const void *from, size_t n)
+{
+    if (!user_range(user, n))
+        return n ? -EFAULT : 0;
+    size_t put = current() ? arch_copy_to_user(user, from, n) : 0;
+    return put == n ? 0 : write_rest(user + (uint32_t)put, (const char *)from + put, n - put);
 }
 
 int user_compare_exchange(uint32_t user, uint32_t *expected, uint32_t desired)

@@ -53,24 +53,43 @@ static uint32_t tag_of(const uint8_t st[10])
     return mantissa >> 63 ? 0 : 2;
 }
 
+static uint32_t tags_out(const struct frame_fpstate *to, const struct fxsave_head *h)
+{
+    uint32_t tags = 0xffffffffu;
+    if (h->tag == 0) // all empty, as in most programs
+        return tags;
+    for (unsigned i = 0; i < 8; i++) {
+        unsigned physical = ((h->sw >> 11 & 7) + i) & 7;
+        if (h->tag >> physical & 1)
+            tags ^= (3 ^ tag_of(to->st[i])) << (2 * physical);
+    }
+    return tags;
+}
+
+static uint8_t tags_in(uint32_t tags)
+{
+    uint8_t in_use = 0;
+    if ((tags & 0xffff) == 0xffff)
+        return 0;
+    for (unsigned i = 0; i < 8; i++)
+        if ((tags >> (2 * i) & 3) != 3)
+            in_use |= (uint8_t)(1u << i);
+    return in_use;
+}
+
 static void fpstate_out(struct frame_fpstate *to, const struct arch_fpu *f)
 {
     struct fxsave_head h;
     memcpy(&h, f->image, sizeof(h));
-    unsigned top = h.sw >> 11 & 7;
     to->cw = h.cw | 0xffff0000u;
     to->sw = h.sw | 0xffff0000u;
-    to->tag = 0xffff0000u;
     to->ipoff = h.ip;
     to->cssel = (h.cs & 0xffff) | (uint32_t)h.opcode << 16;
     to->dataoff = h.dp;
     to->datasel = h.ds | 0xffff0000u;
-    for (unsigned i = 0; i < 8; i++) {
+    for (unsigned i = 0; i < 8; i++)
         memcpy(to->st[i], f->image + 32 + 16 * i, 10);
-        unsigned physical = (top + i) & 7;
-        uint32_t tag = h.tag >> physical & 1 ? tag_of(to->st[i]) : 3;
-        to->tag |= tag << (2 * physical);
-    }
+    to->tag = tags_out(to, &h);
     to->status = h.sw;
     to->magic = 0; // the FXSAVE image follows
 }
@@ -83,12 +102,9 @@ static void fpstate_in(struct arch_fpu *f, const struct frame_fpstate *from)
     memcpy(&h, f->image, sizeof(h));
     h.cw = (uint16_t)from->cw;
     h.sw = (uint16_t)from->sw;
-    h.tag = 0;
-    for (unsigned i = 0; i < 8; i++) {
-        if ((from->tag >> (2 * i) & 3) != 3)
-            h.tag |= (uint8_t)(1u << i);
+    h.tag = tags_in(from->tag);
+    for (unsigned i = 0; i < 8; i++)
         memcpy(f->image + 32 + 16 * i, from->st[i], 10);
-    }
     h.ip = from->ipoff;
     h.cs = from->cssel & 0xffff;
     h.opcode = (uint16_t)(from->cssel >> 16);
