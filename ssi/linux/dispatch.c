@@ -100,7 +100,7 @@ static void stack_fill(void)
 
 static void on_syscall(struct arch_regs *r)
 {
-    struct task *t = task_current();
+    struct task *t = thread_current()->user;
     struct call *c = &t->call;
     t->regs = r;
     c->number = r->error;
@@ -133,7 +133,7 @@ static void mask_restore(struct task *t)
 
 static void on_user_return(struct arch_regs *r)
 {
-    struct task *t = task_current();
+    struct task *t = thread_current()->user;
     t->regs = r;
     for (;;) {
         if (t->thread->asked) {

@@ -7,18 +7,26 @@
 #include "mm/user.h"
 #include "ssi/cluster/cluster.h"
 
-int linux_path_in(uint32_t user, char **path)
+#define PATH_USUAL_BYTES 256u // most paths fit, and a block of this size costs no page
+
+static int path_in(uint32_t user, size_t size, char **path)
 {
-    char *p = heap_alloc(PATH_MAX_BYTES);
+    char *p = heap_alloc(size);
     if (!p)
         return -ENOMEM;
-    long n = user_read_string(p, user, PATH_MAX_BYTES);
+    long n = user_read_string(p, user, size);
     if (n < 0) {
         heap_free(p);
         return (int)n;
     }
     *path = p;
     return 0;
+}
+
+int linux_path_in(uint32_t user, char **path)
+{
+    int e = path_in(user, PATH_USUAL_BYTES, path);
+    return e == -ENAMETOOLONG ? path_in(user, PATH_MAX_BYTES, path) : e;
 }
 
 int linux_timespec_in(uint32_t user, bool wide, uint64_t *ns)
