@@ -13,6 +13,12 @@
 int memcmp(const void *a, const void *b, size_t n)
 {
     const uint8_t *x = a, *y = b;
+    for (uint32_t v, w; n >= sizeof(v); n -= sizeof(v), x += sizeof(v), y += sizeof(v)) {
+        __builtin_memcpy(&v, x, sizeof(v));
+        __builtin_memcpy(&w, y, sizeof(w));
+        if (v != w)
+            break; // the bytes say which is less
+    }
     for (; n > 0; n--, x++, y++)
         if (*x != *y)
             return *x - *y;

@@ -135,9 +135,9 @@ frame_t frame_alloc(unsigned flags)
 
 static inline void user_add(struct frame *table, frame_t end, frame_t f)
 {
-    ASSERT(f < end && table[f].users != 0);
-    if (table[f].users != NOT_RAM)
-        table[f].users++;
+    uint32_t *users = &table[f].users;
+    ASSERT(f < end && *users != 0);
+    *users += *users != NOT_RAM;
 }
 
 static inline void user_take(struct frame *table, frame_t end, frame_t f)

@@ -315,9 +315,9 @@ static bool access_allowed(unsigned prot, unsigned access)
     return prot != 0 && (access & ~prot & (PROT_W | PROT_X)) == 0;
 }
 
-static bool map_answer(struct segment *g, uint32_t page, const struct fault_answer *answer)
+static bool map_answer(struct segment *g, uint32_t page, const struct fault_answer *answer,
+                       unsigned rights)
 {
-    unsigned rights = 0;
     if (answer->writable && (g->prot & PROT_W))
         rights |= MAP_WRITE;
     if (g->prot & PROT_X)
@@ -350,7 +350,7 @@ int space_fault(struct space *s, uint32_t address, unsigned access)
             s->major_faults++;
         else
             s->minor_faults++;
-        return map_answer(g, page, &answer) ? 0 : -ENOMEM;
+        return map_answer(g, page, &answer, 0) ? 0 : -ENOMEM;
     }
 }
 
@@ -380,15 +380,12 @@ void segment_write_protect_page(struct segment *g, uint32_t index)
 
 void segment_map_page(struct segment *g, uint32_t index, frame_t frame, bool writable)
 {
-    uint32_t address, old;
-    unsigned rights;
+    uint32_t address;
     if (!shows(g, index, &address) || g->prot == 0)
-        return;
-    if (arch_space_look(&g->space->arch, address, &old, &rights))
         return;
     // Without a frame for a table it is simply not shown: its own fault will say so.
     struct fault_answer answer = {.frame = frame, .writable = writable};
-    (void)map_answer(g, address, &answer);
+    (void)map_answer(g, address, &answer, MAP_ABSENT);
 }
 
 // ---- invariants ---------------------------------------------------------------------------------

@@ -69,7 +69,8 @@ void arch_user_enter(struct arch_regs *regs) NORETURN;
 // A space's tables are a cache of what its containers say; they may be dropped at any time.
 enum {
     MAP_WRITE = 1,
-    MAP_EXEC = 2
+    MAP_EXEC = 2,
+    MAP_ABSENT = 4 // to arch_space_map: a page that is mapped already stays as it is
 };
 
 struct arch_space {

@@ -3,7 +3,8 @@
 // program that is interrupted: they are put back. The kernel has interrupts off meanwhile.
 
 #define PAGE_BYTES  4096
-#define BLOCK_BYTES 128
+#define BLOCK_SHIFT 7
+#define BLOCK_BYTES (1 << BLOCK_SHIFT)
 
     .macro save_registers                   // four of them, on the stack
     sub $64, %esp
@@ -81,14 +82,14 @@ page_copy:                                  // (to, from)
     .endm
 
     .macro copy_four at
-    faulting movups \at(%eax), %xmm0
-    faulting movups \at + 16(%eax), %xmm1
-    faulting movups \at + 32(%eax), %xmm2
-    faulting movups \at + 48(%eax), %xmm3
-    faulting movups %xmm0, \at(%edx)
-    faulting movups %xmm1, \at + 16(%edx)
-    faulting movups %xmm2, \at + 32(%edx)
-    faulting movups %xmm3, \at + 48(%edx)
+    faulting movups \at(%eax,%ecx), %xmm0
+    faulting movups \at + 16(%eax,%ecx), %xmm1
+    faulting movups \at + 32(%eax,%ecx), %xmm2
+    faulting movups \at + 48(%eax,%ecx), %xmm3
+    faulting movups %xmm0, \at(%edx,%ecx)
+    faulting movups %xmm1, \at + 16(%edx,%ecx)
+    faulting movups %xmm2, \at + 32(%edx,%ecx)
+    faulting movups %xmm3, \at + 48(%edx,%ecx)
     .endm
 
 // size_t blocks_copy_maybe_faulting(void *to, const void *from, size_t blocks): blocks not copied
@@ -99,20 +100,24 @@ blocks_copy_maybe_faulting:
     mov 8(%esp), %eax
     mov 12(%esp), %ecx
     save_registers
+    shl $BLOCK_SHIFT, %ecx
+    add %ecx, %eax                          // both ends; what is left lies before them
+    add %ecx, %edx
+    neg %ecx
     cmpl $0, user_access_guarded
     je 1f
     stac
 1:  copy_four 0
     copy_four 64
-    add $BLOCK_BYTES, %eax
-    add $BLOCK_BYTES, %edx
-    dec %ecx
+    add $BLOCK_BYTES, %ecx
     jnz 1b
 blocks_end:
     cmpl $0, user_access_guarded
     je 2f
     clac
 2:  restore_registers
+    neg %ecx
+    shr $BLOCK_SHIFT, %ecx
     mov %ecx, %eax
     ret
 

@@ -346,8 +346,11 @@ bool arch_space_map(struct arch_space *s, uint32_t address, uint32_t frame, unsi
     pte_t *e = space_entry(s, address, true);
     if (e == NULL)
         return false;
-    pte_t old = *e, to = (pte_t)frame << PAGE_SHIFT | PTE_P | PTE_U |
-                         (rights & MAP_WRITE ? PTE_W : 0) | (rights & MAP_EXEC ? 0 : nx);
+    pte_t old = *e;
+    if ((rights & MAP_ABSENT) && (old & PTE_P))
+        return true;
+    pte_t to = (pte_t)frame << PAGE_SHIFT | PTE_P | PTE_U | (rights & MAP_WRITE ? PTE_W : 0) |
+               (rights & MAP_EXEC ? 0 : nx);
     entry_set(e, to);
     if (!(old & PTE_P))
         return true;

@@ -168,35 +168,48 @@ static void protect_window(struct container *c, uint32_t first, uint32_t end)
     }
 }
 
-// Shares a leaf of the tree of pages with the clone. What the provider lends is taken from it again
-// when touched, unless a home must hear of it.
+// The records that the clone gets of a leaf, their frames, and how many: all that have a frame, but
+// with no home that must hear of it, what the provider lends is taken from it again when touched.
+static unsigned leaf_shared(const struct container *c, void *const leaf[RADIX_SLOTS],
+                            void *shared[RADIX_SLOTS], frame_t frames[RADIX_SLOTS])
+{
+    unsigned n = 0;
+    page_t not_shared = c->link ? 0 : PAGE_BORROWED;
+    for (unsigned i = 0; i < RADIX_SLOTS; i++) {
+        page_t p = (page_t)leaf[i];
+        bool is = page_frame(p) != FRAME_NONE && !(p & not_shared);
+        shared[i] = is ? leaf[i] : NULL;
+        frames[n] = page_frame(p);
+        n += is;
+    }
+    return n;
+}
+
+static void leaf_unask(void *shared[RADIX_SLOTS])
+{
+    for (unsigned i = 0; i < RADIX_SLOTS; i++) {
+        page_t p = (page_t)shared[i];
+        if (p) // the record is a number in a pointer's clothes; the tree never follows it
+            shared[i] = (void *)page_with( // NOLINT(performance-no-int-to-ptr)
+                p, page_held(p), COH_RIGHT_NONE);
+    }
+}
+
+// Shares a leaf of the tree of pages with the clone.
 static bool share_leaf(struct container *c, struct container *child, uint32_t index,
                        void *const leaf[RADIX_SLOTS])
 {
     void *shared[RADIX_SLOTS];
     frame_t frames[RADIX_SLOTS];
-    unsigned n = 0, counted = 0;
-    bool linked = c->link != NULL;
-    for (unsigned i = 0; i < RADIX_SLOTS; i++) {
-        page_t p = (page_t)leaf[i];
-        bool borrowed = p & PAGE_BORROWED;
-        shared[i] = NULL;
-        if (page_frame(p) == FRAME_NONE || (borrowed && !linked))
-            continue;
-        if (!borrowed)
-            frames[counted++] = page_frame(p);
-        if (linked)
-            p = page_with(p, page_held(p), COH_RIGHT_NONE);
-        // The record is a number in a pointer's clothes; the tree never follows it.
-        shared[i] = (void *)p; // NOLINT(performance-no-int-to-ptr)
-        n++;
-    }
+    unsigned n = leaf_shared(c, leaf, shared, frames);
     if (n == 0)
         return true;
+    if (c->link)
+        leaf_unask(shared);
     if (!radix_put_leaf(&child->pages, index, shared, n))
         return false;
     child->present += n;
-    frame_get_all(frames, counted);
+    frame_get_all(frames, c->link ? frames_of(shared, frames) : n);
     return true;
 }
 

@@ -135,10 +135,12 @@ frame_t page_lent(struct container *c, uint32_t index)
     return c->linker->shared_frame ? c->linker->shared_frame(&c->source, index) : FRAME_NONE;
 }
 
-static bool touch_borrowed(struct container *c, uint32_t index)
+// The new record; 0: nothing is lent, or no memory.
+static page_t touch_borrowed(struct container *c, uint32_t index)
 {
     frame_t f = page_lent(c, index);
-    return f != FRAME_NONE && page_add(c, index, page_make(f, PAGE_CLEAN | PAGE_BORROWED));
+    page_t p = page_make(f, PAGE_CLEAN | PAGE_BORROWED);
+    return f != FRAME_NONE && page_add(c, index, p) ? p : 0;
 }
 
 static int fill_from_provider(struct container *c, uint32_t index)
@@ -178,7 +180,7 @@ static int page_first_touch(struct container *c, uint32_t index)
 {
     if (c->source.kind == IO_anonymous)
         return touch_anonymous(c, index);
-    if (touch_borrowed(c, index))
+    if (touch_borrowed(c, index) != 0)
         return 0;
     return touch_slowly(c, index);
 }
@@ -256,8 +258,8 @@ static void fault_around(struct segment *s, uint32_t index)
                        s->index + ((s->end - s->start) >> PAGE_SHIFT));
     for (uint32_t i = first; i < end && in_bound(c, i); i++) {
         page_t p = page_get(c, i);
-        if (p == 0 && c->link == NULL && touch_borrowed(c, i))
-            p = page_get(c, i);
+        if (p == 0 && c->link == NULL)
+            p = touch_borrowed(c, i);
         if (i != index && page_may_read(p))
             segment_map_page(s, i, page_frame(p), page_shows_writable(p));
     }

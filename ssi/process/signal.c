@@ -231,10 +231,11 @@ static void dequeue(struct process *p, struct signal_set *s, int signal, struct 
             break;
         found = q;
     }
-    *info = (struct signal_info){.signal = signal, .code = SI_USER};
     if (found) {
         *info = found->info;
         queued_free(p, found);
+    } else {
+        *info = (struct signal_info){.signal = signal, .code = SI_USER};
     }
     if (!more)
         s->pending &= ~SIGBIT(signal);

@@ -38,8 +38,10 @@ void arch_space_load(struct arch_space *s)
 
 bool arch_space_map(struct arch_space *s, uint32_t address, uint32_t frame, unsigned rights)
 {
+    if ((rights & MAP_ABSENT) && radix_get(s->tables, address >> PAGE_SHIFT))
+        return true;
     return radix_set(s->tables, address >> PAGE_SHIFT,
-                     (void *)((uintptr_t)frame << 8 | rights | 0x80));
+                     (void *)((uintptr_t)frame << 8 | (rights & ~MAP_ABSENT) | 0x80));
 }
 
 void arch_space_unmap(struct arch_space *s, uint32_t address, uint32_t pages)
