@@ -67,7 +67,7 @@ static void start(void *arg)
 
 void kernel_main(const struct bootinfo *info)
 {
-    mm_start(info);
+    uint64_t left = mm_start(info);
     arch_start_clock();
     console_start();
     archive_find(info);
@@ -75,6 +75,10 @@ void kernel_main(const struct bootinfo *info)
         console_set_quiet();
     log_info("boot", "Weft, loaded by %s; %u MiB of RAM, %u MiB free", info->loader,
              frame_total_count() >> 8, frame_free_count() >> 8);
+    if (left > 0)
+        log_info("boot",
+                 "%u MiB of RAM are left: Weft uses what lies below 16 GiB and the CPU's end",
+                 (unsigned)(left >> 20));
     settings_read(info);
     thread_scheduler_init();
     console_listen();

@@ -6,7 +6,7 @@
 #include "mm/frame_priv.h"
 
 #define LOW_END       0x30000000ull // end of the direct map
-#define RAM_BYTES_MAX (16ull << 30) // more is reported and left
+#define RAM_BYTES_MAX (16ull << 30) // more is left
 #define FIRST_FRAME   0x100u        // the first MiB is the firmware's
 
 extern char kernel_end[];
@@ -60,12 +60,23 @@ static void add_without_modules(const struct bootinfo *info, uint64_t start, uin
         frame_add_ram(first, last);
 }
 
-void mm_start(const struct bootinfo *info)
+static uint64_t ram_above(const struct bootinfo *info, uint64_t limit)
 {
-    uint64_t ram_end = 0;
+    uint64_t bytes = 0;
+    for (unsigned i = 0; i < info->ram_count; i++) {
+        const struct boot_range *r = &info->ram[i];
+        if (r->end > limit)
+            bytes += r->end - MAX(r->start, limit);
+    }
+    return bytes;
+}
+
+uint64_t mm_start(const struct bootinfo *info)
+{
+    uint64_t ram_end = 0, limit = MIN(RAM_BYTES_MAX, arch_physical_end());
     for (unsigned i = 0; i < info->ram_count; i++)
         ram_end = MAX(ram_end, info->ram[i].end);
-    uint32_t frames = (uint32_t)(MIN(ram_end, RAM_BYTES_MAX) >> PAGE_SHIFT);
+    uint32_t frames = (uint32_t)(MIN(ram_end, limit) >> PAGE_SHIFT);
     uint32_t bytes = ALIGN_UP(frame_table_bytes(frames), PAGE_SIZE);
     uint64_t table = table_place(info, bytes);
     frame_table_init((void *)(uintptr_t)(KERNEL_BASE + (uint32_t)table), frames);
@@ -82,4 +93,5 @@ void mm_start(const struct bootinfo *info)
     }
     arch_table_alloc = table_alloc;
     arch_table_free = frame_put;
+    return ram_above(info, limit);
 }

@@ -5,4 +5,5 @@
 #include "boot/bootinfo.h"
 
 // Takes stock of RAM: what the loader calls usable, less the kernel and the modules.
-void mm_start(const struct bootinfo *info);
+// Returns the bytes of RAM that are not used: above 16 GiB, or where the CPU cannot reach.
+uint64_t mm_start(const struct bootinfo *info);

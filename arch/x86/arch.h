@@ -11,8 +11,9 @@
 #include "lib/types.h"
 
 // ---- memory layout of the node ------------------------------------------------------------------
-#define USER_TOP    0xc0000000u // first address that is not the user's
-#define KERNEL_BASE 0xc0000000u // direct map of physical memory begins here
+#define USER_TOP    0xc0000000u   // first address that is not the user's
+#define KERNEL_BASE 0xc0000000u   // direct map of physical memory begins here
+uint64_t arch_physical_end(void); // one past the last address that the CPU can reach
 
 // ---- user register frame ------------------------------------------------------------------------
 // Laid out as entry.S pushes it; at the top of the kernel stack of a user thread.

@@ -7,6 +7,7 @@
 #define FEATURE_APIC    (1u << 9)
 #define FEATURE_SEP     (1u << 11)
 #define FEATURE_PGE     (1u << 13)
+#define FEATURE_PSE36   (1u << 17)
 #define FEATURE_FXSR    (1u << 24)
 #define FEATURE_SSE     (1u << 25)
 #define FEATURE_SSE2    (1u << 26)
@@ -29,6 +30,17 @@ static bool has_sysenter(uint32_t signature, uint32_t edx)
     uint32_t family = signature >> 8 & 15, model = signature >> 4 & 15, stepping = signature & 15;
     bool pentium_pro = family == 6 && (model < 3 || (model == 3 && stepping < 3));
     return (edx & FEATURE_SEP) && !((signature >> 16 & 0xfff) == 0 && pentium_pro);
+}
+
+// Of those that do not say it, CPUs with more than 32 address lines have PSE-36.
+static uint8_t physical_bits(void)
+{
+    uint32_t r[4];
+    cpuid(0x80000000, 0, r);
+    if (r[0] < 0x80000008)
+        return cpu_info.edx & FEATURE_PSE36 ? 36 : 32;
+    cpuid(0x80000008, 0, r);
+    return (uint8_t)r[0];
 }
 
 void cpu_detect(void)
@@ -57,6 +69,12 @@ void cpu_detect(void)
         cpuid(0x80000001, 0, r);
         cpu_info.nx = r[3] & (1u << 20);
     }
+    cpu_info.physical_bits = physical_bits();
+}
+
+uint64_t arch_physical_end(void)
+{
+    return 1ull << cpu_info.physical_bits;
 }
 
 void cpu_init(void)

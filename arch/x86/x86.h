@@ -104,6 +104,7 @@ extern unsigned cpu_count;
 
 struct cpu_info {
     uint32_t edx, ecx; // CPUID 1
+    uint8_t physical_bits;
     bool nx, smep, smap, umip, pge, rdrand, fxsr, sse, sse2, apic, tsc, sysenter;
 };
 extern struct cpu_info cpu_info;

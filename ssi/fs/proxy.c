@@ -395,13 +395,13 @@ static void proxy_release(struct file *f)
     ALL_PROXIES, .write = proxy_write, .ioctl = proxy_ioctl, .poll = proxy_poll,                   \
                  .poll_queue = proxy_poll_queue
 #define WITH_OFFSET ALL_PROXIES, .seek = proxy_seek, .poll = always_ready, .sync = proxy_sync
+#define WRITTEN_AT  WITH_OFFSET, .write = proxy_write, .ioctl = proxy_ioctl
 
 static const struct file_ops stream_ops = {STREAMS, .sync = proxy_sync};
 static const struct file_ops socket_ops = {STREAMS, .exchange = proxy_exchange};
-static const struct file_ops regular_ops = {WITH_OFFSET, .write = proxy_write, .map = proxy_map};
+static const struct file_ops regular_ops = {WRITTEN_AT, .map = proxy_map};
 static const struct file_ops directory_ops = {WITH_OFFSET, .list = proxy_list_entries};
-static const struct file_ops seekable_ops = {WITH_OFFSET, .write = proxy_write,
-                                             .ioctl = proxy_ioctl};
+static const struct file_ops seekable_ops = {WRITTEN_AT};
 
 // ---- made and found
 // ------------------------------------------------------------------------------

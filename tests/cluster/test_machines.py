@@ -30,7 +30,7 @@ def weft_image_bytes():
 @pytest.mark.parametrize('options', [
     {'cpu': 'pentium3'}, {'cpu': 'qemu32', 'mem': 256},
     {'cpu': 'coreduo', 'mem': 32}, {'cpu': 'max'}, {'mem': 16},
-    {'mem': 3072, 'cpu': 'coreduo,-sep'}, {'smp': 2}],
+    {'mem': 3072, 'cpu': 'coreduo,-sep'}, {'smp': 2}, {'mem': 6144}],
     ids=lambda o: '-'.join(f'{k}-{v}' for k, v in o.items()))
 def test_boots_and_runs_programs(options, program):
     """By the CPU's fast entry where it has one. And whatever a program tries to get out of its

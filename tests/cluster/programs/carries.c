@@ -151,8 +151,9 @@ static void open_files(void)
     mkfifo("fifo", 0600);
     my.fifo = open("fifo", O_RDWR);
     (void)!write(my.fifo, "fifo", 4);
-    my.memfd = memfd_create("mine", 0);
+    my.memfd = memfd_create("mine", MFD_ALLOW_SEALING);
     (void)!write(my.memfd, "memory", 6);
+    fcntl(my.memfd, F_ADD_SEALS, F_SEAL_SHRINK);
     lseek(my.memfd, 0, SEEK_SET);
     my.gone = open("gone", O_RDWR | O_CREAT | O_APPEND, 0600);
     unlink("gone");
@@ -208,6 +209,7 @@ static void say_files(void)
     long end = lseek(my.again, 0, SEEK_CUR);
     fstat(my.gone, &st);
     long zeros = read(my.zero, tail, 4);
+    printf("seals %d ", fcntl(my.memfd, F_GET_SEALS));
     printf("pipe %c fifo %c memory %c unlinked %ld size %ld links %ld entry %d locks %d\n", a, b, c,
            end, (long)st.st_size, (long)st.st_nlink, next_name(), locks_of_me());
     printf("flags %x %x %x zeros %ld stat %ld\n", fcntl(my.pipe[0], F_GETFD),
