@@ -21,14 +21,9 @@ static uint16_t port_choose(uint32_t own_ip, struct net_address peer)
     return 0;
 }
 
-struct tcp_conn *tcp_connect(struct net_address to, unsigned flags, tcp_event_fn event, void *arg)
+static struct tcp_conn *connect_begin(struct net_address local, struct net_address to,
+                                      unsigned flags, tcp_event_fn event, void *arg)
 {
-    struct net_address local = {0, 0};
-    if (to.port == 0 || ip_is_broadcast(to.ip) || ip_source(to.ip, &local.ip) != 0)
-        return NULL;
-    local.port = port_choose(local.ip, to);
-    if (local.port == 0)
-        return NULL;
     struct tcp_conn *c = tcp_conn_new(local, to, flags);
     if (!c)
         return NULL;
@@ -37,6 +32,17 @@ struct tcp_conn *tcp_connect(struct net_address to, unsigned flags, tcp_event_fn
     tcp_state_set(c, TCP_SYN_SENT);
     tcp_syn_send(c);
     return c;
+}
+
+struct tcp_conn *tcp_connect(struct net_address to, unsigned flags, tcp_event_fn event, void *arg)
+{
+    struct net_address local = {0, 0};
+    if (to.port == 0 || ip_is_broadcast(to.ip) || ip_source(to.ip, &local.ip) != 0)
+        return NULL;
+    local.port = port_choose(local.ip, to);
+    if (local.port == 0)
+        return NULL;
+    return connect_begin(local, to, flags, event, arg);
 }
 
 struct tcp_conn *tcp_connect_from(struct net_address local, struct net_address to, unsigned flags,
@@ -50,14 +56,9 @@ struct tcp_conn *tcp_connect_from(struct net_address local, struct net_address t
     if (tcp_conn_find(local, to))
         return NULL;
     *error = -ENOBUFS;
-    struct tcp_conn *c = tcp_conn_new(local, to, flags);
-    if (!c)
-        return NULL;
-    *error = 0;
-    c->event = event;
-    c->arg = arg;
-    tcp_state_set(c, TCP_SYN_SENT);
-    tcp_syn_send(c);
+    struct tcp_conn *c = connect_begin(local, to, flags, event, arg);
+    if (c)
+        *error = 0;
     return c;
 }
 

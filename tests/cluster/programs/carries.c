@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// carries keeps: sets state of many kinds, moves itself to node 1 and back (/proc/self/node;
-// without
-//   that file it stays) and prints before and after each move what it has.
+// carries keeps: sets state of many kinds, moves itself to node 1 and back (/proc/self/node; it
+//   stays without that file) and prints before and after each move what it has.
 // carries KIND: has something that keeps a process where it is, and waits.
 #define _GNU_SOURCE
+#include "move.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -36,18 +36,6 @@ static struct {
 } my;
 static __thread int own = 11;
 static char stack[16384];
-
-static void move_to(int node)
-{
-    int f = open("/proc/self/node", O_WRONLY);
-    char text[8];
-    if (f < 0)
-        return;
-    int n = snprintf(text, sizeof(text), "%d\n", node);
-    if (write(f, text, n) != n)
-        printf("move to %d: %s\n", node, strerrorname_np(errno));
-    close(f);
-}
 
 static void on_signal(int sig)
 {

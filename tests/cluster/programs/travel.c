@@ -7,6 +7,7 @@
 // travel spans ROUNDS: what mlock and madvise say of memory, the size of a pipe.
 // travel share: waits with something that it shares.
 #define _GNU_SOURCE
+#include "move.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -28,18 +29,6 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-static void move_to(int node)
-{
-    int f = open("/proc/self/node", O_WRONLY);
-    char text[8];
-    if (f < 0)
-        return;
-    int n = snprintf(text, sizeof(text), "%d\n", node);
-    if (write(f, text, n) != n)
-        printf("move to %d: %s\n", node, strerrorname_np(errno));
-    close(f);
-}
 
 static void watch(int ep, int fd, uint32_t events, int number)
 {
