@@ -38,16 +38,6 @@ enum { // mmap(2), asm-generic/mman-common.h
 #define MODE_TYPE    0170000u
 #define MODE_REGULAR 0100000u
 
-static struct space *space(void)
-{
-    return process_current()->space;
-}
-
-static uint32_t round_up(uint32_t bytes)
-{
-    return memory_round_up(bytes);
-}
-
 bool memory_within_limit(uint32_t more_bytes)
 {
     uint32_t limit = process_current()->limits[RLIMIT_AS].current;
@@ -109,7 +99,7 @@ long sys_brk(struct call *c)
     uint32_t wanted = c->args[0];
     if (wanted < s->brk_start || wanted > USER_TOP)
         return (long)s->brk;
-    uint32_t old_end = round_up(s->brk), new_end = round_up(wanted);
+    uint32_t old_end = memory_round_up(s->brk), new_end = memory_round_up(wanted);
     if (new_end > old_end) {
         if (!heap_may_reach(s, old_end, new_end) || heap_grow(s, old_end, new_end - old_end) < 0)
             return (long)s->brk;
@@ -227,7 +217,7 @@ static int check_flags(uint32_t bytes, uint32_t flags)
 static long map(uint32_t hint, uint32_t length, uint32_t prot, uint32_t flags, uint32_t fd,
                 uint64_t offset)
 {
-    uint32_t bytes = round_up(length), at = 0;
+    uint32_t bytes = memory_round_up(length), at = 0;
     if (!(flags & MMAP_ANONYMOUS) && !fd_file(process_current()->files, (int)fd))
         return -EBADF;
     if (length == 0)
@@ -284,7 +274,7 @@ bool memory_range_bad(uint32_t at, uint32_t bytes)
 
 long sys_munmap(struct call *c)
 {
-    uint32_t at = c->args[0], bytes = round_up(c->args[1]);
+    uint32_t at = c->args[0], bytes = memory_round_up(c->args[1]);
     if (bytes == 0 || memory_range_bad(at, bytes))
         return -EINVAL;
     return space_unmap(space(), at, bytes);
@@ -303,7 +293,7 @@ static int protect_one(struct segment *g, uint32_t from, uint32_t to, uint32_t p
 // What lies before a hole, or before what may not be so, has changed when that is met.
 long sys_mprotect(struct call *c)
 {
-    uint32_t at = c->args[0], bytes = round_up(c->args[1]), prot = c->args[2];
+    uint32_t at = c->args[0], bytes = memory_round_up(c->args[1]), prot = c->args[2];
     if ((at & PAGE_MASK) || (prot & ~(PROT_ALL | PROT_SEM_FLAG | PROT_GROWSDOWN_FLAG)))
         return -EINVAL;
     if (c->args[1] == 0)

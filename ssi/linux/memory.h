@@ -9,6 +9,11 @@ static inline uint32_t memory_round_up(uint32_t bytes) // 0 when it overflows
     return ALIGN_UP(bytes, PAGE_SIZE);
 }
 
+static inline struct space *space(void) // of the process that calls
+{
+    return process_current()->space;
+}
+
 bool memory_within_limit(uint32_t more_bytes); // RLIMIT_AS
 // Is it no range of pages that a program may have?
 bool memory_range_bad(uint32_t at, uint32_t bytes);

@@ -43,11 +43,6 @@ enum advice {
     ADVICE_DONTNEED_LOCKED = 24,
 };
 
-static struct space *space(void)
-{
-    return process_current()->space;
-}
-
 // Calls fn for each piece of a segment in the range, up to its first error. Holes are passed over:
 // then the result is -ENOMEM. fn may change the segments, and may sleep.
 static int each_piece(uint32_t at, uint32_t end,

@@ -11,11 +11,6 @@ enum { // linux/mman.h
     MREMAP_ALL = 7,
 };
 
-static struct space *space(void)
-{
-    return process_current()->space;
-}
-
 // Two segments that Linux would have as one: anonymous memory of one kind, whatever object is
 // behind it.
 static bool alike(const struct segment *a, const struct segment *b)

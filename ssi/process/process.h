@@ -321,6 +321,6 @@ enum maps_note {
     MAPS_INTERPRETER = 2,
     MAPS_VDSO = 3,
     MAPS_FILE = 4,
-    MAPS_VVAR = 6,
     MAPS_READ_ONLY = 5, // shared, of a file that is open for reading only
+    MAPS_VVAR = 6,
 };
