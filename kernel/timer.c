@@ -24,8 +24,7 @@ void timer_init(struct timer *t, void (*fn)(void *), void *arg)
     list_init(&t->below);
 }
 
-// ---- the heap
-// ------------------------------------------------------------------------------------
+// ---- the heap ----------------------------------------------------------------------------------
 static struct timer *first(const struct list *l)
 {
     return list_empty(l) ? NULL : list_entry(l->next, struct timer, link);

@@ -26,8 +26,7 @@ bool net_parse_cidr(const char *text, uint32_t *ip, unsigned *prefix) MUST_CHECK
 void net_neighbour_doubt(uint32_t ip);
 void net_format_ip(uint32_t ip, char out[16]);
 
-// ---- UDP (RFC 768)
-// --------------------------------------------------------------------------------
+// ---- UDP (RFC 768) -----------------------------------------------------------------------------
 struct udp_port;
 
 // `receive` runs with the kernel lock held in the network's receive context: must not sleep.

@@ -224,8 +224,7 @@ void arch_out8(uint16_t port, uint8_t value);
 void arch_out16(uint16_t port, uint16_t value);
 void arch_out32(uint16_t port, uint32_t value);
 
-// ---- calls up from the trap handlers, set by kernel/ and mm/ at init
-// -----------------------------
+// ---- calls up from the trap handlers, set by kernel/ and mm/ at init ---------------------------
 struct arch_fault {
     uint32_t address;
     bool write, exec, user, present;

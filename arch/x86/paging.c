@@ -112,8 +112,7 @@ static pte_t *kernel_entry(uint32_t address)
     return &table[(address >> PAGE_SHIFT) & 511];
 }
 
-// ---- kernel stacks
-// --------------------------------------------------------------------------------
+// ---- kernel stacks -----------------------------------------------------------------------------
 
 static int stack_slot_take(void)
 {
@@ -166,8 +165,7 @@ void arch_stack_free(void *stack_top)
     stack_slot_release(offset / STACK_SLOT, ARCH_STACK_BYTES / PAGE_SIZE);
 }
 
-// ---- device memory, windows
-// -----------------------------------------------------------------------
+// ---- device memory, windows --------------------------------------------------------------------
 
 volatile void *arch_mmio_map(uint64_t physical, size_t bytes)
 {
@@ -236,8 +234,7 @@ void arch_frame_copy(uint32_t to, uint32_t from)
     arch_frame_unmap(t);
 }
 
-// ---- spaces
-// ---------------------------------------------------------------------------------------
+// ---- spaces ------------------------------------------------------------------------------------
 
 static pte_t *pointers_of(const struct arch_space *s)
 {

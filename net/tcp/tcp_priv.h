@@ -157,16 +157,14 @@ struct tcp_listener {
     void *arg;
 };
 
-// ---- state.c: the one setter, and what the states mean
-// --------------------------------------------
+// ---- state.c: the one setter, and what the states mean -----------------------------------------
 const char *tcp_state_name(enum tcp_state s);
 bool tcp_state_may_follow(enum tcp_state from, enum tcp_state to);
 void tcp_state_set(struct tcp_conn *c, enum tcp_state to);
 bool tcp_state_sends(enum tcp_state s);    // data and FIN may go out
 bool tcp_state_receives(enum tcp_state s); // new data may come in
 
-// ---- conn.c: birth, death, events
-// -----------------------------------------------------------------
+// ---- conn.c: birth, death, events --------------------------------------------------------------
 void tcp_conn_init(void);
 struct tcp_conn *tcp_conn_new(struct net_address local, struct net_address peer, unsigned flags);
 struct tcp_conn *tcp_conn_find(struct net_address local, struct net_address peer);
@@ -182,20 +180,17 @@ const char *tcp_conn_check(const struct tcp_conn *c);
 void tcp_conn_show(const struct tcp_conn *c, struct text *t);
 void tcp_each(void (*fn)(void *arg, struct tcp_conn *c), void *arg); // those in the table
 
-// ---- input.c: SEGMENT ARRIVES
-// ---------------------------------------------------------------------
+// ---- input.c: SEGMENT ARRIVES ------------------------------------------------------------------
 void tcp_syn_received(struct tcp_conn *c, const struct tcp_segment *s);
 
-// ---- listen.c
-// -------------------------------------------------------------------------------------
+// ---- listen.c ----------------------------------------------------------------------------------
 void tcp_listen_init(void);
 struct tcp_listener *tcp_listener_find(uint16_t port);
 void tcp_listener_segment(struct tcp_listener *l, const struct tcp_segment *s); // 3.10.7.2
 void tcp_listener_established(struct tcp_conn *c); // a child is through its handshake
 void tcp_listener_forget(struct tcp_conn *c);      // a child is gone
 
-// ---- segment.c: the wire
-// --------------------------------------------------------------------------
+// ---- segment.c: the wire -----------------------------------------------------------------------
 bool tcp_segment_parse(const struct ip_packet *p, struct tcp_segment *s);
 static inline uint32_t tcp_segment_length(const struct tcp_segment *s)
 {
@@ -211,16 +206,14 @@ uint16_t tcp_mss_for(uint32_t peer_ip);
 uint32_t tcp_isn(struct net_address local, struct net_address peer);
 uint32_t tcp_stamp_start(struct net_address local, struct net_address peer); // RFC 7323, 5.4
 
-// ---- stamps.c: timestamps and PAWS
-// ----------------------------------------------------------------
+// ---- stamps.c: timestamps and PAWS -------------------------------------------------------------
 uint32_t tcp_stamp_now(const struct tcp_conn *c);
 bool tcp_stamp_too_old(const struct tcp_conn *c, const struct tcp_segment *s);
 bool tcp_stamp_missing(const struct tcp_conn *c, const struct tcp_segment *s);
 void tcp_stamp_take(struct tcp_conn *c, const struct tcp_segment *s, uint32_t seq);
 void tcp_stamp_sample(struct tcp_conn *c, const struct tcp_segment *s);
 
-// ---- sack.c: what we tell, and the scoreboard
-// -----------------------------------------------------
+// ---- sack.c: what we tell, and the scoreboard --------------------------------------------------
 void tcp_sack_note(struct tcp_conn *c, uint32_t seq);                  // text out of order arrived
 void tcp_sack_twice(struct tcp_conn *c, uint32_t start, uint32_t end); // text came again
 void tcp_sack_tell(struct tcp_conn *c, struct tcp_options *o, unsigned max);
@@ -232,15 +225,13 @@ bool tcp_sack_next(const struct tcp_conn *c, bool lost, struct tcp_range *next);
 uint32_t tcp_sack_skip(const struct tcp_conn *c, uint32_t seq);
 uint32_t tcp_sack_hole_bytes(const struct tcp_conn *c, uint32_t seq);
 
-// ---- ack.c: what an acceptable ACK means
-// ----------------------------------------------------------
+// ---- ack.c: what an acceptable ACK means -------------------------------------------------------
 void tcp_ack_established(struct tcp_conn *c, const struct tcp_segment *s); // of our SYN
 void tcp_ack(struct tcp_conn *c, const struct tcp_segment *s);
 bool tcp_fin_acked(const struct tcp_conn *c);
 void tcp_rtt_sample(struct tcp_conn *c, uint64_t rtt_ns);
 
-// ---- congestion.c
-// ---------------------------------------------------------------------------------
+// ---- congestion.c ------------------------------------------------------------------------------
 void tcp_congestion_start(struct tcp_conn *c); // cwnd for a fresh or long idle connection
 void tcp_congestion_acked(struct tcp_conn *c, uint32_t bytes, uint32_t ack);
 void tcp_congestion_dup_ack(struct tcp_conn *c);           // of a peer without SACK
@@ -250,14 +241,12 @@ bool tcp_congestion_undo(struct tcp_conn *c, const struct tcp_segment *s);
 void tcp_congestion_tail_lost(struct tcp_conn *c);
 uint32_t tcp_congestion_room(const struct tcp_conn *c);
 
-// ---- text.c: what arrives in order and out of order
-// -----------------------------------------------
+// ---- text.c: what arrives in order and out of order --------------------------------------------
 void tcp_text(struct tcp_conn *c, const struct tcp_segment *s); // 3.10.7.4, seventh and eighth
 uint32_t tcp_window(const struct tcp_conn *c);                  // what we offer now
 bool tcp_window_worth_telling(const struct tcp_conn *c);
 
-// ---- output.c
-// -------------------------------------------------------------------------------------
+// ---- output.c ----------------------------------------------------------------------------------
 void tcp_output_init(void);
 void tcp_output(struct tcp_conn *c);           // all that may go now; arms the send timer
 void tcp_ack_send(struct tcp_conn *c);         // a bare ACK, at once
@@ -271,8 +260,7 @@ void tcp_respond(struct tcp_conn *c);           // after a segment: data, or the
 void tcp_challenge(struct tcp_conn *c);         // RFC 5961: an ACK, within the limit
 uint32_t tcp_fin_seq(const struct tcp_conn *c); // sequence number of our FIN
 
-// ---- timers.c
-// -------------------------------------------------------------------------------------
+// ---- timers.c ----------------------------------------------------------------------------------
 void tcp_timers_init(struct tcp_conn *c);
 void tcp_timers_stop(struct tcp_conn *c);
 void tcp_send_timer_update(struct tcp_conn *c);  // sets what must be set, keeps what runs

@@ -32,8 +32,7 @@ struct ask_wire {
     int32_t process_weight;
 } PACKED;
 
-// ---- values and requests
-// --------------------------------------------------------------------------
+// ---- values and requests -----------------------------------------------------------------------
 
 static void on_value(unsigned manager, unsigned link, weight_t weight)
 {
@@ -70,8 +69,7 @@ static void request_run(struct work *w)
     }
 }
 
-// ---- what a manager may do
-// ------------------------------------------------------------------------
+// ---- what a manager may do ---------------------------------------------------------------------
 
 static const struct policy_manager *manager_now(void)
 {
@@ -176,8 +174,7 @@ int do_process_migration(int32_t pid, node_id_t target)
     return migrate_process(pid, target, by.text);
 }
 
-// ---- the target's own check
-// -----------------------------------------------------------------------
+// ---- the target's own check --------------------------------------------------------------------
 
 static weight_t reserved_weight(uint64_t now)
 {

@@ -62,8 +62,7 @@ const struct policy *graph_policy(void)
     return node(current) ? &node(current)->policy : NULL;
 }
 
-// ---- a value's way
-// --------------------------------------------------------------------------------
+// ---- a value's way -----------------------------------------------------------------------------
 
 static void managers_tell(const struct policy *p, unsigned analyzer, weight_t weight)
 {
@@ -121,8 +120,7 @@ int send_scheduling_request(unsigned analyzer_id)
     return 0;
 }
 
-// ---- probes
-// ---------------------------------------------------------------------------------------
+// ---- probes ------------------------------------------------------------------------------------
 
 static void graph_free(struct graph *g)
 {

@@ -26,8 +26,7 @@ struct cork {
 
 NODE_VAR(struct cork, cork);
 
-// ---- what rpc had no memory for
-// ------------------------------------------------------------------
+// ---- what rpc had no memory for ----------------------------------------------------------------
 
 struct kept {
     struct list link;

@@ -136,8 +136,7 @@ int64_t file_seek_in(struct file *f, uint64_t end, int64_t offset, int whence);
 long file_read(struct file *f, struct xfer *x, const uint64_t *at);
 long file_write(struct file *f, struct xfer *x, const uint64_t *at);
 
-// ---- descriptors of a process: a shareable object
-// --------------------------------------------------
+// ---- descriptors of a process: a shareable object ----------------------------------------------
 struct fd_table;
 
 struct fd_table *fd_table_new(void);
@@ -155,8 +154,7 @@ int fd_set_cloexec(struct fd_table *t, int fd, bool on);
 int fd_next(struct fd_table *t, int after);          // next open descriptor, -1: none
 void fd_limit_set(struct fd_table *t, uint32_t max); // RLIMIT_NOFILE
 
-// ---- ghost: a file as it travels
-// ------------------------------------------------------------------
+// ---- ghost: a file as it travels ---------------------------------------------------------------
 struct file_ref {
     uint16_t home;
     uint16_t reserved;

@@ -46,8 +46,7 @@ static const struct gen_tree *tree_of(struct fs_place p)
     return p.mount < MOUNTS_MAX ? node(mounts)[p.mount] : NULL;
 }
 
-// ---- files
-// ---------------------------------------------------------------------------------------
+// ---- files -------------------------------------------------------------------------------------
 struct gen_file {
     const struct gen_tree *tree;
     uint64_t inode;
@@ -221,8 +220,7 @@ static int gen_file_new(struct name_call *c, const struct gen_tree *t, const str
     return c->file ? 0 : -ENOMEM;
 }
 
-// ---- walking
-// -------------------------------------------------------------------------------------
+// ---- walking -----------------------------------------------------------------------------------
 #define GEN_OPENED 2 // a link of /proc stood for an open file: c->file
 
 struct gen_found {
@@ -334,8 +332,7 @@ static int gen_walk(struct name_call *c, struct gen_found *g)
     return g->exists && g->slash && (g->e.mode & S_IFMT) != S_IFDIR ? -ENOTDIR : 0;
 }
 
-// ---- operations
-// ----------------------------------------------------------------------------------
+// ---- operations --------------------------------------------------------------------------------
 static void gen_stat_of(uint16_t mount, const struct gen_entry *e, struct fs_stat *st)
 {
     int64_t now = (int64_t)cluster_real_ns();

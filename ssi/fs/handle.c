@@ -79,8 +79,7 @@ static void handle_free(struct handle *h)
         heap_free(h);
 }
 
-// ---- telling waiting nodes
-// -----------------------------------------------------------------------
+// ---- telling waiting nodes ---------------------------------------------------------------------
 static void tell_ready(struct work *w)
 {
     struct handle *h = container_of(w, struct handle, tell);
@@ -115,8 +114,7 @@ static void watch_for(struct handle *h, node_id_t node)
     wait_watch_add(q, &h->watch, on_wake);
 }
 
-// ---- users
-// ---------------------------------------------------------------------------------------
+// ---- users -------------------------------------------------------------------------------------
 static struct handle *handle_new(struct file *f)
 {
     struct radix *r = table();
@@ -140,8 +138,7 @@ static struct handle *handle_new(struct file *f)
     return h;
 }
 
-// ---- shares: given by one node to another, not arrived
-// -----------------------------------------------------
+// ---- shares: given by one node to another, not arrived -----------------------------------------
 static struct handle_share *share_find(const struct handle *h, node_id_t giver, node_id_t to)
 {
     struct handle_share *s;
@@ -294,8 +291,7 @@ static void handles_on_epoch(const struct epoch_change *change)
         }
 }
 
-// ---- operations
-// ----------------------------------------------------------------------------------
+// ---- operations --------------------------------------------------------------------------------
 struct serving {
     const struct file_ask *ask;
     const void *in; // ask->in_bytes

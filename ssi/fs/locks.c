@@ -165,8 +165,7 @@ static void drop(uint64_t inode, const struct lock_range *owner)
         wait_wake_all(&locks()->freed);
 }
 
-// ---- from other nodes
-// ----------------------------------------------------------------------------
+// ---- from other nodes --------------------------------------------------------------------------
 static bool held_find(uint64_t inode, int32_t owner)
 {
     const struct held *h;
@@ -236,8 +235,7 @@ void fs_unlock_told(const struct rpc_in *in)
     drop(m.inode, &(struct lock_range){.owner = m.owner});
 }
 
-// ---- for all files
-// -------------------------------------------------------------------------------
+// ---- for all files -----------------------------------------------------------------------------
 static const struct waiter *waiter_of(int32_t owner)
 {
     const struct waiter *w;

@@ -95,8 +95,7 @@ bool mount_readonly(uint32_t view)
     return m && m->readonly;
 }
 
-// ---- mounting
-// ------------------------------------------------------------------------------------
+// ---- mounting ----------------------------------------------------------------------------------
 // The empty directory that a new tmpfs is.
 static struct inode *tmpfs_root(const struct name_call *c, uint32_t view)
 {
@@ -167,8 +166,7 @@ int op_mount(struct name_call *c)
     return 0;
 }
 
-// ---- unmounting
-// ----------------------------------------------------------------------------------
+// ---- unmounting --------------------------------------------------------------------------------
 static void empty(struct inode *root)
 {
     struct inode *dir = root;
@@ -238,8 +236,7 @@ int op_umount(struct name_call *c)
     return 0;
 }
 
-// ---- /proc/mounts
-// --------------------------------------------------------------------------------
+// ---- /proc/mounts ------------------------------------------------------------------------------
 int op_mounts(struct name_call *c)
 {
     struct mount *m;

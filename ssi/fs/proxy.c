@@ -40,8 +40,7 @@ static struct proxy *proxy_find(node_id_t home, uint64_t handle)
     return NULL;
 }
 
-// ---- asking
-// --------------------------------------------------------------------------------------
+// ---- asking ------------------------------------------------------------------------------------
 int64_t proxy_ask(struct file *f, struct file_ask *a, const void *in, void *out,
                   struct file_reply *reply)
 {
@@ -107,8 +106,7 @@ static int64_t ask_waiting(struct file *f, struct file_ask *a, const void *in, v
     }
 }
 
-// ---- reading and writing
-// -------------------------------------------------------------------------
+// ---- reading and writing -----------------------------------------------------------------------
 // The archived inode whose bytes this node may read for itself, or NULL.
 static struct inode *local_data(const struct file *f)
 {
@@ -232,8 +230,7 @@ static int64_t proxy_seek(struct file *f, int64_t offset, int whence)
     return proxy_ask(f, &a, NULL, NULL, &reply);
 }
 
-// ---- the rest
-// ------------------------------------------------------------------------------------
+// ---- the rest ----------------------------------------------------------------------------------
 static int proxy_list_entries(struct file *f, struct xfer *x)
 {
     struct file_reply reply;
@@ -403,8 +400,7 @@ static const struct file_ops regular_ops = {WRITTEN_AT, .map = proxy_map};
 static const struct file_ops directory_ops = {WITH_OFFSET, .list = proxy_list_entries};
 static const struct file_ops seekable_ops = {WRITTEN_AT};
 
-// ---- made and found
-// ------------------------------------------------------------------------------
+// ---- made and found ----------------------------------------------------------------------------
 static const struct file_ops *const ops_of[REMOTE_KINDS] = {
     [REMOTE_STREAM] = &stream_ops,       [REMOTE_REGULAR] = &regular_ops,
     [REMOTE_DIRECTORY] = &directory_ops, [REMOTE_SEEKABLE] = &seekable_ops,
@@ -522,8 +518,7 @@ void fs_ready_told(const struct rpc_in *in)
     wait_wake_all(&p->changed);
 }
 
-// ---- travelling
-// ----------------------------------------------------------------------------------
+// ---- travelling --------------------------------------------------------------------------------
 static void ref_of(const struct file *f, enum remote_kind kind, struct file_ref *ref)
 {
     *ref = (struct file_ref){.home = f->home,

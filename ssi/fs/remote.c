@@ -22,8 +22,7 @@ bool fs_is_home(void)
     return self == NODE_NONE || cluster_fs_home() == self;
 }
 
-// ---- asking the home
-// -----------------------------------------------------------------------------
+// ---- asking the home ---------------------------------------------------------------------------
 static size_t ask_write(const struct name_call *c, uint8_t *to)
 {
     struct name_ask a = {.in = c->in, .who = *c->who};
@@ -115,8 +114,7 @@ int remote_perform(struct name_call *c)
     return e == -EHOSTDOWN ? -EIO : e;
 }
 
-// ---- answering as the home
-// -----------------------------------------------------------------------
+// ---- answering as the home ---------------------------------------------------------------------
 static bool string_good(const char *s, size_t n)
 {
     return n > 0 && n <= PATH_MAX_BYTES && strnlen(s, n) == n - 1;
@@ -204,8 +202,7 @@ void fs_name_asked(const struct rpc_in *in)
     heap_free(reply);
 }
 
-// ---- archived files that are no longer as archived
-// -----------------------------------------------
+// ---- archived files that are no longer as archived ---------------------------------------------
 void remote_announce_modified(struct inode *i)
 {
     struct modified_tell m = {.inode = i->number};
@@ -235,8 +232,7 @@ void fs_modified_told(const struct rpc_in *in)
     rpc_reply(in->from, in->request, 0, NULL, 0);
 }
 
-// ---- bytes for pages
-// -----------------------------------------------------------------------------
+// ---- bytes for pages ---------------------------------------------------------------------------
 static long inode_read_here(uint64_t number, uint64_t offset, void *to, size_t n)
 {
     struct xfer x;

@@ -14,8 +14,7 @@
 NODE_VAR(bool, built);
 NODE_VAR(struct inode *, covers[COVERS_MAX]);
 
-// ---- building from the archive
-// -------------------------------------------------------------------
+// ---- building from the archive -----------------------------------------------------------------
 
 // The directory that holds the last name of `path`, with what is missing on the way made; the name
 // begins at *last. NULL: no memory, or a component is no directory.
@@ -123,8 +122,7 @@ bool tree_ready(void)
     return true;
 }
 
-// ---- generated trees
-// -----------------------------------------------------------------------------
+// ---- generated trees ---------------------------------------------------------------------------
 int tree_cover(const char *path, uint16_t mount)
 {
     const char *name;
@@ -151,8 +149,7 @@ struct inode *tree_covered(uint16_t mount)
     return mount < COVERS_MAX ? node(covers)[mount] : NULL;
 }
 
-// ---- walking
-// -------------------------------------------------------------------------------------
+// ---- walking -----------------------------------------------------------------------------------
 size_t name_component(const char **path, const char **component, bool *slash)
 {
     const char *p = *path;

@@ -119,8 +119,7 @@ int op_link(struct name_call *c)
     return dirent_add(dir, c->other, strlen(c->other), i) < 0 ? -ENOSPC : 0;
 }
 
-// ---- rename
-// --------------------------------------------------------------------------------------
+// ---- rename ------------------------------------------------------------------------------------
 struct renaming {
     struct inode *from_dir, *to_dir;
     struct dirent *from, *to; // to: NULL when the new name is free

@@ -48,8 +48,7 @@ static struct inode *create(struct name_call *c, const struct found *f, uint32_t
     return NULL;
 }
 
-// ---- open
-// ----------------------------------------------------------------------------------------
+// ---- open --------------------------------------------------------------------------------------
 static int open_may(const struct name_call *c, const struct inode *i)
 {
     uint32_t flags = c->in.flags;
@@ -180,8 +179,7 @@ static int op_open(struct name_call *c)
     return open_inode(c, &f);
 }
 
-// ---- looking
-// -------------------------------------------------------------------------------------
+// ---- looking -----------------------------------------------------------------------------------
 static int op_stat(struct name_call *c)
 {
     struct inode *i;
@@ -308,8 +306,7 @@ static int op_space(struct name_call *c)
     return 0;
 }
 
-// ---- making
-// --------------------------------------------------------------------------------------
+// ---- making ------------------------------------------------------------------------------------
 static int op_mkdir(struct name_call *c)
 {
     struct found f;
@@ -379,8 +376,7 @@ static int op_symlink(struct name_call *c)
     return 0;
 }
 
-// ---- attributes
-// ----------------------------------------------------------------------------------
+// ---- attributes --------------------------------------------------------------------------------
 static int op_chmod(struct name_call *c)
 {
     struct inode *i;

@@ -17,8 +17,7 @@
 #define STEP_BYTES_MAX  (64u * PAGE_SIZE) // of one read or write: file_read and file_write go on
 #define RESERVE_PART    32 // writes stop when less than this part of the frames is free
 
-// ---- data of a regular file
-// ----------------------------------------------------------------------
+// ---- data of a regular file --------------------------------------------------------------------
 static int copy_image(struct container *c, const uint8_t *image, uint64_t bytes)
 {
     for (uint64_t at = 0; at < bytes;) {
@@ -123,8 +122,7 @@ static int tree_write(struct inode *i, uint64_t offset, struct xfer *x)
     return e == -ENOMEM ? -ENOSPC : e;
 }
 
-// ---- regular files
-// -------------------------------------------------------------------------------
+// ---- regular files -----------------------------------------------------------------------------
 static int regular_read(struct file *f, struct xfer *x, const uint64_t *at)
 {
     struct inode *i = f->data;
@@ -313,8 +311,7 @@ static const struct file_ops regular_ops = {
     .release = tree_release,
 };
 
-// ---- directories
-// ---------------------------------------------------------------------------------
+// ---- directories -------------------------------------------------------------------------------
 bool dirent64_put(struct xfer *x, uint64_t inode, uint64_t next, uint32_t mode, const char *name,
                   size_t length)
 {

@@ -45,8 +45,7 @@ static unsigned fd_count(struct fd_table *t)
     return n;
 }
 
-// ---- what moves along
-// ---------------------------------------------------------------------------------
+// ---- what moves along --------------------------------------------------------------------------
 static bool comes_along(const struct file *f)
 {
     return epoll_is(f) || signalfd_is(f);
@@ -160,8 +159,7 @@ static int items_read(const struct ghost_job *job, struct ghost *g, struct file 
     return r;
 }
 
-// ---- writing
-// -------------------------------------------------------------------------------------
+// ---- writing -----------------------------------------------------------------------------------
 // Every open file once, in order of its first descriptor; each with a user more until it is undone
 // or done.
 static int files_collect(struct ghost_job *job, struct fd_table *t, unsigned count)
@@ -216,8 +214,7 @@ void files_undo_write(struct ghost_job *job)
     ghost_export_done(job);
 }
 
-// ---- reading
-// -------------------------------------------------------------------------------------
+// ---- reading -----------------------------------------------------------------------------------
 static int files_import(struct ghost_job *job, struct ghost *g, uint32_t count)
 {
     job->file = heap_zalloc(count * sizeof(*job->file) + 1);

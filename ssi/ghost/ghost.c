@@ -23,8 +23,7 @@ static const struct ghost_section sections[] = {
 #undef SECTION
 };
 
-// ---- bytes
-// ----------------------------------------------------------------------------------------
+// ---- bytes -------------------------------------------------------------------------------------
 
 static int grow(struct ghost *g, size_t n)
 {
@@ -80,8 +79,7 @@ static uint32_t ghost_sum(const struct ghost *g)
     return crc32c(sum, g->bytes + sizeof(h), g->n - sizeof(h));
 }
 
-// ---- out
-// ------------------------------------------------------------------------------------------
+// ---- out ---------------------------------------------------------------------------------------
 
 static int section_write(const struct ghost_section *s, struct ghost_job *job, struct ghost *g)
 {
@@ -156,8 +154,7 @@ void ghost_export_done(struct ghost_job *job)
     job->file_count = 0;
 }
 
-// ---- in
-// -------------------------------------------------------------------------------------------
+// ---- in ----------------------------------------------------------------------------------------
 
 bool ghost_check(const struct ghost *g, const char **why)
 {

@@ -95,8 +95,7 @@ void ghost_free(struct ghost *g);
 // Why an open file of `t` cannot go where its process goes, in words; NULL: all can.
 const char *ghost_files_stay(struct fd_table *t);
 
-// ---- for the sections
-// -----------------------------------------------------------------------------
+// ---- for the sections --------------------------------------------------------------------------
 int ghost_put(struct ghost *g, const void *bytes, size_t n); // 0, -ENOMEM, -E2BIG
 int ghost_take(struct ghost *g, void *bytes, size_t n);      // 0, -EPROTO beyond the section
 #define GHOST_PUT(g, object)  ghost_put((g), &(object), sizeof(object))

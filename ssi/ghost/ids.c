@@ -112,8 +112,7 @@ int ids_read(struct ghost_job *job, struct ghost *g)
     return 0;
 }
 
-// ---- places: root, current directory, umask
-// ---------------------------------------------------------
+// ---- places: root, current directory, umask ----------------------------------------------------
 
 struct places_wire {
     struct fs_place root, cwd;
@@ -145,8 +144,7 @@ int places_read(struct ghost_job *job, struct ghost *g)
     return 0;
 }
 
-// ---- timers, in cluster time
-// ------------------------------------------------------------------------
+// ---- timers, in cluster time -------------------------------------------------------------------
 
 struct timers_wire {
     uint64_t alarm_at_ns; // 0: not set
@@ -259,8 +257,7 @@ int timers_read(struct ghost_job *job, struct ghost *g)
     return e;
 }
 
-// ---- children: what the process as a parent knows of them
-// -------------------------------------------
+// ---- children: what the process as a parent knows of them --------------------------------------
 
 struct child_wire {
     int32_t pid, pgrp, status, exit_signal;

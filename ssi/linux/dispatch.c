@@ -35,8 +35,7 @@ const char *linux_call_name(uint32_t number)
     return number < CALL_TABLE_SIZE && names[number] ? names[number] : "?";
 }
 
-// ---- unknown calls: counted by number and program
-// ------------------------------------------------
+// ---- unknown calls: counted by number and program ----------------------------------------------
 #define UNKNOWN_MAX 128
 
 struct unknown_call {
@@ -75,8 +74,7 @@ void linux_unknown_show(struct text *t)
     }
 }
 
-// ---- entering and leaving
-// ------------------------------------------------------------------------
+// ---- entering and leaving ----------------------------------------------------------------------
 // Runs or continues the call. Afterwards it is over, or still active because it was left.
 static inline void call_enter(struct task *t)
 {

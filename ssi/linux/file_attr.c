@@ -33,8 +33,7 @@ static long set_file(uint32_t fd, const struct fs_set *s, bool owner_only)
     return e;
 }
 
-// ---- mode and owner
-// ------------------------------------------------------------------------------
+// ---- mode and owner ----------------------------------------------------------------------------
 static long chmod_at(int32_t dirfd, uint32_t path, uint32_t mode)
 {
     struct file_name n;
@@ -123,8 +122,7 @@ long sys_fchownat(struct call *c)
     return chown_at((int32_t)c->args[0], c->args[1], c->args[2], c->args[3], c->args[4]);
 }
 
-// ---- times
-// ---------------------------------------------------------------------------------------
+// ---- times -------------------------------------------------------------------------------------
 struct times {
     int64_t atime_ns, mtime_ns; // FS_TIME_OMIT: stays
     bool now;                   // both are the present, asked for as such
@@ -249,8 +247,7 @@ long sys_futimesat(struct call *c)
     return utimes_at((int32_t)c->args[0], c->args[1], c->args[2]);
 }
 
-// ---- size
-// ----------------------------------------------------------------------------------------
+// ---- size --------------------------------------------------------------------------------------
 static long truncate_name(uint32_t path, int64_t bytes)
 {
     struct file_name n;

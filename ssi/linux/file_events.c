@@ -26,8 +26,7 @@ static long descriptor_of(struct file *f, bool cloexec)
     return fd;
 }
 
-// ---- epoll
-// ---------------------------------------------------------------------------------------
+// ---- epoll -------------------------------------------------------------------------------------
 long sys_epoll_create(struct call *c)
 {
     return (int32_t)c->args[0] <= 0 ? -EINVAL : descriptor_of(epoll_new(), false);
@@ -138,8 +137,7 @@ long sys_epoll_pwait2(struct call *c)
     return e < 0 ? e : epoll_wait_on(c, ns);
 }
 
-// ---- eventfd
-// -------------------------------------------------------------------------------------
+// ---- eventfd -----------------------------------------------------------------------------------
 #define EFD_SEMAPHORE 1u
 
 long sys_eventfd2(struct call *c)
@@ -156,8 +154,7 @@ long sys_eventfd(struct call *c)
     return descriptor_of(eventfd_new(c->args[0], false, 0), false);
 }
 
-// ---- timerfd
-// -------------------------------------------------------------------------------------
+// ---- timerfd -----------------------------------------------------------------------------------
 enum {
     TFD_TIMER_ABSTIME = 1,
     TFD_TIMER_CANCEL_ON_SET = 2,
@@ -249,8 +246,7 @@ long sys_timerfd_gettime64(struct call *c)
     return timerfd_gettime(c, true);
 }
 
-// ---- signalfd
-// ------------------------------------------------------------------------------------
+// ---- signalfd ----------------------------------------------------------------------------------
 static long signalfd(struct call *c, uint32_t flags)
 {
     sigset64 mask;

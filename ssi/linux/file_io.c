@@ -65,8 +65,7 @@ int file_size_allowed(uint64_t bytes)
     return -EFBIG;
 }
 
-// ---- read and write
-// ------------------------------------------------------------------------------
+// ---- read and write ----------------------------------------------------------------------------
 static long read_to(uint32_t fd, uint32_t to, uint32_t n, const uint64_t *at)
 {
     struct xfer x;
@@ -121,8 +120,7 @@ long sys_pwrite64(struct call *c)
     return (int64_t)at < 0 ? -EINVAL : write_from(c, c->args[0], c->args[1], c->args[2], &at);
 }
 
-// ---- vectors
-// -------------------------------------------------------------------------------------
+// ---- vectors -----------------------------------------------------------------------------------
 // The vector from user memory, on the heap, with the sum of its lengths.
 static int vector_in(uint32_t user, uint32_t count, struct linux_iovec **v, uint64_t *total)
 {
@@ -337,8 +335,7 @@ long sys_pwritev2(struct call *c)
     return r;
 }
 
-// ---- seeking
-// -------------------------------------------------------------------------------------
+// ---- seeking -----------------------------------------------------------------------------------
 static int64_t seek(uint32_t fd, int64_t offset, uint32_t whence)
 {
     struct file *f = file_of(fd);
@@ -363,8 +360,7 @@ long sys__llseek(struct call *c)
     return r < 0 ? (long)r : user_write(c->args[3], &r, sizeof(r));
 }
 
-// ---- from file to file
-// ---------------------------------------------------------------------------
+// ---- from file to file -------------------------------------------------------------------------
 // Moves up to `count` bytes from *pos of `in` to `out` (at *to, or its own offset). Bytes, or an
 // error when nothing was moved.
 static long copy(struct file *out, uint64_t *to, struct file *in, uint64_t *pos, uint64_t count)
@@ -497,8 +493,7 @@ long sys_copy_file_range(struct call *c)
     return r;
 }
 
-// ---- durability and advice
-// -----------------------------------------------------------------------
+// ---- durability and advice ---------------------------------------------------------------------
 static long on_file(uint32_t fd, long (*fn)(struct file *f))
 {
     struct file *f = file_of(fd);

@@ -53,8 +53,7 @@ static long carry(struct file *f, const struct request *r, uint32_t arg)
     return result;
 }
 
-// ---- job control
-// ---------------------------------------------------------------------------------
+// ---- job control -------------------------------------------------------------------------------
 static int32_t tty_value(struct file *f, uint32_t request)
 {
     int32_t value = 0;
@@ -148,8 +147,7 @@ static long job_control(struct file *f, uint32_t number, uint32_t arg)
     return -ENOTTY;
 }
 
-// ---- sockets: netdevice(7)
-// ------------------------------------------------------------------------
+// ---- sockets: netdevice(7) ---------------------------------------------------------------------
 #define SIOC_FIRST  0x8900u
 #define SIOCATMARK  0x8905u
 #define SIOCGIFCONF 0x8912u

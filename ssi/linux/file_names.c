@@ -8,8 +8,7 @@
 
 #define LIST_BYTES_MAX (16u << 10)
 
-// ---- making and taking away
-// ----------------------------------------------------------------------
+// ---- making and taking away --------------------------------------------------------------------
 static long mkdir_at(int32_t dirfd, uint32_t path, uint32_t mode)
 {
     struct file_name n;
@@ -80,8 +79,7 @@ long sys_unlinkat(struct call *c)
     return unlink_at((int32_t)c->args[0], c->args[1], c->args[2] & AT_REMOVEDIR);
 }
 
-// ---- two names
-// -----------------------------------------------------------------------------------
+// ---- two names ---------------------------------------------------------------------------------
 typedef int (*two_names)(const struct file_name *from, const struct file_name *to, unsigned flags);
 
 static long with_two(int32_t from_fd, uint32_t from, int32_t to_fd, uint32_t to, unsigned flags,
@@ -200,8 +198,7 @@ long sys_readlinkat(struct call *c)
     return readlink_at((int32_t)c->args[0], c->args[1], c->args[2], c->args[3]);
 }
 
-// ---- where a process is
-// --------------------------------------------------------------------------
+// ---- where a process is ------------------------------------------------------------------------
 static long resolve_dir(uint32_t path, struct fs_place *dir)
 {
     struct file_name n;
@@ -268,8 +265,7 @@ long sys_getcwd(struct call *c)
     return n;
 }
 
-// ---- listing
-// -------------------------------------------------------------------------------------
+// ---- listing -----------------------------------------------------------------------------------
 struct linux_dirent { // of getdents; the type is the last byte of the record
     uint32_t inode, next;
     uint16_t bytes;
@@ -337,8 +333,7 @@ long sys_getdents64(struct call *c)
     return list_call(c->args[0], c->args[1], c->args[2], true);
 }
 
-// ---- access
-// --------------------------------------------------------------------------------------
+// ---- access ------------------------------------------------------------------------------------
 // With the real ids, unless AT_EACCESS says otherwise.
 static long access_at(int32_t dirfd, uint32_t path, uint32_t mode, uint32_t at_flags)
 {

@@ -187,8 +187,7 @@ long sys_close_range(struct call *c)
     return 0;
 }
 
-// ---- dup
-// -----------------------------------------------------------------------------------------
+// ---- dup ---------------------------------------------------------------------------------------
 long sys_dup(struct call *c)
 {
     struct file *f = file_of_any(c->args[0]);
@@ -221,8 +220,7 @@ long sys_dup3(struct call *c)
     return dup_to(c->args[0], c->args[1], c->args[2] & O_CLOEXEC);
 }
 
-// ---- fcntl
-// ---------------------------------------------------------------------------------------
+// ---- fcntl -------------------------------------------------------------------------------------
 struct linux_flock {
     int16_t type, whence;
     int32_t start, length;
@@ -421,8 +419,7 @@ long sys_flock(struct call *c)
     return e;
 }
 
-// ---- pipes and the mask
-// --------------------------------------------------------------------------
+// ---- pipes and the mask ------------------------------------------------------------------------
 static long pipe_with(uint32_t user, uint32_t flags)
 {
     struct fd_table *t = process_current()->files;
@@ -469,8 +466,7 @@ long sys_umask(struct call *c)
     return (long)old;
 }
 
-// ---- files without names
-// --------------------------------------------------------------------------
+// ---- files without names -----------------------------------------------------------------------
 enum {
     MFD_CLOEXEC = 1,
     MFD_ALLOW_SEALING = 2,

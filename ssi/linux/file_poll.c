@@ -119,8 +119,7 @@ static long poll_loop(struct call *c, uint32_t count, uint64_t relative_ns, look
     return r;
 }
 
-// ---- poll
-// ----------------------------------------------------------------------------------------
+// ---- poll --------------------------------------------------------------------------------------
 struct poll_set {
     struct linux_pollfd *fds;
     uint32_t count;
@@ -204,8 +203,7 @@ long sys_ppoll_time64(struct call *c)
     return ppoll_call(c, true);
 }
 
-// ---- select
-// --------------------------------------------------------------------------------------
+// ---- select ------------------------------------------------------------------------------------
 #define WORDS (FD_MAX / 32)
 
 struct select_set {

@@ -150,8 +150,7 @@ static int statx_out(uint32_t user, const struct fs_stat *st)
     return user_write(user, &s, sizeof(s));
 }
 
-// ---- stat by name and by descriptor
-// --------------------------------------------------------------
+// ---- stat by name and by descriptor ------------------------------------------------------------
 static int stat_fd(uint32_t fd, struct fs_stat *st)
 {
     struct file *f = file_of_any(fd);
@@ -246,8 +245,7 @@ long sys_statx(struct call *c)
     return stat_call((int32_t)c->args[0], c->args[1], flags, c->args[4], statx_out);
 }
 
-// ---- statfs
-// --------------------------------------------------------------------------------------
+// ---- statfs ------------------------------------------------------------------------------------
 static int space_out(uint32_t user, const struct fs_space *s)
 {
     struct linux_statfs o = {

@@ -60,8 +60,7 @@ long sys_setsid(struct call *c)
     return session_setsid(process_current());
 }
 
-// ---- users and groups, read
-// ----------------------------------------------------------------------
+// ---- users and groups, read --------------------------------------------------------------------
 static long narrow(uint32_t id)
 {
     return (long)(id > 0xffff ? OVERFLOW : id);
@@ -146,8 +145,7 @@ long sys_getresgid(struct call *c)
     return three_out(c, (uint32_t[]){cred()->gid, cred()->egid, cred()->sgid}, false);
 }
 
-// ---- users and groups, set: real, effective, saved; fsuid follows the effective one
-// ----------------
+// ---- users and groups, set: real, effective, saved; fsuid follows the effective one ------------
 struct triple {
     uint32_t real, effective, saved;
 };
@@ -349,8 +347,7 @@ long sys_setfsgid32(struct call *c)
     return (long)old;
 }
 
-// ---- supplementary groups
-// ------------------------------------------------------------------------
+// ---- supplementary groups ----------------------------------------------------------------------
 static long groups_out(const struct call *c, size_t each)
 {
     const struct credentials *k = cred();

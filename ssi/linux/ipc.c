@@ -11,8 +11,7 @@
 
 #define NO_TIMEOUT UINT64_MAX
 
-// ---- shared
-// --------------------------------------------------------------------------------------
+// ---- shared ------------------------------------------------------------------------------------
 static long get(enum ipc_kind kind, uint32_t key, uint32_t size, uint32_t flags)
 {
     struct ipc_ask a = {.kind = (uint16_t)kind,
@@ -142,8 +141,7 @@ static long control(enum ipc_kind kind, uint32_t id, uint32_t command, uint32_t 
     return -ENOTTY;
 }
 
-// ---- semaphores
-// ----------------------------------------------------------------------------------
+// ---- semaphores --------------------------------------------------------------------------------
 static long sem_op(struct call *c, uint32_t id, uint32_t at, uint32_t count, uint64_t relative_ns)
 {
     if (count < 1 || (int32_t)id < 0)
@@ -233,8 +231,7 @@ static long sem_control(uint32_t id, uint32_t number, uint32_t command, uint32_t
     return r == -ENOTTY ? -EINVAL : r;
 }
 
-// ---- messages
-// ------------------------------------------------------------------------------------
+// ---- messages ----------------------------------------------------------------------------------
 static long message_send(uint32_t id, uint32_t at, uint32_t n, uint32_t flags)
 {
     int32_t type;
@@ -298,8 +295,7 @@ static long message_control(uint32_t id, uint32_t command, uint32_t arg)
     return r == -ENOTTY ? -EINVAL : r;
 }
 
-// ---- shared memory
-// -------------------------------------------------------------------------------
+// ---- shared memory -----------------------------------------------------------------------------
 static long place_for(uint32_t hint, uint32_t bytes, uint32_t flags)
 {
     struct space *s = process_current()->space;
@@ -405,8 +401,7 @@ static long memory_control(uint32_t id, uint32_t command, uint32_t arg)
     return r == -ENOTTY ? -EINVAL : r;
 }
 
-// ---- ipc(2)
-// --------------------------------------------------------------------------------------
+// ---- ipc(2) ------------------------------------------------------------------------------------
 static long attach_by_ipc(const struct call *c)
 {
     uint32_t at;
@@ -464,8 +459,7 @@ long sys_ipc(struct call *c)
     return -ENOSYS;
 }
 
-// ---- the direct numbers
-// --------------------------------------------------------------------------
+// ---- the direct numbers ------------------------------------------------------------------------
 long sys_semget(struct call *c)
 {
     return get(IPC_KIND_SEM, c->args[0], c->args[1], c->args[2]);

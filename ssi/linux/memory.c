@@ -61,8 +61,7 @@ int memory_map_anonymous(uint32_t at, uint32_t bytes, unsigned prot, unsigned fl
     return e;
 }
 
-// ---- brk
-// -----------------------------------------------------------------------------------------
+// ---- brk ---------------------------------------------------------------------------------------
 // The heap goes on in its own container while it can: one segment, however often it grows.
 static int heap_grow(struct space *s, uint32_t from, uint32_t bytes)
 {
@@ -111,8 +110,7 @@ long sys_brk(struct call *c)
     return (long)s->brk;
 }
 
-// ---- mmap
-// ----------------------------------------------------------------------------------------
+// ---- mmap --------------------------------------------------------------------------------------
 static int place(uint32_t hint, uint32_t bytes, uint32_t flags, uint32_t *at)
 {
     if (!(flags & (MMAP_FIXED | MMAP_FIXED_NOREPLACE))) {

@@ -77,8 +77,7 @@ static bool range_whole(uint32_t at, uint32_t bytes)
     return true;
 }
 
-// ---- bringing in
-// ---------------------------------------------------------------------------------
+// ---- bringing in -------------------------------------------------------------------------------
 static int populate_piece(struct segment *g, uint32_t from, uint32_t to, uint32_t write)
 {
     if (g->prot == 0)
@@ -104,8 +103,7 @@ int memory_populate(uint32_t at, uint32_t end)
     return each_piece(at, end, populate_as_is, 0);
 }
 
-// ---- madvise
-// -------------------------------------------------------------------------------------
+// ---- madvise -----------------------------------------------------------------------------------
 static bool known(uint32_t advice)
 {
     return advice <= ADVICE_DONTNEED || (advice >= ADVICE_FREE && advice <= ADVICE_DONTNEED_LOCKED);
@@ -176,8 +174,7 @@ long sys_madvise(struct call *c)
     return each_piece(at, at + bytes, advise, advice);
 }
 
-// ---- msync, mincore
-// ------------------------------------------------------------------------------
+// ---- msync, mincore ----------------------------------------------------------------------------
 long sys_msync(struct call *c)
 {
     uint32_t at = c->args[0], bytes = memory_round_up(c->args[1]), flags = c->args[2];
@@ -209,8 +206,7 @@ long sys_mincore(struct call *c)
     return 0;
 }
 
-// ---- mlock and its family
-// ------------------------------------------------------------------------
+// ---- mlock and its family ----------------------------------------------------------------------
 static uint64_t locked_bytes(uint32_t at, uint32_t end)
 {
     uint64_t sum = 0;

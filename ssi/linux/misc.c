@@ -12,8 +12,7 @@
 #include "ssi/process/load.h"
 #include "ssi/process/uname.h"
 
-// ---- uname, sysinfo
-// ------------------------------------------------------------------------------
+// ---- uname, sysinfo ----------------------------------------------------------------------------
 static int uname_out(uint32_t at, size_t field, unsigned fields)
 {
     char host[16];
@@ -63,8 +62,7 @@ long sys_sysinfo(struct call *c)
     return user_write(c->args[0], &s, sizeof(s));
 }
 
-// ---- limits
-// --------------------------------------------------------------------------------------
+// ---- limits ------------------------------------------------------------------------------------
 static int limit_set(struct process *p, uint32_t which, struct rlimit_pair new)
 {
     struct rlimit_pair *l = &p->limits[which];
@@ -148,8 +146,7 @@ long sys_prlimit64(struct call *c)
     return c->args[3] ? user_write(c->args[3], old, sizeof(old)) : 0;
 }
 
-// ---- random
-// --------------------------------------------------------------------------------------
+// ---- random ------------------------------------------------------------------------------------
 long sys_getrandom(struct call *c)
 {
     enum {
@@ -180,8 +177,7 @@ long sys_getrandom(struct call *c)
     return (long)done;
 }
 
-// ---- prctl
-// ---------------------------------------------------------------------------------------
+// ---- prctl -------------------------------------------------------------------------------------
 enum {
     PR_SET_PDEATHSIG = 1,
     PR_GET_PDEATHSIG = 2,
@@ -266,8 +262,7 @@ long sys_prctl(struct call *c)
     return -EINVAL;
 }
 
-// ---- personality, power
-// --------------------------------------------------------------------------
+// ---- personality, power ------------------------------------------------------------------------
 long sys_personality(struct call *c)
 {
     struct process *p = process_current();

@@ -19,8 +19,7 @@ long sys_exit_group(struct call *c)
     process_exit_group((int)(c->args[0] & 0xff) << 8);
 }
 
-// ---- fork
-// ----------------------------------------------------------------------------------------
+// ---- fork --------------------------------------------------------------------------------------
 long sys_fork(struct call *c)
 {
     (void)c;
@@ -73,8 +72,7 @@ long sys_clone3(struct call *c)
                         (uint32_t)a.child_tid);
 }
 
-// ---- exec
-// ----------------------------------------------------------------------------------------
+// ---- exec --------------------------------------------------------------------------------------
 // Strings of a NULL-ended vector of user pointers, back to back into `to` from *bytes on.
 static int strings_in(uint32_t vector, char *to, size_t *bytes, uint32_t *count)
 {
@@ -163,8 +161,7 @@ long sys_execveat(struct call *c)
     return exec_at(c->args[1], c->args[2], c->args[3], at);
 }
 
-// ---- wait
-// ----------------------------------------------------------------------------------------
+// ---- wait --------------------------------------------------------------------------------------
 // Sleeps until a child has news: 1 with *found, 0 with WNOHANG, or a negative errno.
 static int wait_for(struct process *p, const struct wait_query *q, struct child **found)
 {

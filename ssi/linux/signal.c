@@ -26,8 +26,7 @@ enum { // how of sigprocmask
     SIG_SETMASK = 2,
 };
 
-// ---- actions
-// -------------------------------------------------------------------------------------
+// ---- actions -----------------------------------------------------------------------------------
 static bool valid(uint32_t signal)
 {
     return signal >= 1 && signal <= SIGNAL_MAX;
@@ -95,8 +94,7 @@ long sys_signal(struct call *c)
     return e < 0 ? e : (long)old.handler;
 }
 
-// ---- masks
-// ---------------------------------------------------------------------------------------
+// ---- masks -------------------------------------------------------------------------------------
 static int mask_change(uint32_t how, sigset64 set)
 {
     struct task *t = task_current();
@@ -163,8 +161,7 @@ long sys_sigpending(struct call *c)
     return user_write(c->args[0], &set, sizeof(set));
 }
 
-// ---- waiting for signals
-// -------------------------------------------------------------------------
+// ---- waiting for signals -----------------------------------------------------------------------
 // Sleeps until the thread is asked; a handler makes the call end with EINTR.
 static long sleep_until_handler(void)
 {
@@ -259,8 +256,7 @@ long sys_rt_sigtimedwait_time64(struct call *c)
     return timed_wait(c, true);
 }
 
-// ---- handlers' ends and their stack
-// --------------------------------------------------------------
+// ---- handlers' ends and their stack ------------------------------------------------------------
 long sys_sigreturn(struct call *c)
 {
     c->active = false; // all registers are the frame's
@@ -305,8 +301,7 @@ long sys_sigaltstack(struct call *c)
     return c->args[1] ? user_write(c->args[1], &old, sizeof(old)) : 0;
 }
 
-// ---- sending
-// -------------------------------------------------------------------------------------
+// ---- sending -----------------------------------------------------------------------------------
 static struct signal_info info_from_me(uint32_t signal, int code)
 {
     const struct process *p = process_current();

@@ -27,8 +27,7 @@ struct socket_cred linux_socket_cred(void)
     return (struct socket_cred){p->pid, p->cred.euid, p->cred.egid};
 }
 
-// ---- addresses
-// -----------------------------------------------------------------------------------
+// ---- addresses ---------------------------------------------------------------------------------
 static bool is_unix(const struct socket_name *n)
 {
     return n->bytes > 2 && n->at[0] == AF_UNIX && n->at[1] == 0;
@@ -106,8 +105,7 @@ static int path_make(struct socket_name *n, struct fs_who *who, char path[SOCKET
     return e == -EEXIST ? -EADDRINUSE : e;
 }
 
-// ---- waiting
-// -------------------------------------------------------------------------------------
+// ---- waiting -----------------------------------------------------------------------------------
 uint64_t linux_socket_deadline(struct call *c, struct file *f, bool sending)
 {
     uint64_t ns = socket_timeout_ns(f, sending);
@@ -128,8 +126,7 @@ long linux_socket_sent(struct call *c, struct file *f, uint32_t flags, long move
     return -EPIPE;
 }
 
-// ---- made
-// ----------------------------------------------------------------------------------------
+// ---- made --------------------------------------------------------------------------------------
 static int type_check(uint32_t type)
 {
     uint32_t plain = type & 15;
@@ -179,8 +176,7 @@ static long do_socketpair(struct call *c, const uint32_t *a)
     return e;
 }
 
-// ---- names and connections
-// -----------------------------------------------------------------------
+// ---- names and connections ---------------------------------------------------------------------
 static int bind_path(struct file *f, struct socket_name *n, const struct socket_cred *by)
 {
     struct fs_who who;
@@ -315,8 +311,7 @@ static long do_shutdown(struct call *c, const uint32_t *a)
     return e;
 }
 
-// ---- options
-// -------------------------------------------------------------------------------------
+// ---- options -----------------------------------------------------------------------------------
 static long do_setsockopt(struct call *c, const uint32_t *a)
 {
     uint8_t value[SOCKET_OPTION_BYTES];
@@ -355,8 +350,7 @@ static long do_getsockopt(struct call *c, const uint32_t *a)
     return e < 0 ? e : user_write(a[4], &room, sizeof(room));
 }
 
-// ---- one buffer
-// ----------------------------------------------------------------------------------
+// ---- one buffer --------------------------------------------------------------------------------
 static long do_sendto(struct call *c, const uint32_t *a)
 {
     struct file *f;
@@ -419,8 +413,7 @@ static long do_recvmmsg(struct call *c, const uint32_t *a)
     return linux_recvmmsg(c, a, false);
 }
 
-// ---- numbers
-// -------------------------------------------------------------------------------------
+// ---- numbers -----------------------------------------------------------------------------------
 typedef long (*socket_body)(struct call *c, const uint32_t *a);
 
 long sys_socket(struct call *c)

@@ -76,8 +76,7 @@ static void message_end(struct message *s)
     heap_free(s->files);
 }
 
-// ---- what is sent beside the data
-// ----------------------------------------------------------------
+// ---- what is sent beside the data --------------------------------------------------------------
 static int rights_in(struct message *s, const uint8_t *at, uint32_t bytes)
 {
     for (uint32_t k = 0; k + sizeof(uint32_t) <= bytes; k += sizeof(uint32_t)) {
@@ -153,8 +152,7 @@ static void files_drop(struct message *s, uint32_t count)
         file_put(s->files[k]);
 }
 
-// ---- sending
-// -------------------------------------------------------------------------------------
+// ---- sending -----------------------------------------------------------------------------------
 // Up to `room` bytes of the vector that begin `skip` bytes in.
 static long gather(const struct message *s, uint64_t skip, char *to, size_t room)
 {
@@ -287,8 +285,7 @@ long linux_sendmmsg(struct call *c, const uint32_t *a)
     return sent ? (long)sent : r;
 }
 
-// ---- what comes beside the data
-// ------------------------------------------------------------------
+// ---- what comes beside the data ----------------------------------------------------------------
 struct control_out {
     uint32_t at, left; // in user memory
     uint32_t used;
@@ -356,8 +353,7 @@ static int ip_out(struct control_out *o, const struct socket_message *m)
     return e;
 }
 
-// ---- receiving
-// -----------------------------------------------------------------------------------
+// ---- receiving ---------------------------------------------------------------------------------
 static int scatter(const struct message *s, const char *from, size_t n)
 {
     size_t done = 0;

@@ -8,8 +8,7 @@
 #include "ssi/process/futex.h"
 #include "ssi/process/tls.h"
 
-// ---- TLS, tid words
-// ------------------------------------------------------------------------------
+// ---- TLS, tid words ----------------------------------------------------------------------------
 long sys_set_thread_area(struct call *c)
 {
     struct user_desc d;
@@ -60,8 +59,7 @@ long sys_get_robust_list(struct call *c)
     return e < 0 ? e : user_write(c->args[2], &bytes, sizeof(bytes));
 }
 
-// ---- futex
-// ---------------------------------------------------------------------------------------
+// ---- futex -------------------------------------------------------------------------------------
 enum {
     FUTEX_WAIT = 0,
     FUTEX_WAKE = 1,
@@ -206,8 +204,7 @@ long sys_futex_time64(struct call *c)
     return futex(c, true);
 }
 
-// ---- scheduling
-// ----------------------------------------------------------------------------------
+// ---- scheduling --------------------------------------------------------------------------------
 long sys_sched_yield(struct call *c)
 {
     (void)c;

@@ -72,8 +72,7 @@ static int clock_ns(uint32_t clock, uint64_t *ns)
     return -EINVAL;
 }
 
-// ---- reading clocks
-// ------------------------------------------------------------------------------
+// ---- reading clocks ----------------------------------------------------------------------------
 static long gettime(struct call *c, bool wide)
 {
     uint64_t ns;
@@ -133,8 +132,7 @@ long sys_gettimeofday(struct call *c)
     return e;
 }
 
-// ---- CPU time
-// ------------------------------------------------------------------------------------
+// ---- CPU time ----------------------------------------------------------------------------------
 void linux_rusage_fill(struct linux_rusage *u, uint64_t user_ns, uint64_t system_ns)
 {
     memset(u, 0, sizeof(*u));
@@ -193,8 +191,7 @@ long sys_times(struct call *c)
     return (long)(uint32_t)(cluster_clock_ns() / TICK_NS & INT32_MAX);
 }
 
-// ---- sleeping
-// ------------------------------------------------------------------------------------
+// ---- sleeping ----------------------------------------------------------------------------------
 // Until c->deadline_ns; the deadline outlives interruptions and moves.
 static long sleep_on(struct call *c)
 {

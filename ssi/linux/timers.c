@@ -10,8 +10,7 @@
 #include "ssi/process/linux_abi.h"
 #include "ssi/process/timers.h"
 
-// ---- alarms
-// --------------------------------------------------------------------------------------
+// ---- alarms ------------------------------------------------------------------------------------
 static uint64_t alarm_left(const struct process *p)
 {
     uint64_t now = clock_now_ns();
@@ -109,8 +108,7 @@ long sys_setitimer(struct call *c)
     return c->args[2] ? itimer_out(c->args[2], left, old_interval) : 0;
 }
 
-// ---- POSIX timers
-// --------------------------------------------------------------------------------
+// ---- POSIX timers ------------------------------------------------------------------------------
 enum { // sigev_notify
     SIGEV_SIGNAL = 0,
     SIGEV_NONE = 1,

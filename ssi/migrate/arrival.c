@@ -102,8 +102,7 @@ static void local_event(struct arrival *a, enum handoff_kind kind, int error)
     arrival_event(a, &e);
 }
 
-// ---- CHECK
-// ----------------------------------------------------------------------------------------
+// ---- CHECK -------------------------------------------------------------------------------------
 
 static int check(const struct arrival *a)
 {
@@ -144,8 +143,7 @@ void arrival_departed(int32_t pid)
             check_begin(a);
 }
 
-// ---- the ghost
-// ------------------------------------------------------------------------------------
+// ---- the ghost ---------------------------------------------------------------------------------
 
 // Puts a piece in its place; true when the ghost is whole.
 bool arrival_piece(struct arrival *a, const struct move_wire *w, const void *piece, size_t n)
@@ -204,8 +202,7 @@ static void import_work(struct work *w)
         local_event(a, HANDOFF_IMPORTED_K, e);
 }
 
-// ---- effects
-// --------------------------------------------------------------------------------------
+// ---- effects -----------------------------------------------------------------------------------
 
 static void discard(struct arrival *a)
 {

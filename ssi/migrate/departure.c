@@ -156,8 +156,7 @@ void departure_effects(struct departure *d, const struct handoff_out *out)
     // BUILD is the frozen thread's own: departure_attend goes on with it.
 }
 
-// ---- in the process's own thread
-// ------------------------------------------------------------------
+// ---- in the process's own thread ---------------------------------------------------------------
 
 static void alarm_stop(struct departure *d, struct process *p)
 {

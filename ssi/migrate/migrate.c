@@ -48,8 +48,7 @@ static struct move_wire wire_of(int32_t pid, uint32_t incarnation, uint32_t atte
     };
 }
 
-// ---- the source
-// -----------------------------------------------------------------------------------
+// ---- the source --------------------------------------------------------------------------------
 
 static void departure_sends(struct departure *d, const struct handoff_out *out)
 {
@@ -91,8 +90,7 @@ void departure_event(struct departure *d, struct handoff_event *in)
     departure_effects(d, &out);
 }
 
-// ---- the target
-// -----------------------------------------------------------------------------------
+// ---- the target --------------------------------------------------------------------------------
 
 static void arrival_step(struct arrival *a, struct handoff_event *in, const struct move_wire *asked)
 {
@@ -122,8 +120,7 @@ void arrival_event(struct arrival *a, struct handoff_event *in)
     arrival_step(a, in, NULL);
 }
 
-// ---- messages
-// -------------------------------------------------------------------------------------
+// ---- messages ----------------------------------------------------------------------------------
 
 // The target speaks of itself and names no node.
 static void birth_message(const struct move_wire *w, node_id_t from)
@@ -219,8 +216,7 @@ static void on_epoch(const struct epoch_change *change)
     arrivals_epoch(&e);
 }
 
-// ---- who asks
-// -------------------------------------------------------------------------------------
+// ---- who asks ----------------------------------------------------------------------------------
 
 const char *migrate_reason(struct process *p)
 {

@@ -45,8 +45,7 @@ struct child *child_find(struct process *p, int32_t pid)
     return NULL;
 }
 
-// ---- on the parent's node
-// ------------------------------------------------------------------------
+// ---- on the parent's node ----------------------------------------------------------------------
 static void child_free(struct child *c)
 {
     list_remove(&c->link);
@@ -127,8 +126,7 @@ int child_report_apply(const struct child_report *r)
     return -EINVAL; // a peer's message: no such news
 }
 
-// ---- on the child's node
-// -------------------------------------------------------------------------
+// ---- on the child's node -----------------------------------------------------------------------
 int child_report(struct process *p, enum child_news news)
 {
     if (p->parent == PID_CLUSTER)

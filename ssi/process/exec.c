@@ -19,8 +19,7 @@
 #define MODE_REGULAR  0100000u
 #define ACCESS_EXEC   1u
 
-// ---- finding the file
-// ----------------------------------------------------------------------------
+// ---- finding the file --------------------------------------------------------------------------
 static int open_file(struct exec_plan *x, struct fs_place at, const char *path,
                      struct exec_file *out)
 {
@@ -50,8 +49,7 @@ static void close_file(struct exec_file *f)
     f->file = NULL;
 }
 
-// ---- #! scripts
-// ----------------------------------------------------------------------------------
+// ---- #! scripts --------------------------------------------------------------------------------
 static bool blank(char c)
 {
     return c == ' ' || c == '\t';
@@ -143,8 +141,7 @@ static int find_program(struct exec_plan *x, struct fs_place at)
     }
 }
 
-// ---- the plan
-// ------------------------------------------------------------------------------------
+// ---- the plan ----------------------------------------------------------------------------------
 static int find_interpreter(struct exec_plan *x)
 {
     const struct elf_image *m = &x->image;
@@ -229,8 +226,7 @@ static int prepare(struct exec_plan *x, struct fs_place at)
     return build(x);
 }
 
-// ---- the change
-// ----------------------------------------------------------------------------------
+// ---- the change --------------------------------------------------------------------------------
 static void reset_signals(struct process *p, struct task *t)
 {
     for (unsigned i = 0; i < SIGNAL_MAX; i++) {

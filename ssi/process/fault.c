@@ -44,8 +44,7 @@ static void lost(struct task *t)
     kill_self(t);
 }
 
-// ---- out of memory
-// -------------------------------------------------------------------------------
+// ---- out of memory -----------------------------------------------------------------------------
 #define OOM_WAIT_NS (10 * NS_PER_MS)
 
 static bool dying(const struct process *p)

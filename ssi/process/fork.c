@@ -52,8 +52,7 @@ static int check_limit(const struct process *p)
     return frame_free_count() < frame_total_count() / 16 ? -ENOMEM : 0;
 }
 
-// ---- the shareable objects of a new process
-// ------------------------------------------------------
+// ---- the shareable objects of a new process ----------------------------------------------------
 static bool take_fs(struct process *to, struct process *from, uint32_t flags)
 {
     if (flags & CLONE_FS) {
@@ -148,8 +147,7 @@ static struct process *copy_process(struct process *from, uint32_t flags)
     return NULL;
 }
 
-// ---- the task
-// ------------------------------------------------------------------------------------
+// ---- the task ----------------------------------------------------------------------------------
 static void copy_task(struct task *to, struct task *from, const struct request *r)
 {
     arch_fpu_save(&from->fpu);

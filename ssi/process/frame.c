@@ -12,8 +12,7 @@
 #define FLAGS_DF 0x400u
 #define FLAGS_RF 0x10000u
 
-// ---- siginfo_t
-// -----------------------------------------------------------------------------------
+// ---- siginfo_t ---------------------------------------------------------------------------------
 void signal_info_out(uint8_t to[128], const struct signal_info *info)
 {
     uint32_t w[32] = {(uint32_t)info->signal, (uint32_t)info->error, (uint32_t)info->code};
@@ -29,8 +28,7 @@ void signal_info_out(uint8_t to[128], const struct signal_info *info)
     memcpy(to, w, sizeof(w));
 }
 
-// ---- floating point: FSAVE image from FXSAVE image and back
-// ----------------------------------------
+// ---- floating point: FSAVE image from FXSAVE image and back ------------------------------------
 struct fxsave_head {
     uint16_t cw, sw;
     uint8_t tag, reserved;
@@ -142,8 +140,7 @@ static int fpstate_pop(struct task *t, uint32_t at)
     return e;
 }
 
-// ---- registers
-// -----------------------------------------------------------------------------------
+// ---- registers ---------------------------------------------------------------------------------
 static void context_out(struct frame_context *c, const struct arch_regs *r, sigset64 mask,
                         const struct signal_info *info, uint32_t fpstate)
 {
@@ -194,8 +191,7 @@ static void context_in(struct arch_regs *r, const struct frame_context *c)
     arch_regs_sanitise(r);
 }
 
-// ---- the code a handler returns to
-// ---------------------------------------------------------------
+// ---- the code a handler returns to -------------------------------------------------------------
 // Of programs without SA_RESTORER it is the vDSO's. The words in the frame itself are for
 // debuggers, which know a frame by them.
 static const uint8_t retcode_plain[8] = {0x58, 0xb8, 119, 0, 0, 0, 0xcd, 0x80}; // pop, mov, int
@@ -208,8 +204,7 @@ static uint32_t restorer_of(const struct signal_action *a)
     return a->flags & SA_SIGINFO ? VDSO_RT_SIGRETURN : VDSO_SIGRETURN;
 }
 
-// ---- building a frame
-// ----------------------------------------------------------------------------
+// ---- building a frame --------------------------------------------------------------------------
 static bool on_altstack(const struct task *t, uint32_t esp)
 {
     return t->altstack_bytes && esp > t->altstack_at && esp - t->altstack_at <= t->altstack_bytes;
@@ -311,8 +306,7 @@ int frame_push(struct task *t, const struct signal_info *info, const struct sign
     return 0;
 }
 
-// ---- and back
-// ------------------------------------------------------------------------------------
+// ---- and back ----------------------------------------------------------------------------------
 static void bad_frame(struct task *t)
 {
     signal_force(t, &(struct signal_info){.signal = SIGSEGV, .code = SI_KERNEL});

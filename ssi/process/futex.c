@@ -219,8 +219,7 @@ int futex_requeue(struct process *p, uint32_t at, uint32_t count, uint32_t to, u
     return (int)(woken + moved);
 }
 
-// ---- robust futexes
-// ------------------------------------------------------------------------------
+// ---- robust futexes ----------------------------------------------------------------------------
 // The holder died: the word says so, and one waiter is woken. A thread on another CPU may set the
 // waiters bit at the same time.
 static void release_one(struct task *t, uint32_t at)

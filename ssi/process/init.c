@@ -55,8 +55,7 @@ int kill_init(const struct process *from)
     return from->cred.euid ? -EPERM : 0; // it ignores all signals
 }
 
-// ---- the shell's process
-// -------------------------------------------------------------------------
+// ---- the shell's process -----------------------------------------------------------------------
 static int open_console(struct process *p)
 {
     struct tty *t = tty_console();

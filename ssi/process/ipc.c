@@ -41,8 +41,7 @@ void ipc_put(struct ipc_serving *s, const void *bytes, size_t n)
     s->answer.bytes += (uint32_t)n;
 }
 
-// ---- who waits
-// -----------------------------------------------------------------------------------
+// ---- who waits ---------------------------------------------------------------------------------
 void ipc_news(struct ipc_object *o)
 {
     struct ipc_waiter *w;
@@ -74,8 +73,7 @@ void ipc_wait_note(struct ipc_serving *s, struct ipc_object *o, uint32_t number,
     s->answer.waits = 1;
 }
 
-// ---- objects
-// -------------------------------------------------------------------------------------
+// ---- objects -----------------------------------------------------------------------------------
 static struct ipc_object *object_find(enum ipc_kind kind, int32_t id)
 {
     struct ipc_object *o =
@@ -179,8 +177,7 @@ static int get(const struct ipc_ask *a)
     return a->kind != IPC_KIND_MSG && a->a > o->size ? -EINVAL : o->id;
 }
 
-// ---- control
-// -------------------------------------------------------------------------------------
+// ---- control -----------------------------------------------------------------------------------
 static int stat_of(struct ipc_serving *s, struct ipc_object *o)
 {
     struct ipc_facts f = {
@@ -259,8 +256,7 @@ static int process_ended(const struct ipc_ask *a)
     return 0;
 }
 
-// ---- serving
-// -------------------------------------------------------------------------------------
+// ---- serving -----------------------------------------------------------------------------------
 static int serve_object(struct ipc_serving *s)
 {
     const struct ipc_ask *a = s->ask;

@@ -118,8 +118,7 @@ long ipc_ask_waiting(struct ipc_ask *a, const void *in, void *out, size_t out_si
     }
 }
 
-// ---- what a process holds
-// ------------------------------------------------------------------------
+// ---- what a process holds ----------------------------------------------------------------------
 static void adjust(const struct process *p, int32_t id, int32_t more)
 {
     struct ipc_ask a = {

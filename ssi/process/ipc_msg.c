@@ -77,8 +77,7 @@ int ipc_msg_serve(struct ipc_serving *s, struct ipc_object *o)
     return s->ask->op == IPC_OP_MSG_TAKE ? take(s, o) : -EINVAL;
 }
 
-// ---- shared memory
-// -------------------------------------------------------------------------------
+// ---- shared memory -----------------------------------------------------------------------------
 static int attach(struct ipc_serving *s, struct ipc_object *o)
 {
     struct ipc_shm m = {.bytes = o->size, .here = s->from == cluster_self()};

@@ -155,8 +155,7 @@ node_id_t location_search(int32_t pid)
     return NODE_NONE;
 }
 
-// ---- a new epoch
-// ---------------------------------------------------------------------------------
+// ---- a new epoch -------------------------------------------------------------------------------
 static bool is_gone(const struct epoch_change *c, node_id_t n)
 {
     for (unsigned i = 0; i < c->gone_count; i++) {

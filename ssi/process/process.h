@@ -241,8 +241,7 @@ static inline struct process *process_current(void) // NULL in kernel threads
     return t ? t->process : NULL;
 }
 
-// ---- what the rooms above set
-// --------------------------------------------------------------------
+// ---- what the rooms above set ------------------------------------------------------------------
 // ssi/migrate: the task's move mark was seen, on the way to user mode, with an empty kernel stack
 // below. Returns when the process stays or goes on here.
 extern void (*process_on_move)(struct task *t);
@@ -266,8 +265,7 @@ void process_times(const struct process *p, uint64_t *user_ns, uint64_t *system_
 uint32_t process_resident_pages(const struct process *p); // that this node has, shared ones too
 void process_who(const struct process *p, struct fs_who *who);
 
-// ---- made and ended
-// --------------------------------------------------------------------------------
+// ---- made and ended ----------------------------------------------------------------------------
 struct process *process_new(void); // empty, with a fresh PID of this node; NULL: no memory or PID
 // As process_new with a PID that exists already: a process that arrives. NULL: no memory.
 struct process *process_new_as(int32_t pid, uint32_t incarnation);

@@ -41,8 +41,7 @@ static unsigned rows_count(const struct proc_row *rows)
     return n;
 }
 
-// ---- attributes
-// ----------------------------------------------------------------------------------
+// ---- attributes --------------------------------------------------------------------------------
 static int entry(struct gen_entry *e, uint64_t inode, uint32_t mode, const char *name)
 {
     *e = (struct gen_entry){.inode = inode, .mode = mode};
@@ -99,8 +98,7 @@ static int attributes(uint64_t inode, struct gen_entry *e)
                          : system_attributes(kind_of(inode), e);
 }
 
-// ---- names
-// ---------------------------------------------------------------------------------------
+// ---- names -------------------------------------------------------------------------------------
 static bool number(const char *name, int32_t *value)
 {
     uint32_t v;
@@ -218,8 +216,7 @@ static int look(const struct fs_who *who, uint64_t dir, const char *name, struct
     return -ENOENT;
 }
 
-// ---- listings
-// ------------------------------------------------------------------------------------
+// ---- listings ----------------------------------------------------------------------------------
 static int list_rows(const struct proc_row *rows, uint64_t base, uint64_t row, uint32_t mode,
                      struct gen_entry *e)
 {
@@ -330,8 +327,7 @@ static int list(uint64_t dir, uint64_t *cursor, struct gen_entry *e)
     return -ENOENT;
 }
 
-// ---- content
-// -------------------------------------------------------------------------------------
+// ---- content -----------------------------------------------------------------------------------
 static int show(uint64_t inode, struct text *t)
 {
     uint32_t kind = kind_of(inode);

@@ -152,8 +152,7 @@ static int show_comm(int32_t pid, struct process *p, struct text *t)
     return 0;
 }
 
-// ---- what lies in the process's own memory
-// -------------------------------------------------------
+// ---- what lies in the process's own memory -----------------------------------------------------
 // Bytes of a process's memory, through its containers: short at a hole. May sleep; then `p` may be
 // gone, so it is looked up again for each piece.
 static size_t peek(int32_t pid, uint32_t at, char *to, size_t n)
@@ -203,8 +202,7 @@ static int show_environ(int32_t pid, struct process *p, struct text *t)
     return p->space ? show_words(p->pid, p->env_start, p->env_end, t) : 0;
 }
 
-// ---- maps
-// ----------------------------------------------------------------------------------------
+// ---- maps --------------------------------------------------------------------------------------
 static const char *segment_name(const struct process *p, const struct segment *s)
 {
     if (s->flags & SEGMENT_STACK)
@@ -259,8 +257,7 @@ static int show_maps(int32_t pid, struct process *p, struct text *t)
     return 0;
 }
 
-// ---- limits
-// --------------------------------------------------------------------------------------
+// ---- limits ------------------------------------------------------------------------------------
 static void add_limit(struct text *t, uint32_t value)
 {
     if (value == RLIM_INFINITY)
@@ -294,8 +291,7 @@ static int show_limits(int32_t pid, struct process *p, struct text *t)
     return 0;
 }
 
-// ---- where it is and what holds it
-// ---------------------------------------------------------------
+// ---- where it is and what holds it -------------------------------------------------------------
 static int show_node(int32_t pid, struct process *p, struct text *t)
 {
     (void)pid, (void)p;
@@ -320,8 +316,7 @@ static int show_depends(int32_t pid, struct process *p, struct text *t)
     return 0;
 }
 
-// ---- links
-// ---------------------------------------------------------------------------------------
+// ---- links -------------------------------------------------------------------------------------
 static int show_exe(int32_t pid, struct process *p, struct text *t)
 {
     (void)pid;

@@ -30,8 +30,7 @@ struct message_list {
     int32_t after;
 } PACKED;
 
-// ---- listing
-// -------------------------------------------------------------------------------------
+// ---- listing -----------------------------------------------------------------------------------
 struct pid_list {
     uint32_t count;
     int32_t pid[LIST_PIDS];
@@ -111,8 +110,7 @@ int32_t proc_next(node_id_t n, int32_t pid)
     return 0;
 }
 
-// ---- content
-// -------------------------------------------------------------------------------------
+// ---- content -----------------------------------------------------------------------------------
 void process_on_show(const struct rpc_in *in)
 {
     struct process *p = answer_find(in, sizeof(struct message_show));
@@ -179,8 +177,7 @@ int proc_owner(int32_t pid, uint32_t *uid)
     return e;
 }
 
-// ---- moving
-// --------------------------------------------------------------------------------------
+// ---- moving ------------------------------------------------------------------------------------
 static int migrate_here(int32_t pid, node_id_t to, uint32_t uid)
 {
     struct credentials who = {.uid = uid, .euid = uid, .suid = uid, .fsuid = uid};
@@ -209,8 +206,7 @@ int proc_migrate(int32_t pid, node_id_t to, const struct fs_who *who)
     return routed_call(pid, MSG_process_migrate, &m, sizeof(m), NULL, 0);
 }
 
-// ---- facts of a node
-// -----------------------------------------------------------------------------
+// ---- facts of a node ---------------------------------------------------------------------------
 static void facts_here(struct node_facts *f)
 {
     uint64_t user, system, idle;

@@ -155,8 +155,7 @@ const struct proc_row proc_system_rows[] = {
     {"diskstats", FILE_R, show_diskstats, NULL}, {NULL, 0, NULL, NULL},
 };
 
-// ---- /proc/sys/kernel
-// ----------------------------------------------------------------------------
+// ---- /proc/sys/kernel --------------------------------------------------------------------------
 static void show_hostname(struct text *t)
 {
     text_add(t, "node%u\n", cluster_self());
@@ -188,8 +187,7 @@ const struct proc_row proc_kernel_rows[] = {
     {"pid_max", FILE_R, show_pid_max, NULL},     {NULL, 0, NULL, NULL},
 };
 
-// ---- /proc/cluster: a part per node
-// --------------------------------------------------------------
+// ---- /proc/cluster: a part per node ------------------------------------------------------------
 static void show_memory(struct text *t)
 {
     for (node_id_t n = cluster_next(NODE_NONE); n != NODE_NONE; n = cluster_next(n)) {

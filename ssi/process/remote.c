@@ -15,8 +15,7 @@
 
 #define MOVE_WAIT_NS (5 * NS_PER_MS)
 
-// ---- facts
-// ---------------------------------------------------------------------------------------
+// ---- facts -------------------------------------------------------------------------------------
 void process_on_facts(const struct rpc_in *in)
 {
     struct process *p = answer_find(in, sizeof(struct message_about));
@@ -51,8 +50,7 @@ int remote_facts(int32_t pid, struct remote_facts *f)
     return e;
 }
 
-// ---- groups
-// --------------------------------------------------------------------------------------
+// ---- groups ------------------------------------------------------------------------------------
 void process_on_set_group(const struct rpc_in *in)
 {
     struct process *p = answer_find(in, sizeof(struct message_set_group));
@@ -69,8 +67,7 @@ int remote_set_group(int32_t pid, int32_t pgrp, int32_t sid)
     return routed_call(pid, MSG_process_set_group, &m, sizeof(m), NULL, 0);
 }
 
-// ---- children and parents
-// --------------------------------------------------------------------------
+// ---- children and parents ----------------------------------------------------------------------
 void process_on_child(const struct rpc_in *in)
 {
     struct process *parent = answer_find(in, sizeof(struct message_child));
@@ -162,8 +159,7 @@ void remote_pid_free(int32_t pid, uint32_t incarnation, int status)
         wire_send(birth, MSG_process_gone, &m, sizeof(m));
 }
 
-// ---- after a node's death: who of the relatives is left
-// ----------------------------------------------
+// ---- after a node's death: who of the relatives is left ----------------------------------------
 static void child_lost(struct process *parent, const struct child *c)
 {
     struct child_report r = {

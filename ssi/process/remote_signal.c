@@ -57,8 +57,7 @@ bool signal_seen_before(struct process *p, node_id_t from, uint32_t request)
     return false;
 }
 
-// ---- to one process
-// ------------------------------------------------------------------------------
+// ---- to one process ----------------------------------------------------------------------------
 void process_on_signal(const struct rpc_in *in)
 {
     struct process *p = answer_find(in, sizeof(struct message_signal));
@@ -89,8 +88,7 @@ int remote_signal(const struct process *from, int32_t pid, const struct signal_i
     return routed_call(pid, MSG_process_signal, &m, sizeof(m), NULL, 0);
 }
 
-// ---- to a group
-// ----------------------------------------------------------------------------------
+// ---- to a group --------------------------------------------------------------------------------
 static bool addressed(const struct process *p, const struct message_group *m)
 {
     if (p->state == PROCESS_ZOMBIE && m->pgrp == GROUP_EVERYBODY)
@@ -179,8 +177,7 @@ int group_kill(const struct process *from, int32_t pgrp, const struct signal_inf
     return sum.refused ? -EPERM : -ESRCH;
 }
 
-// ---- the terminal's signals, and others that must not sleep
-// ------------------------------------------
+// ---- the terminal's signals, and others that must not sleep ------------------------------------
 struct soon {
     struct list link;
     struct message_group message;

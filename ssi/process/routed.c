@@ -90,8 +90,7 @@ int routed_call_bytes(int32_t pid, enum rpc_kind kind, const void *message, size
     return -ESRCH;
 }
 
-// ---- on the node that is asked
-// ---------------------------------------------------------------------
+// ---- on the node that is asked -----------------------------------------------------------------
 void answer_done(const struct rpc_in *in, uint32_t incarnation, int result, const void *more,
                  size_t more_bytes)
 {

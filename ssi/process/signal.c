@@ -86,8 +86,7 @@ void signal_action_changed(struct process *p, int signal)
         discard_everywhere(p, SIGBIT(signal));
 }
 
-// ---- posting
-// -------------------------------------------------------------------------------------
+// ---- posting -----------------------------------------------------------------------------------
 static int enqueue(struct process *p, struct signal_set *s, const struct signal_info *info)
 {
     bool realtime = info->signal >= SIGRTMIN;
@@ -210,8 +209,7 @@ void signal_alarm(void *process)
     (void)signal_post_process(p, &info);
 }
 
-// ---- taking
-// --------------------------------------------------------------------------------------
+// ---- taking ------------------------------------------------------------------------------------
 static int lowest(sigset64 s)
 {
     if (s & SIGNALS_FAULT) // what the task itself did comes first
@@ -259,8 +257,7 @@ bool signal_take(struct task *t, sigset64 wanted, struct signal_info *info)
     return true;
 }
 
-// ---- what happens
-// --------------------------------------------------------------------------------
+// ---- what happens ------------------------------------------------------------------------------
 static void stop(struct process *p, int signal)
 {
     if (signal != SIGSTOP && group_is_orphaned(p->pgrp, p->sid))

@@ -84,8 +84,7 @@ unsigned process_count(void)
     return n;
 }
 
-// ---- PIDs
-// ----------------------------------------------------------------------------------------
+// ---- PIDs --------------------------------------------------------------------------------------
 static bool id_in_use(int32_t id)
 {
     struct process *p;
@@ -122,8 +121,7 @@ bool pid_in_use(int32_t pid)
            pid_pool_used(&node(pids), (uint32_t)pid % PID_PER_NODE);
 }
 
-// ---- processes
-// -----------------------------------------------------------------------------------
+// ---- processes ---------------------------------------------------------------------------------
 static void insert_by_pid(struct process *p)
 {
     struct list *at = &node(processes);
@@ -255,8 +253,7 @@ void process_free(struct process *p)
     heap_free(p);
 }
 
-// ---- tasks
-// ---------------------------------------------------------------------------------------
+// ---- tasks -------------------------------------------------------------------------------------
 void task_discard(struct task *t)
 {
     struct process *p = t->process;

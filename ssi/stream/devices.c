@@ -18,8 +18,7 @@
 #include "ssi/stream/pty.h"
 #include "ssi/stream/tty_priv.h"
 
-// ---- null, zero, full, random, kmsg
-// --------------------------------------------------------------
+// ---- null, zero, full, random, kmsg ------------------------------------------------------------
 static int null_read(struct file *f, struct xfer *x, const uint64_t *at)
 {
     (void)f, (void)x, (void)at;
@@ -131,8 +130,7 @@ DEVICE_OPS(full, zero_read, full_write, NULL);
 DEVICE_OPS(random, random_read, random_write, NULL);
 DEVICE_OPS(kmsg, null_read, kmsg_write, NULL);
 
-// ---- the terminal's names
-// ------------------------------------------------------------------------
+// ---- the terminal's names ----------------------------------------------------------------------
 static int console_open(const struct fs_who *who, uint32_t flags, struct file **f)
 {
     (void)who;
@@ -152,8 +150,7 @@ static int exec_data_device_open(const struct fs_who *who, uint32_t flags, struc
     return exec_data_open(flags, f);
 }
 
-// ---- the table
-// -----------------------------------------------------------------------------------
+// ---- the table ---------------------------------------------------------------------------------
 struct device {
     const char *name;
     uint32_t mode;
@@ -214,8 +211,7 @@ static void root_entry(struct gen_entry *e)
     *e = (struct gen_entry){.inode = ROOT_INODE, .mode = S_IFDIR | 0755};
 }
 
-// ---- /dev/pts: slaves of this node are listed, those of all nodes can be opened
-// ------------------
+// ---- /dev/pts: slaves of this node are listed, those of all nodes can be opened ----------------
 static bool is_pts(uint64_t inode)
 {
     return inode >= PTS_INODE && inode < PTS_INODE + PTS_MAX;

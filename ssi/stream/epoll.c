@@ -41,8 +41,7 @@ bool epoll_is(const struct file *f)
     return f->ops == &epoll_ops;
 }
 
-// ---- items
-// ---------------------------------------------------------------------------------------
+// ---- items -------------------------------------------------------------------------------------
 static void item_put(struct epoll_item *i)
 {
     ASSERT(i->users > 0);
@@ -122,8 +121,7 @@ static void watched_file_ended(struct file *f)
         item_remove(i);
 }
 
-// ---- epolls that watch epolls
-// --------------------------------------------------------------------
+// ---- epolls that watch epolls ------------------------------------------------------------------
 // Longest chain of epolls that this one watches; more than NESTS_MAX when `sought` is among them.
 static unsigned depth_below(const struct file *f, const struct epoll *sought)
 {
@@ -147,8 +145,7 @@ static unsigned depth_above(const struct file *f)
     return depth;
 }
 
-// ---- epoll_ctl
-// -----------------------------------------------------------------------------------
+// ---- epoll_ctl ---------------------------------------------------------------------------------
 static bool pollable(const struct file *f)
 {
     return f->ops->poll_queue != NULL;
@@ -218,8 +215,7 @@ int epoll_control(struct file *e, int op, int fd, struct file *f, const struct e
     return -EINVAL;
 }
 
-// ---- taking events
-// -------------------------------------------------------------------------------
+// ---- taking events -----------------------------------------------------------------------------
 static struct epoll_item *ready_pop(struct epoll *ep)
 {
     struct list *l = list_pop(&ep->ready);
@@ -336,8 +332,7 @@ struct file *epoll_new(void)
     return f;
 }
 
-// ---- travelling
-// ----------------------------------------------------------------------------------
+// ---- travelling --------------------------------------------------------------------------------
 bool epoll_next(const struct file *e, const struct epoll_item **cursor, struct epoll_item_facts *i)
 {
     const struct epoll *ep = e->data;

@@ -86,8 +86,7 @@ static bool blob_add(struct blob *b, const uint8_t *bytes, size_t n)
     return true;
 }
 
-// ---- receiving
-// -----------------------------------------------------------------------------------
+// ---- receiving ---------------------------------------------------------------------------------
 static void frame_drop(void)
 {
     node(dropped)++;
@@ -201,8 +200,7 @@ uint32_t exec_dropped(void)
     return node(dropped);
 }
 
-// ---- files
-// ---------------------------------------------------------------------------------------
+// ---- files -------------------------------------------------------------------------------------
 static int blob_read(struct file *f, struct xfer *x, const uint64_t *at)
 {
     const struct blob *b = f->data;

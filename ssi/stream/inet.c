@@ -66,8 +66,7 @@ enum inet_table inet_table_of(const struct socket *s)
     return s->type == SOCK_RAW ? INET_RAW : s->kind == &tcp_kind ? INET_TCP : INET_UDP;
 }
 
-// ---- sockaddr_in
-// ---------------------------------------------------------------------------------
+// ---- sockaddr_in -------------------------------------------------------------------------------
 #define SOCKADDR_IN_BYTES 16u
 
 int inet_name_parse(const struct socket_name *n, struct net_address *a)
@@ -112,8 +111,7 @@ int inet_source(uint32_t to, uint32_t *from)
     return e == 0 ? 0 : -ENETUNREACH;
 }
 
-// ---- ports
-// ---------------------------------------------------------------------------------------
+// ---- ports -------------------------------------------------------------------------------------
 static bool overlap(uint32_t a, uint32_t b)
 {
     return a == 0 || b == 0 || a == b;

@@ -14,8 +14,7 @@
 #define PROTOCOL_ICMP 1
 #define PROTOCOL_UDP  17
 
-// ---- who gets it
-// ---------------------------------------------------------------------------------
+// ---- who gets it -------------------------------------------------------------------------------
 // How well a datagram fits a socket; 0: not at all.
 static unsigned fit(const struct socket *s, struct net_address from, struct net_address to,
                     bool broadcast)
@@ -135,8 +134,7 @@ static void datagrams_start(void)
 }
 INIT_STEP(INIT_FILES, datagrams_start);
 
-// ---- connect
-// -------------------------------------------------------------------------------------
+// ---- connect -----------------------------------------------------------------------------------
 static int disconnect(struct socket *s)
 {
     s->state = SOCKET_IDLE;
@@ -180,8 +178,7 @@ static int datagram_connect(struct socket *s, const struct socket_name *n,
     return 0;
 }
 
-// ---- sending
-// -------------------------------------------------------------------------------------
+// ---- sending -----------------------------------------------------------------------------------
 static int target_of(struct socket *s, const struct socket_message *m, struct net_address *to)
 {
     if (s->error)
@@ -299,8 +296,7 @@ static int raw_send_socket(struct socket *s, struct socket_message *m)
     return e;
 }
 
-// ---- the rest
-// ------------------------------------------------------------------------------------
+// ---- the rest ----------------------------------------------------------------------------------
 static unsigned inet_datagram_poll(struct socket *s)
 {
     return datagram_poll_in(s) | POLL_OUT;

@@ -11,8 +11,7 @@
 #define BOUNCE_BYTES 4096u
 #define LOOPBACK     0x7f000001u
 
-// ---- connections of the stack
-// --------------------------------------------------------------------
+// ---- connections of the stack ------------------------------------------------------------------
 static void on_event(void *arg, struct tcp_conn *c, unsigned events)
 {
     struct socket *s = arg;
@@ -153,8 +152,7 @@ static unsigned conn_poll(struct socket *s)
     return now;
 }
 
-// ---- connecting
-// ----------------------------------------------------------------------------------
+// ---- connecting --------------------------------------------------------------------------------
 static struct socket *listener_find(struct net_address to)
 {
     struct socket *s, *any = NULL;
@@ -309,8 +307,7 @@ static int tcp_socket_connect(struct socket *s, const struct socket_name *n,
     return -EISCONN;
 }
 
-// ---- listening
-// -----------------------------------------------------------------------------------
+// ---- listening ---------------------------------------------------------------------------------
 static bool listened(const struct socket *s)
 {
     const struct socket *o;
@@ -357,8 +354,7 @@ static void tcp_accepted(struct socket *listener)
     }
 }
 
-// ---- by the way the connection goes
-// --------------------------------------------------------------
+// ---- by the way the connection goes ------------------------------------------------------------
 static int tcp_socket_send(struct socket *s, struct socket_message *m)
 {
     if (s->conn == NULL && s->state == SOCKET_CONNECTING)

@@ -30,8 +30,7 @@ static uint32_t room_of(const struct socket *to)
     return weight < to->receive_limit ? to->receive_limit - weight : 0;
 }
 
-// ---- sending
-// -------------------------------------------------------------------------------------
+// ---- sending -----------------------------------------------------------------------------------
 static int send_check(struct socket *s)
 {
     if (s->error && (is_tcp(s) || s->type == SOCK_SEQPACKET))
@@ -165,8 +164,7 @@ int joined_send(struct socket *s, struct socket_message *m)
     return s->peer ? stream_send(s, m) : send_to_nobody(s, m->data);
 }
 
-// ---- receiving
-// -----------------------------------------------------------------------------------
+// ---- receiving ---------------------------------------------------------------------------------
 // Nothing waits: 0 at the end of the stream, an error, -EAGAIN.
 static int receive_nothing(struct socket *s)
 {
@@ -265,8 +263,7 @@ uint32_t joined_readable_bytes(const struct socket *s)
     return s->inbox_bytes;
 }
 
-// ---- readiness and the end
-// -----------------------------------------------------------------------
+// ---- readiness and the end ---------------------------------------------------------------------
 unsigned joined_poll(struct socket *s)
 {
     const struct socket *to = s->peer;

@@ -45,8 +45,7 @@ bool ldisc_canonical(const struct ldisc *l)
     return on(l->termios.lflag, ICANON);
 }
 
-// ---- output
-// --------------------------------------------------------------------------------------
+// ---- output ------------------------------------------------------------------------------------
 static void column_after(struct ldisc *l, uint8_t c)
 {
     if (c == '\r')
@@ -104,8 +103,7 @@ void ldisc_output(struct ldisc *l, const char *bytes, size_t n)
         l->ops->output(l->owner, chunk, used);
 }
 
-// ---- echo
-// ----------------------------------------------------------------------------------------
+// ---- echo --------------------------------------------------------------------------------------
 static bool shown_as_control(const struct ldisc *l, uint8_t c)
 {
     return on(l->termios.lflag, ECHOCTL) && ((c < 0x20 && c != '\t' && c != '\n') || c == 0x7f);
@@ -122,8 +120,7 @@ static void echo(struct ldisc *l, uint8_t c)
         ldisc_output(l, (const char *)&c, 1);
 }
 
-// ---- input ring
-// ----------------------------------------------------------------------------------
+// ---- input ring --------------------------------------------------------------------------------
 static bool end_at(const struct ldisc *l, uint32_t pos)
 {
     pos %= LDISC_BYTES;
@@ -206,8 +203,7 @@ void ldisc_set(struct ldisc *l, const struct linux_termios *t)
         l->stopped = false;
 }
 
-// ---- editing a line
-// ------------------------------------------------------------------------------
+// ---- editing a line ----------------------------------------------------------------------------
 // Start of the character that ends at l->tail.
 static uint32_t last_character(const struct ldisc *l)
 {
@@ -289,8 +285,7 @@ static void reprint(struct ldisc *l, uint8_t c)
         echo(l, l->bytes[k % LDISC_BYTES]);
 }
 
-// ---- input
-// ---------------------------------------------------------------------------------------
+// ---- input -------------------------------------------------------------------------------------
 static bool is(const struct ldisc *l, uint8_t c, unsigned which)
 {
     return l->termios.cc[which] != 0 && c == l->termios.cc[which];

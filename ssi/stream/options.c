@@ -74,8 +74,7 @@ void options_apply(struct socket *s)
     tcp_set_keepalive(s->conn, k);
 }
 
-// ---- the table
-// -----------------------------------------------------------------------------------
+// ---- the table ---------------------------------------------------------------------------------
 enum how {         // what a set does with the value
     HOW_FIELD,     // kept in the field
     HOW_BYTE,      // 0..255, -1: the usual value; also as one byte
@@ -189,8 +188,7 @@ static int32_t field_get(const struct socket *s, const struct option *o)
     return value;
 }
 
-// ---- those with a meaning of their own
-// -----------------------------------------------------------
+// ---- those with a meaning of their own ---------------------------------------------------------
 struct time32 {
     int32_t seconds, microseconds;
 } PACKED;
@@ -314,8 +312,7 @@ static long get_own(struct socket *s, const struct option *o, void *value)
     return (long)n;
 }
 
-// ---- the calls
-// -----------------------------------------------------------------------------------
+// ---- the calls ---------------------------------------------------------------------------------
 static int byte_value(const struct option *o, const void *value, size_t n, int32_t *v)
 {
     if (n == 0)

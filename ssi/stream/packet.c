@@ -76,8 +76,7 @@ uint32_t packets_weight(const struct socket *s)
     return s->inbox_bytes + s->inbox_count * (uint32_t)sizeof(struct packet);
 }
 
-// ---- SCM_RIGHTS
-// ----------------------------------------------------------------------------------
+// ---- SCM_RIGHTS --------------------------------------------------------------------------------
 int packet_attach_files(struct packet *p, const struct socket_message *m)
 {
     if (m->file_count == 0)
@@ -109,8 +108,7 @@ void packet_give_files(struct packet *p, struct socket_message *m, bool peek)
         files_drop(p);
 }
 
-// ---- datagrams
-// -----------------------------------------------------------------------------------
+// ---- datagrams ---------------------------------------------------------------------------------
 int packet_gather(struct socket_message *m, uint32_t limit, struct packet **made)
 {
     size_t n = m->data->left;

@@ -69,8 +69,7 @@ static bool end_writes(const struct file *f)
     return (f->flags & O_ACCMODE) != O_RDONLY;
 }
 
-// ---- reading
-// -------------------------------------------------------------------------------------
+// ---- reading -----------------------------------------------------------------------------------
 static void pipe_drain(struct pipe *p, struct xfer *x)
 {
     while (p->bytes > 0 && x->left > 0) {
@@ -109,8 +108,7 @@ static int pipe_read(struct file *f, struct xfer *x, const uint64_t *at)
     return 0;
 }
 
-// ---- writing
-// -------------------------------------------------------------------------------------
+// ---- writing -----------------------------------------------------------------------------------
 // Where the next bytes go: *n of them fit side by side. NULL: no memory.
 static uint8_t *pipe_room(struct pipe *p, size_t *n)
 {
@@ -216,8 +214,7 @@ static int pipe_write(struct file *f, struct xfer *x, const uint64_t *at)
     return e;
 }
 
-// ---- the rest
-// ------------------------------------------------------------------------------------
+// ---- the rest ----------------------------------------------------------------------------------
 static unsigned pipe_poll(struct file *f)
 {
     const struct pipe *p = f->data;

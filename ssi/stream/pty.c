@@ -82,8 +82,7 @@ static void pty_free_unused(struct pty *p)
     heap_free(p);
 }
 
-// ---- the device behind the slave
-// -----------------------------------------------------------------
+// ---- the device behind the slave ---------------------------------------------------------------
 static void device_output(struct tty *t, const char *bytes, size_t n)
 {
     struct pty *p = pty_of(t);
@@ -152,8 +151,7 @@ static const struct tty_device pty_device = {
     .modes = device_modes,
 };
 
-// ---- the master
-// ----------------------------------------------------------------------------------
+// ---- the master --------------------------------------------------------------------------------
 // All slaves are closed, and one was open.
 static bool slaves_gone(const struct pty *p)
 {
@@ -340,8 +338,7 @@ int pty_open_master(const struct fs_who *who, uint32_t flags, struct file **f)
     return 0;
 }
 
-// ---- the slave
-// -----------------------------------------------------------------------------------
+// ---- the slave ---------------------------------------------------------------------------------
 static int slave_set(struct file *f, const struct fs_set *s)
 {
     struct pty *p = pty_of(f->data);

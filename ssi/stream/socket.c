@@ -57,8 +57,7 @@ bool socket_name_is_none(const struct socket_name *n)
     return n->bytes >= 2 && n->at[0] == AF_UNSPEC && n->at[1] == 0;
 }
 
-// ---- waking
-// --------------------------------------------------------------------------------------
+// ---- waking ------------------------------------------------------------------------------------
 void socket_wake(struct socket *s, unsigned which)
 {
     if (which & WAKE_READ)
@@ -91,8 +90,7 @@ void socket_fail(struct socket *s, int error)
     socket_wake(s, WAKE_READ | WAKE_WRITE);
 }
 
-// ---- connections that wait to be accepted
-// --------------------------------------------------------
+// ---- connections that wait to be accepted ------------------------------------------------------
 void socket_child_add(struct socket *listener, struct socket *child)
 {
     child->listener = listener;
@@ -121,8 +119,7 @@ void socket_children_end(struct socket *listener)
     }
 }
 
-// ---- ended
-// ---------------------------------------------------------------------------------------
+// ---- ended -------------------------------------------------------------------------------------
 // No other socket names it any more.
 static void forget(struct socket *gone)
 {
@@ -164,8 +161,7 @@ void socket_end(struct socket *s)
     heap_free(s);
 }
 
-// ---- sleeping
-// ------------------------------------------------------------------------------------
+// ---- sleeping ----------------------------------------------------------------------------------
 static int sleep_on(struct file *f, struct wait_queue *q, const struct socket_message *m)
 {
     if ((m->flags & MSG_DONTWAIT) || (f->flags & O_NONBLOCK))
@@ -202,8 +198,7 @@ int socket_receive_step(struct file *f, struct socket_message *m)
     }
 }
 
-// ---- as a file
-// -----------------------------------------------------------------------------------
+// ---- as a file ---------------------------------------------------------------------------------
 static uint64_t deadline_of(uint64_t timeout_ns)
 {
     return timeout_ns ? clock_now_ns() + timeout_ns : WAIT_FOREVER;
@@ -324,8 +319,7 @@ bool socket_is(const struct file *f)
     return f->ops->exchange != NULL;
 }
 
-// ---- made
-// ----------------------------------------------------------------------------------------
+// ---- made --------------------------------------------------------------------------------------
 #define PROTOCOL_ICMP 1
 #define PROTOCOL_TCP  6
 #define PROTOCOL_UDP  17

@@ -118,8 +118,7 @@ bool socket_is_stream(struct file *f);
 // SIOC* requests: `data` holds and gets `*n` bytes (at most SOCKET_IOCTL_BYTES).
 long socket_ioctl(struct file *f, uint32_t request, void *data, size_t *n);
 
-// ---- what /proc/net shows, of this node
-// ------------------------------------------------------------
+// ---- what /proc/net shows, of this node --------------------------------------------------------
 struct text;
 void socket_show_tcp(struct text *t);
 void socket_show_udp(struct text *t);

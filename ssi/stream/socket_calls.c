@@ -176,8 +176,7 @@ long socket_ioctl(struct file *f, uint32_t request, void *data, size_t *n)
     return inet_ioctl(s, request, data, n);
 }
 
-// ---- messages
-// ------------------------------------------------------------------------------------
+// ---- messages ----------------------------------------------------------------------------------
 static int send_step(struct file *f, struct socket_message *m)
 {
     struct socket *s = socket_of(f);

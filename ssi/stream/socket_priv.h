@@ -119,8 +119,7 @@ struct socket {
     struct tcp_listener *tcp_listener;
 };
 
-// ---- socket.c
-// --------------------------------------------------------------------------------------
+// ---- socket.c ----------------------------------------------------------------------------------
 struct socket *socket_of(const struct file *f);                               // NULL: not here
 struct socket *socket_new(const struct socket_kind *k, int family, int type); // NULL: no memory
 void socket_end(struct socket *s);
@@ -139,8 +138,7 @@ struct file *socket_file(struct socket *s, uint32_t flags); // NULL: no memory
 struct socket *socket_child_take(struct socket *listener);  // NULL: none
 void socket_children_end(struct socket *listener);          // those that nobody accepted
 
-// ---- packet.c
-// --------------------------------------------------------------------------------------
+// ---- packet.c ----------------------------------------------------------------------------------
 struct packet *packet_new(uint32_t room);
 void packet_get(struct packet *p);
 void packet_put(struct packet *p);
@@ -164,8 +162,7 @@ int datagram_shutdown(struct socket *s, unsigned how);
 uint32_t datagram_readable_bytes(const struct socket *s);
 int datagram_listen(struct socket *s);
 
-// ---- joined.c: streams whose two ends are on this node
-// ---------------------------------------------------------
+// ---- joined.c: streams whose two ends are on this node -----------------------------------------
 void joined_connect(struct socket *a, struct socket *b);
 int joined_send(struct socket *s, struct socket_message *m);
 int joined_receive(struct socket *s, struct socket_message *m);
@@ -176,8 +173,7 @@ uint32_t joined_readable_bytes(const struct socket *s);
 
 #define UNIX_DATAGRAMS_MAX 10u // that wait in one socket: net.unix.max_dgram_qlen
 
-// ---- unix.c, unix_names.c
-// --------------------------------------------------------------------------------------
+// ---- unix.c, unix_names.c ----------------------------------------------------------------------
 extern const struct socket_kind unix_joined_kind, unix_datagram_kind;
 struct unix_name *unix_name_new(const struct socket_name *n);
 struct unix_name *unix_name_get(struct unix_name *n); // NULL is fine
@@ -191,8 +187,7 @@ int unix_bind(struct socket *s, const struct socket_name *n);
 node_id_t unix_find_node(const struct socket_name *n, unsigned type);
 int unix_connect_here(struct socket *s, struct socket *listener);
 
-// ---- inet.c, inet_tcp.c, inet_datagram.c
-// ----------------------------------------------------------------------------
+// ---- inet.c, inet_tcp.c, inet_datagram.c -------------------------------------------------------
 extern const struct socket_kind tcp_kind, udp_kind, raw_kind;
 enum inet_table {
     INET_TCP,
@@ -218,8 +213,7 @@ int inet_bind(struct socket *s, const struct socket_name *n);
 void inet_datagrams_start(void);
 long inet_ioctl(struct socket *s, uint32_t request, void *data, size_t *n);
 
-// ---- options.c
-// --------------------------------------------------------------------------------------
+// ---- options.c ---------------------------------------------------------------------------------
 void options_init(struct socket *s);
 void options_apply(struct socket *s); // to its connection of the stack
 void options_inherit(struct socket *child, const struct socket *listener);
@@ -229,8 +223,7 @@ long options_get(struct socket *s, int32_t level, int32_t option, void *value);
 // ---- socket_show.c
 unsigned socket_state_number(const struct socket *s); // as tcp_info and /proc/net/tcp number it
 
-// ---- socket_remote.c: calls by value to the node where a socket lives
-// -----------------------------------------------
+// ---- socket_remote.c: calls by value to the node where a socket lives --------------------------
 struct socket_ask;
 int64_t socket_exchange(struct file *f, node_id_t from, const void *in, size_t in_bytes, void *out,
                         size_t out_size, size_t *out_bytes);

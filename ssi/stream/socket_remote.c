@@ -58,8 +58,7 @@ STATIC_ASSERT(sizeof(struct socket_answer) == 172, "socket_answer on the wire");
 #define DATA_FAR_MAX                                                                               \
     (FILE_DATA_MAX - sizeof(struct socket_answer) - FILES_FAR_MAX * sizeof(struct file_ref))
 
-// ---- asking
-// --------------------------------------------------------------------------------------
+// ---- asking ------------------------------------------------------------------------------------
 struct asking {
     struct socket_ask ask;
     struct socket_answer answer;
@@ -180,8 +179,7 @@ static int64_t ask(struct file *f, struct asking *a, uint64_t deadline_ns, bool 
     return r;
 }
 
-// ---- the calls
-// -----------------------------------------------------------------------------------
+// ---- the calls ---------------------------------------------------------------------------------
 int remote_bind(struct file *f, const struct socket_name *n, const struct socket_cred *by)
 {
     struct asking a = {.ask = {.op = OP_BIND, .name = *n, .cred = *by}};
@@ -338,8 +336,7 @@ int remote_receive(struct file *f, struct socket_message *m)
     return r < 0 ? (int)r : e;
 }
 
-// ---- serving
-// -------------------------------------------------------------------------------------
+// ---- serving -----------------------------------------------------------------------------------
 struct serving {
     struct socket_ask ask;
     struct socket_answer answer;

@@ -28,8 +28,7 @@ const struct tty_signals *tty_signals_of_room(void)
     return node(tty_signals);
 }
 
-// ---- any terminal
-// --------------------------------------------------------------------------------
+// ---- any terminal ------------------------------------------------------------------------------
 static void ldisc_out(void *owner, const char *bytes, size_t n)
 {
     struct tty *t = owner;
@@ -86,8 +85,7 @@ void tty_hang_up(struct tty *t)
         node(tty_signals)->hung_up(t->number, session, foreground);
 }
 
-// ---- the console
-// ---------------------------------------------------------------------------------
+// ---- the console -------------------------------------------------------------------------------
 static void console_output(struct tty *t, const char *bytes, size_t n)
 {
     (void)t;
@@ -120,8 +118,7 @@ static int background(const struct tty *t, bool reading)
     return e == 0 || e == -EIO ? e : -EINTR;
 }
 
-// ---- reading
-// -------------------------------------------------------------------------------------
+// ---- reading -----------------------------------------------------------------------------------
 static bool read_ready(const struct ldisc *l, size_t want)
 {
     uint32_t min = l->termios.cc[VMIN], n = ldisc_available(l);
@@ -177,8 +174,7 @@ int tty_read(struct file *f, struct xfer *x, const uint64_t *at)
     return 0;
 }
 
-// ---- writing
-// -------------------------------------------------------------------------------------
+// ---- writing -----------------------------------------------------------------------------------
 // Bytes that may be written now, whatever they become.
 static size_t write_room(struct tty *t)
 {
@@ -217,8 +213,7 @@ int tty_write(struct file *f, struct xfer *x, const uint64_t *at)
     return 0;
 }
 
-// ---- ioctl
-// ---------------------------------------------------------------------------------------
+// ---- ioctl -------------------------------------------------------------------------------------
 static long set_termios(struct tty *t, const void *data, size_t n, bool flush)
 {
     struct linux_termios termios;
@@ -359,8 +354,7 @@ long tty_ioctl(struct file *f, uint32_t request, void *data, size_t in_bytes, si
     return e < 0 ? e : tty_request(t, request, data, in_bytes, out_size);
 }
 
-// ---- the rest
-// ------------------------------------------------------------------------------------
+// ---- the rest ----------------------------------------------------------------------------------
 unsigned tty_poll(struct file *f)
 {
     const struct tty *t = f->data;

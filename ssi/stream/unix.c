@@ -6,8 +6,7 @@
 #include "ssi/cluster/cluster.h"
 #include "ssi/stream/socket_priv.h"
 
-// ---- streams
-// -------------------------------------------------------------------------------------
+// ---- streams -----------------------------------------------------------------------------------
 int unix_connect_here(struct socket *s, struct socket *listener)
 {
     if (listener->type != s->type)
@@ -83,8 +82,7 @@ const struct socket_kind unix_joined_kind = {
     .end = joined_end,
 };
 
-// ---- datagrams
-// -----------------------------------------------------------------------------------
+// ---- datagrams ---------------------------------------------------------------------------------
 static bool full(const struct socket *to)
 {
     return to->inbox_count > UNIX_DATAGRAMS_MAX;

@@ -36,8 +36,7 @@ static bool name_good(const struct socket_name *n)
     return n->bytes <= SOCKET_NAME_BYTES;
 }
 
-// ---- connections
-// ---------------------------------------------------------------------------------
+// ---- connections -------------------------------------------------------------------------------
 static int end_make(const struct far_connect *m, struct file **made)
 {
     struct file *f;
@@ -130,8 +129,7 @@ int unix_connect_there(struct file *f, const struct socket_name *n, const struct
     return connect_at(node, f, n);
 }
 
-// ---- datagrams
-// -----------------------------------------------------------------------------------
+// ---- datagrams ---------------------------------------------------------------------------------
 static int far_deliver(const struct far_message *m, const uint8_t *refs, const uint8_t *data)
 {
     struct socket *to = unix_find(&m->to, SOCK_DGRAM);

@@ -69,8 +69,7 @@ struct socket *unix_find(const struct socket_name *n, unsigned type)
     return NULL;
 }
 
-// ---- other nodes
-// ---------------------------------------------------------------------------------
+// ---- other nodes -------------------------------------------------------------------------------
 struct name_asked {
     struct socket_name name;
     uint32_t type;
@@ -98,8 +97,7 @@ node_id_t unix_find_node(const struct socket_name *n, unsigned type)
     return NODE_NONE;
 }
 
-// ---- bind
-// ----------------------------------------------------------------------------------------
+// ---- bind --------------------------------------------------------------------------------------
 // The name is ours before the others are asked: of two who bind at once on two nodes at most one
 // gets it.
 static int claim(struct socket *s, const struct socket_name *n)

@@ -205,8 +205,7 @@ static void finish(void)
     }
 }
 
-// ---- something goes wrong
-// ------------------------------------------------------------------------
+// ---- something goes wrong ----------------------------------------------------------------------
 
 // Wherever it is now: one good move, or the end.
 static void move_until_over(unsigned times)

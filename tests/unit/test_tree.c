@@ -27,8 +27,7 @@ const struct archive *boot_archive(void)
     return NULL; // archives are built by hand here
 }
 
-// ---- archives
-// ------------------------------------------------------------------------------------
+// ---- archives ----------------------------------------------------------------------------------
 struct builder {
     char bytes[65536];
     size_t n;
@@ -91,8 +90,7 @@ static int set_up(void **state)
     return 0;
 }
 
-// ---- helpers
-// -------------------------------------------------------------------------------------
+// ---- helpers -----------------------------------------------------------------------------------
 static struct file *opened(const char *path, uint32_t flags)
 {
     struct file *f = NULL;
@@ -145,8 +143,7 @@ static struct fs_stat stat_of(const char *path)
     return st;
 }
 
-// ---- tests
-// ---------------------------------------------------------------------------------------
+// ---- tests -------------------------------------------------------------------------------------
 static void archive_names(void **state)
 {
     (void)state;

@@ -379,8 +379,7 @@ static int floats(void)
     return wrong;
 }
 
-// ---- a call that could go on for seconds lets others have the kernel
-// -----------------------------
+// ---- a call that could go on for seconds lets others have the kernel ---------------------------
 
 static void on_alarm(int signal)
 {
