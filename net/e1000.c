@@ -162,7 +162,7 @@ static void rx_work(void *arg)
         return;
     stores_before();
     reg_write(e, REG_RDT, last);
-    if (e->rx[e->rx_next].status & RX_DONE)
+    if (done == NIC_BATCH)
         timer_set(&e->rest, clock_now_ns());
 }
 

@@ -152,7 +152,7 @@ static void rx_work(void *arg)
     if (done == 0)
         return;
     arch_out16((uint16_t)(v->io + REG_QUEUE_NOTIFY), QUEUE_RX);
-    if (queue_has_used(&v->rx))
+    if (done == NIC_BATCH)
         timer_set(&v->rest, clock_now_ns());
 }
 

@@ -125,8 +125,8 @@ void tcp_congestion_acked(struct tcp_conn *c, uint32_t bytes, uint32_t ack)
     if (c->cwnd < c->ssthresh)
         c->cwnd += MIN(bytes, most); // RFC 3465, but L is 1 after a timeout and else no limit: one
                                      // ACK may stand for a whole batch
-    else
-        c->cwnd += MAX((uint32_t)c->mss * c->mss / c->cwnd, 1u);
+    else // a segment a round trip, by the bytes acknowledged (RFC 3465, 2.1)
+        c->cwnd += MAX((uint32_t)((uint64_t)c->mss * MIN(bytes, c->cwnd) / c->cwnd), 1u);
     c->cwnd = MIN(c->cwnd, CWND_MAX);
 }
 

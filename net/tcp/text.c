@@ -15,10 +15,13 @@ uint32_t tcp_window(const struct tcp_conn *c)
     return space;
 }
 
+// An ACK of its own for a reader's progress is worth it once the peer may be about to stand still:
+// when what it was told doubles, from less than half of all. Else the next ACK of text tells it.
 bool tcp_window_worth_telling(const struct tcp_conn *c)
 {
     uint32_t space = ring_space(&c->receive), told = c->rcv_adv - c->rcv_nxt;
-    return space >= told + MIN(2u * c->mss, c->receive.size / 2);
+    return told <= c->receive.size / 2 && space >= 2 * told &&
+           space >= told + MIN(2u * c->mss, c->receive.size / 2);
 }
 
 static void advance(struct tcp_conn *c, uint32_t to)

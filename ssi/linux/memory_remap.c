@@ -71,6 +71,17 @@ static int map_pieces(uint32_t at, uint32_t end, uint32_t to)
     return 0;
 }
 
+// [at, at + old) shows at `to`, where `new` bytes are free, and goes on there; or nothing is there.
+static int map_there(uint32_t at, uint32_t old, uint32_t new, uint32_t to)
+{
+    int e = map_pieces(at, at + old, to);
+    if (e == 0 && new > old)
+        e = map_behind(at + old, new - old, to + old);
+    if (e < 0)
+        (void)space_unmap(space(), to, new);
+    return e;
+}
+
 // MREMAP_DONTUNMAP: private memory is left behind empty, shared memory is seen twice.
 static int leave_behind(uint32_t at, uint32_t bytes)
 {
@@ -93,9 +104,7 @@ static long move(uint32_t at, uint32_t old, uint32_t new, uint32_t flags, uint32
         e = to ? 0 : -ENOMEM;
     }
     if (e == 0)
-        e = map_pieces(at, at + old, to);
-    if (e == 0 && new > old)
-        e = map_behind(at + old, new - old, to + old);
+        e = map_there(at, old, new, to);
     if (e == 0)
         e = flags & MREMAP_DONTUNMAP ? leave_behind(at, old) : space_unmap(space(), at, old);
     return e < 0 ? e : (long)to;
