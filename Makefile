@@ -14,9 +14,11 @@ KERNEL_S := $(sort $(filter-out arch/x86/vdso/%,$(shell find arch/x86 boot -name
 KERNEL_O := $(KERNEL_C:%.c=$(O)/kernel/%.o) $(KERNEL_S:%.S=$(O)/kernel/%.o)
 
 WARN   := -Wall -Wextra -Werror -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wshadow
+# Backtraces follow the frame pointers; a function that calls nothing is never passed by one.
 KFLAGS := -std=gnu11 -O2 -g -I. -march=i686 -ffreestanding -fno-pic -no-pie -mgeneral-regs-only \
           -fno-stack-protector -fno-asynchronous-unwind-tables -fno-omit-frame-pointer \
-          -fno-strict-aliasing -mpreferred-stack-boundary=2 -ffile-prefix-map=$(CURDIR)=. \
+          -momit-leaf-frame-pointer -fno-strict-aliasing -mpreferred-stack-boundary=2 \
+          -ffile-prefix-map=$(CURDIR)=. \
           -mmemcpy-strategy=unrolled_loop:64:noalign,libcall:-1:noalign \
           -mmemset-strategy=unrolled_loop:64:noalign,libcall:-1:noalign \
           -MMD -MP $(WARN) $(EXTRA_KFLAGS)
