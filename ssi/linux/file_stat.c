@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Attributes of files, in every layout that i386 programs know.
 #include "ssi/linux/file.h"
-#include "kernel/timer.h"
+#include "lib/seconds.h"
 #include "lib/string.h"
 #include "mm/heap.h"
 #include "ssi/fs/inode.h"
@@ -64,18 +64,22 @@ struct linux_statfs64 {
 } PACKED;
 STATIC_ASSERT(sizeof(struct linux_statfs64) == 84, "statfs64 of the ABI");
 
-static uint32_t seconds_of(int64_t ns)
-{
-    return (uint32_t)(ns / (int64_t)NS_PER_S);
-}
+struct instant {
+    int64_t seconds;
+    int32_t nanoseconds;
+};
 
-static uint32_t rest_of(int64_t ns)
+static inline struct instant instant_of(int64_t ns)
 {
-    return (uint32_t)(ns % (int64_t)NS_PER_S);
+    struct instant i;
+    i.seconds = seconds_of(ns, &i.nanoseconds);
+    return i;
 }
 
 static int stat_out(uint32_t user, const struct fs_stat *st)
 {
+    struct instant atime = instant_of(st->atime_ns), mtime = instant_of(st->mtime_ns),
+                   ctime = instant_of(st->ctime_ns);
     struct linux_stat s = {
         .dev = (uint32_t)st->dev,
         .inode = (uint32_t)st->inode,
@@ -87,12 +91,12 @@ static int stat_out(uint32_t user, const struct fs_stat *st)
         .bytes = (uint32_t)st->bytes,
         .block_bytes = BLOCK_BYTES,
         .blocks = (uint32_t)st->blocks,
-        .atime = seconds_of(st->atime_ns),
-        .atime_ns = rest_of(st->atime_ns),
-        .mtime = seconds_of(st->mtime_ns),
-        .mtime_ns = rest_of(st->mtime_ns),
-        .ctime = seconds_of(st->ctime_ns),
-        .ctime_ns = rest_of(st->ctime_ns),
+        .atime = (uint32_t)atime.seconds,
+        .atime_ns = (uint32_t)atime.nanoseconds,
+        .mtime = (uint32_t)mtime.seconds,
+        .mtime_ns = (uint32_t)mtime.nanoseconds,
+        .ctime = (uint32_t)ctime.seconds,
+        .ctime_ns = (uint32_t)ctime.nanoseconds,
     };
     if (st->bytes > INT32_MAX || st->inode > UINT32_MAX)
         return -EOVERFLOW;
@@ -101,6 +105,8 @@ static int stat_out(uint32_t user, const struct fs_stat *st)
 
 static int stat64_out(uint32_t user, const struct fs_stat *st)
 {
+    struct instant atime = instant_of(st->atime_ns), mtime = instant_of(st->mtime_ns),
+                   ctime = instant_of(st->ctime_ns);
     struct linux_stat64 s = {
         .dev = st->dev,
         .inode32 = (uint32_t)st->inode,
@@ -112,12 +118,12 @@ static int stat64_out(uint32_t user, const struct fs_stat *st)
         .bytes = (int64_t)st->bytes,
         .block_bytes = BLOCK_BYTES,
         .blocks = st->blocks,
-        .atime = seconds_of(st->atime_ns),
-        .atime_ns = rest_of(st->atime_ns),
-        .mtime = seconds_of(st->mtime_ns),
-        .mtime_ns = rest_of(st->mtime_ns),
-        .ctime = seconds_of(st->ctime_ns),
-        .ctime_ns = rest_of(st->ctime_ns),
+        .atime = (uint32_t)atime.seconds,
+        .atime_ns = (uint32_t)atime.nanoseconds,
+        .mtime = (uint32_t)mtime.seconds,
+        .mtime_ns = (uint32_t)mtime.nanoseconds,
+        .ctime = (uint32_t)ctime.seconds,
+        .ctime_ns = (uint32_t)ctime.nanoseconds,
         .inode = st->inode,
     };
     return user_write(user, &s, sizeof(s));
@@ -125,7 +131,8 @@ static int stat64_out(uint32_t user, const struct fs_stat *st)
 
 static struct linux_statx_time statx_time(int64_t ns)
 {
-    return (struct linux_statx_time){.seconds = ns / (int64_t)NS_PER_S, .nanoseconds = rest_of(ns)};
+    struct instant i = instant_of(ns);
+    return (struct linux_statx_time){.seconds = i.seconds, .nanoseconds = (uint32_t)i.nanoseconds};
 }
 
 static int statx_out(uint32_t user, const struct fs_stat *st)

@@ -359,16 +359,15 @@ void task_take_pid(struct task *t)
 
 void process_who(const struct process *p, struct fs_who *who)
 {
-    memset(who, 0, sizeof(*who));
+    static const struct fs_context nowhere;
+    const struct fs_context *fs = p->fs ? p->fs : &nowhere;
     who->uid = p->cred.fsuid;
     who->gid = p->cred.fsgid;
     who->group_count = p->cred.group_count;
     memcpy(who->groups, p->cred.groups, sizeof(who->groups));
-    if (p->fs) {
-        who->root = p->fs->root;
-        who->cwd = p->fs->cwd;
-        who->umask = p->fs->umask;
-    }
+    who->root = fs->root;
+    who->cwd = fs->cwd;
+    who->umask = fs->umask;
     uint32_t limit = p->limits[RLIMIT_FSIZE].current;
     who->file_bytes_max = limit == UINT32_MAX ? UINT64_MAX : limit;
     who->pid = p->pid;
