@@ -36,7 +36,7 @@ struct io_source {
 
 struct io_linker {
     const char *name;
-    // Fills a page that nobody touched yet. 0, -EIO, -EHOSTDOWN. May sleep.
+    // Fills a page that nobody touched yet; it comes zeroed. 0, -EIO, -EHOSTDOWN. May sleep.
     int (*first_touch)(const struct io_source *s, uint32_t index, void *page);
     // Optional: a frame that already holds the page for good (boot image, page aligned): it is
     // shared read-only and copied on the first write. FRAME_NONE: none.

@@ -29,15 +29,12 @@ static int image_first_touch(const struct io_source *s, uint32_t index, void *pa
 {
     uint64_t offset;
     size_t n = page_extent(s, index, &offset);
-    if (n == 0) { // behind what counts, perhaps behind the file: a program's bss
-        memset(page, 0, PAGE_SIZE);
+    if (n == 0) // behind what counts, perhaps behind the file: a program's bss
         return 0;
-    }
     const uint8_t *from = image_bytes(s, offset + n);
     if (from == NULL)
         return -EIO;
     memcpy(page, from - n, n);
-    memset((char *)page + n, 0, PAGE_SIZE - n);
     return 0;
 }
 
@@ -58,10 +55,7 @@ static int file_first_touch(const struct io_source *s, uint32_t index, void *pag
     uint64_t offset;
     size_t n = page_extent(s, index, &offset);
     long got = n ? remote_inode_read(s->object, offset, page, n) : 0;
-    if (got < 0)
-        return (int)got;
-    memset((char *)page + got, 0, PAGE_SIZE - (size_t)got);
-    return 0;
+    return got < 0 ? (int)got : 0;
 }
 
 const struct io_linker io_image = {
