@@ -108,12 +108,12 @@ void run_queue_add(struct thread *t)
 {
     unsigned cpu = place(t);
     struct run_queue *q = run_queue_of(cpu);
-    const struct thread *r = q->running;
+    struct thread *r = q->running;
     append(t, cpu);
-    if (r == NULL || r == t || q->resched)
+    if (r == NULL || r == t || r->resched)
         return;
     if (r == q->idle || t->class < r->class) {
-        q->resched = true;
+        r->resched = true;
         kick(cpu);
     } else if (t->class == r->class && q->slice_end_ns == UINT64_MAX) {
         q->slice_end_ns = clock_now_ns() + patience_ns(t);
@@ -145,7 +145,7 @@ void run_queue_add_here(struct thread *t)
     struct run_queue *q = run_queue_of(to);
     append(t, to);
     if (q->running == q->idle)
-        q->resched = true;
+        q->idle->resched = true;
     else if (q->slice_end_ns == UINT64_MAX)
         q->slice_end_ns = clock_now_ns() + SLICE_NS;
     kick(to);
@@ -231,10 +231,10 @@ void run_queue_slice_check(uint64_t now_ns)
     const struct thread *t = first_waiting(q, THREAD_IDLE);
     unsigned idle = t && arch_cpu_count() > 1 ? idle_for(t) : ARCH_CPUS_MAX;
     if (idle < ARCH_CPUS_MAX) {
-        run_queue_of(idle)->resched = true;
+        run_queue_of(idle)->idle->resched = true;
         kick(idle);
         q->slice_end_ns = now_ns + SLICE_NS;
     } else {
-        q->resched = true;
+        q->running->resched = true;
     }
 }

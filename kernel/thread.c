@@ -84,7 +84,7 @@ static void switch_away(void)
 {
     struct run_queue *q = run_queue_here();
     struct thread *from = q->running, *to = run_queue_pick();
-    q->resched = false;
+    from->resched = false;
     if (to == from) {
         if (to != q->idle)
             to->state = THREAD_RUNNING;
@@ -192,17 +192,12 @@ void thread_yield(void)
     if (t == q->idle)
         return;
     if (!run_queue_waits(t->class) && run_queue_allows(t, arch_cpu_id())) {
-        q->resched = false;
+        t->resched = false;
         return;
     }
     state_set(t, THREAD_READY);
     run_queue_add_here(t);
     switch_away();
-}
-
-bool thread_should_yield(void)
-{
-    return run_queue_here()->resched;
 }
 
 void thread_kick(const struct thread *t)
@@ -233,7 +228,7 @@ bool thread_affinity_set(struct thread *t, uint32_t cpus)
         run_queue_remove(t);
         run_queue_add(t);
     } else if (t->state == THREAD_RUNNING) {
-        run_queue_of(t->cpu)->resched = true; // on its way to user mode it goes elsewhere
+        t->resched = true; // on its way to user mode it goes elsewhere
         thread_kick(t);
     }
     return true;
@@ -282,7 +277,7 @@ void thread_cpu_times(uint64_t *user_ns, uint64_t *system_ns, uint64_t *idle_ns)
 static void NORETURN idle_loop(void)
 {
     for (;;) {
-        if (run_queue_here()->resched || run_queue_waits(THREAD_IDLE))
+        if (thread_should_yield() || run_queue_waits(THREAD_IDLE))
             switch_away();
         timer_rearm();
         arch_idle();

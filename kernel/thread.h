@@ -37,6 +37,7 @@ struct thread {
     bool asked;               // a signal or a move waits: interruptible sleeps end with -EINTR
     bool counted;             // a user thread: the CPU probe counts it while it is ready or running
     bool interruptible;       // sleeps so right now
+    bool resched;             // runs, and another thread should
     int wake_result;          // what wait_sleep returns
     uint64_t user_ns, system_ns; // CPU time
     int nice;                    // -20..19
@@ -53,6 +54,12 @@ static inline struct thread *thread_current(void)
     return arch_current();
 }
 
+// The running thread's time slice is over, or a better class waits.
+static inline bool thread_should_yield(void)
+{
+    return thread_current()->resched;
+}
+
 // Runnable at once. NULL: no memory.
 struct thread *thread_create(const char *name, enum thread_class class, void (*fn)(void *),
                              void *arg);
@@ -62,7 +69,6 @@ void thread_start(struct thread *t);
 void thread_abandon(struct thread *t); // made by thread_new, never started: frees it
 void thread_exit(void) NORETURN;       // its memory goes when another thread runs
 void thread_yield(void);               // lets equals run; may return at once
-bool thread_should_yield(void);        // its time slice is over or a better class waits
 
 // Marks the thread as asked and ends its interruptible sleep with -EINTR; in user mode on another
 // CPU it comes into the kernel soon.

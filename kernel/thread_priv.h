@@ -11,7 +11,6 @@ struct run_queue {
     struct thread *running; // NULL: this CPU is not started
     struct thread *idle;
     struct thread *dead;   // its memory goes when another thread runs
-    bool resched;          // another thread should run
     uint64_t slice_end_ns; // UINT64_MAX: nobody else wants the CPU
     uint64_t armed_ns;     // what this CPU's clock was last told
     unsigned turns;        // ends of slices

@@ -54,19 +54,22 @@ int wait_sleep(struct wait_queue *q, uint64_t deadline_ns, unsigned flags)
     struct thread *t = thread_current();
     if ((flags & WAIT_INTERRUPTIBLE) && t->asked)
         return -EINTR;
-    if (deadline_ns <= clock_now_ns())
+    bool ends = deadline_ns != WAIT_FOREVER;
+    if (ends && deadline_ns <= clock_now_ns())
         return -ETIMEDOUT;
     struct timer timeout;
-    timer_init(&timeout, timed_out, t);
-    if (deadline_ns != WAIT_FOREVER)
+    if (ends) {
+        timer_init(&timeout, timed_out, t);
         timer_set(&timeout, deadline_ns);
+    }
     t->interruptible = flags & WAIT_INTERRUPTIBLE;
     t->wake_result = 0;
     list_append(&q->waiters, &t->wait_link);
     t->state = THREAD_WAITING;
     thread_block();
     t->interruptible = false;
-    timer_cancel(&timeout);
+    if (ends)
+        timer_cancel(&timeout);
     return t->wake_result;
 }
 

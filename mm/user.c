@@ -6,8 +6,9 @@
 #include "lib/string.h"
 #include "mm/space.h"
 
-#define FAULT_IN_PAGES 16   // at most so many at once: the rest is asked for again
-#define ROUNDS_MAX     1000 // pages may be taken away between fault and copy, but not for ever
+#define FAULT_IN_PAGES     16 // at most so many at once: the rest is asked for again
+#define STRING_PIECE_BYTES 64
+#define ROUNDS_MAX         1000 // pages may be taken away between fault and copy, but not for ever
 
 typedef struct space *(*current_fn)(void);
 typedef void (*lost_fn)(void);
@@ -29,23 +30,14 @@ static struct space *current(void)
     return node(current_space) ? node(current_space)() : NULL;
 }
 
-static bool user_range(uint32_t user, size_t n)
-{
-    return user < USER_TOP && n <= USER_TOP - user;
-}
-
 size_t user_copy_in(void *to, uint32_t user, size_t n)
 {
-    if (user >= USER_TOP || current() == NULL)
-        return 0;
-    return arch_copy_from_user(to, user, MIN(n, (size_t)(USER_TOP - user)));
+    return current() ? arch_copy_from_user(to, user, n) : 0;
 }
 
 size_t user_copy_out(uint32_t user, const void *from, size_t n)
 {
-    if (user >= USER_TOP || current() == NULL)
-        return 0;
-    return arch_copy_to_user(user, from, MIN(n, (size_t)(USER_TOP - user)));
+    return current() ? arch_copy_to_user(user, from, n) : 0;
 }
 
 static bool shown(struct space *s, uint32_t page, bool write)
@@ -100,9 +92,7 @@ static int read_rest(char *at, uint32_t user, size_t n)
 
 int user_read(void *to, uint32_t user, size_t n)
 {
-    if (!user_range(user, n))
-        return n ? -EFAULT : 0;
-    size_t got = current() ? arch_copy_from_user(to, user, n) : 0;
+    size_t got = user_copy_in(to, user, n);
     return got == n ? 0 : read_rest((char *)to + got, user + (uint32_t)got, n - got);
 }
 
@@ -126,9 +116,7 @@ static int write_rest(uint32_t user, const char *at, size_t n)
 
 int user_write(uint32_t user, const void *from, size_t n)
 {
-    if (!user_range(user, n))
-        return n ? -EFAULT : 0;
-    size_t put = current() ? arch_copy_to_user(user, from, n) : 0;
+    size_t put = user_copy_out(user, from, n);
     return put == n ? 0 : write_rest(user + (uint32_t)put, (const char *)from + put, n - put);
 }
 
@@ -150,15 +138,15 @@ long user_read_string(char *to, uint32_t user, size_t size)
 {
     size_t length = 0;
     while (length < size) {
-        // Up to the page's end at most: the string may stop right before an unmapped page.
+        // Most are short. Up to the page's end at most: it may stop right before an unmapped page.
         uint32_t at = user + (uint32_t)length;
         size_t chunk = MIN(size - length, (size_t)(PAGE_SIZE - (at & PAGE_MASK)));
         if (at < user)
             return -EFAULT;
-        int error = user_read(to + length, at, MIN(chunk, (size_t)256));
+        size_t read = MIN(chunk, (size_t)STRING_PIECE_BYTES);
+        int error = user_read(to + length, at, read);
         if (error < 0)
             return error;
-        size_t read = MIN(chunk, (size_t)256);
         size_t n = strnlen(to + length, read);
         length += n;
         if (n < read)

@@ -109,7 +109,7 @@ void arch_frame_zero(uint32_t frame);
 void arch_frame_copy(uint32_t to, uint32_t from);
 
 // Copies as far as the user's pages are present with the right access; returns the bytes copied.
-// Never sleeps, never faults a page in. User memory of the loaded space only.
+// Never sleeps, never faults a page in. User memory of the loaded space only, up to USER_TOP.
 size_t arch_copy_from_user(void *to, uint32_t user, size_t bytes);
 size_t arch_copy_to_user(uint32_t user, const void *from, size_t bytes);
 // One word, whole, though a thread on another CPU may write it: *found is what it held, and it is

@@ -3,7 +3,7 @@
 // program that is interrupted: they are put back. The kernel has interrupts off meanwhile.
 
 #define PAGE_BYTES  4096
-#define BLOCK_SHIFT 7
+#define BLOCK_SHIFT 8
 #define BLOCK_BYTES (1 << BLOCK_SHIFT)
 
     .macro save_registers                   // four of them, on the stack
@@ -109,6 +109,8 @@ blocks_copy_maybe_faulting:
     stac
 1:  copy_four 0
     copy_four 64
+    copy_four 128
+    copy_four 192
     add $BLOCK_BYTES, %ecx
     jnz 1b
 blocks_end:

@@ -2,7 +2,6 @@
 // Time: the TSC, calibrated against the PIT, and one-shot timer interrupts from the local APIC.
 // A CPU without a local APIC uses the PIT in one-shot mode.
 #include "arch/x86/x86.h"
-#include "arch/x86/vdso/data.h"
 #include "lib/assert.h"
 
 #define PIT_HZ         1193182u
@@ -20,8 +19,8 @@
 void (*arch_on_timer)(void);
 
 static uint64_t tsc_start;
-static uint32_t ns_per_cycle_q24; // nanoseconds per TSC cycle, 24 bits of fraction
-static uint32_t apic_per_ns_q32;  // APIC ticks per nanosecond, 32 bits of fraction
+uint32_t clock_ns_per_cycle_q24;
+static uint32_t apic_per_ns_q32; // APIC ticks per nanosecond, 32 bits of fraction
 
 // Cycles of the TSC and ticks of the APIC timer in CALIBRATE_MS of PIT channel 2.
 static void calibrate_once(uint64_t *cycles, uint32_t *ticks)
@@ -55,7 +54,7 @@ static void calibrate(void)
         best_ticks = MIN(best_ticks, ticks);
     }
     ASSERT(best_cycles > 0);
-    ns_per_cycle_q24 = (uint32_t)(((uint64_t)CALIBRATE_MS * 1000000u << 24) / best_cycles);
+    clock_ns_per_cycle_q24 = (uint32_t)(((uint64_t)CALIBRATE_MS * 1000000u << 24) / best_cycles);
     apic_per_ns_q32 = (uint32_t)(((uint64_t)best_ticks << 32) / (CALIBRATE_MS * 1000000u));
 }
 
@@ -71,7 +70,7 @@ void arch_start_clock(void)
     calibrate();
     tsc_start = rdtsc();
     this_cpu()->stamp = tsc_start;
-    vdso_init(tsc_start, ns_per_cycle_q24);
+    vdso_init(tsc_start, clock_ns_per_cycle_q24);
     if (has_apic)
         apic_write(APIC_LVT_TIMER, VECTOR_TIMER);
     else if (!arch_irq_attach(0, pit_interrupt, NULL))
@@ -81,11 +80,6 @@ void arch_start_clock(void)
 void clock_cpu_init(void)
 {
     apic_write(APIC_LVT_TIMER, VECTOR_TIMER);
-}
-
-uint64_t clock_cycles_to_ns(uint64_t cycles)
-{
-    return vdso_cycles_to_ns(cycles, ns_per_cycle_q24);
 }
 
 uint64_t arch_clock_ns(void)

@@ -21,7 +21,7 @@
 #define CMOS_DATA  0x71
 
 struct cpu_info cpu_info;
-uint32_t user_access_guarded; // SMAP is on: memory.S opens and closes the window
+uint32_t user_access_guarded;
 static uint32_t mxcsr_mask = 0xffbf;
 
 // The Pentium Pro says SEP and has it not (Intel SDM vol. 2, SYSENTER).

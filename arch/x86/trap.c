@@ -7,7 +7,7 @@
 
 #define VECTOR_PROTECTION 13
 #define VECTOR_PAGE_FAULT 14
-#define COPY_BLOCK_BYTES  128u // block.S
+#define COPY_BLOCK_BYTES  256u // block.S
 
 enum { // of a page fault's error code (Intel SDM 3A, 4.7)
     PF_PRESENT = 1,
@@ -130,15 +130,38 @@ static void user_page_fault(struct arch_regs *r)
         arch_on_exception(VECTOR_PAGE_FAULT, r);
 }
 
+// One word of the program's memory. False: it cannot be read right now.
+static inline bool user_word(uint32_t user, uint32_t *word)
+{
+    uint32_t absent = 1;
+    if (user > USER_TOP - sizeof(*word))
+        return false;
+    if (user_access_guarded)
+        __asm__ volatile("stac" : : : "memory");
+    __asm__ volatile("1:\tmov %2, %0\n\t"
+                     "xor %1, %1\n"
+                     "2:\n\t"
+                     ".pushsection copy_fixups, \"a\"\n\t"
+                     ".long 1b, 2b\n\t"
+                     ".popsection"
+                     : "+r"(*word), "+r"(absent)
+                     : "m"(*(const uint32_t *)(uintptr_t)user)
+                     : "cc");
+    if (user_access_guarded)
+        __asm__ volatile("clac" : : : "memory");
+    return !absent;
+}
+
 // Makes of a call by SYSENTER what int 0x80 would have left. When the 6th argument cannot be read
 // from the stack right now it is no call at all: user code reads it and does it with int 0x80.
 static void sysenter_arrived(struct cpu *c, struct arch_regs *r)
 {
-    if (c->stepped)
+    if (c->stepped) {
         r->eflags |= EFLAGS_TF;
-    c->stepped = false;
+        c->stepped = false;
+    }
     r->vector = VECTOR_SYSCALL;
-    if (arch_copy_from_user(&r->ebp, r->esp, sizeof(r->ebp)) == sizeof(r->ebp))
+    if (user_word(r->esp, &r->ebp))
         return;
     r->vector = VECTOR_SPURIOUS;
     r->eip = VDSO_AGAIN;
@@ -242,16 +265,19 @@ void fault_task_entry(void)
 size_t copy_maybe_faulting(void *to, const void *from, size_t n);
 size_t blocks_copy_maybe_faulting(void *to, const void *from, size_t blocks);
 
+static size_t user_copy_large(char *to, const char *from, size_t n)
+{
+    size_t blocks = n / COPY_BLOCK_BYTES;
+    size_t done = (blocks - blocks_copy_maybe_faulting(to, from, blocks)) * COPY_BLOCK_BYTES;
+    return n - copy_maybe_faulting(to + done, from + done, n - done);
+}
+
 // Bytes copied.
 static size_t user_copy(void *to, const void *from, size_t n)
 {
-    size_t done = 0;
-    if (cpu_info.sse && n >= 2 * COPY_BLOCK_BYTES) {
-        size_t blocks = n / COPY_BLOCK_BYTES;
-        done = (blocks - blocks_copy_maybe_faulting(to, from, blocks)) * COPY_BLOCK_BYTES;
-    }
-    n -= done;
-    return done + n - copy_maybe_faulting((char *)to + done, (const char *)from + done, n);
+    if (n >= 2 * COPY_BLOCK_BYTES && cpu_info.sse)
+        return user_copy_large(to, from, n);
+    return n - copy_maybe_faulting(to, from, n);
 }
 
 static size_t user_span(uint32_t user, size_t bytes)

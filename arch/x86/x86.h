@@ -3,6 +3,7 @@
 #pragma once
 
 #include "arch/x86/arch.h"
+#include "arch/x86/vdso/data.h"
 
 #define GDT_KERNEL_CS 0x60
 #define GDT_KERNEL_DS 0x68
@@ -109,6 +110,8 @@ struct cpu_info {
 };
 extern struct cpu_info cpu_info;
 
+extern uint32_t user_access_guarded; // SMAP is on: STAC opens the program's pages, CLAC closes them
+
 void cpu_detect(void);
 void cpu_init(void);         // control registers, FPU, protections of this CPU
 void descriptors_init(void); // GDT, IDT, TSS of the boot CPU
@@ -118,7 +121,11 @@ void paging_init(uint64_t ram_end);
 void interrupts_init(void);
 void irq_dispatch(unsigned line); // of the PICs
 void pci_scan(void);
-uint64_t clock_cycles_to_ns(uint64_t cycles);
+extern uint32_t clock_ns_per_cycle_q24; // nanoseconds per cycle of the TSC, 24 bits of fraction
+static inline uint64_t clock_cycles_to_ns(uint64_t cycles)
+{
+    return vdso_cycles_to_ns(cycles, clock_ns_per_cycle_q24);
+}
 uint32_t paging_kernel_root(void);
 void vdso_init(uint64_t tsc_start, uint32_t ns_per_cycle_q24);
 void clock_cpu_init(void); // the timer of a CPU that was started later

@@ -89,13 +89,6 @@ static inline void call_enter(struct task *t)
     t->regs->eax = (uint32_t)result;
 }
 
-// With canary=1 the stack that the body will use holds the pattern, too.
-static void stack_fill(void)
-{
-    uint32_t below[256];
-    frame_canary_fill(below, sizeof(below));
-}
-
 static void on_syscall(struct arch_regs *r)
 {
     struct task *t = thread_current()->user;
@@ -113,9 +106,20 @@ static void on_syscall(struct arch_regs *r)
     uint32_t *own = (uint32_t *)c->body; // stores, where a literal or memset makes a long loop
     own[0] = own[1] = own[2] = own[3] = own[4] = own[5] = own[6] = own[7] = 0;
     c->active = true;
-    if (frame_canary_on())
-        stack_fill();
     call_enter(t);
+}
+
+static __attribute__((noinline)) void stack_fill(void)
+{
+    uint32_t below[256];
+    frame_canary_fill(below, sizeof(below));
+}
+
+// With canary=1 the stack that the body will use holds the pattern, too.
+static void on_syscall_filled(struct arch_regs *r)
+{
+    stack_fill();
+    on_syscall(r);
 }
 
 // sigsuspend, ppoll and their like set a mask for the time of the call: back to the program's.
@@ -231,7 +235,7 @@ static void on_interrupted_call(struct task *t, bool sa_restart)
 
 static void linux_init(void)
 {
-    arch_on_syscall = on_syscall;
+    arch_on_syscall = frame_canary_on() ? on_syscall_filled : on_syscall;
     arch_on_user_return = on_user_return;
     process_on_interrupted_call = on_interrupted_call;
     procfs_cluster_file("enosys", linux_unknown_show, NULL);

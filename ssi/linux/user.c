@@ -65,7 +65,9 @@ int linux_timespec_out(uint32_t user, bool wide, uint64_t ns)
 
 uint64_t linux_deadline(struct call *c, uint64_t relative_ns)
 {
-    if (!c->deadline_ns) {
+    if (relative_ns == UINT64_MAX && !c->deadline_ns) {
+        c->deadline_ns = UINT64_MAX;
+    } else if (!c->deadline_ns) {
         uint64_t now = cluster_clock_ns();
         c->deadline_ns = relative_ns > UINT64_MAX - now ? UINT64_MAX : now + relative_ns;
     }

@@ -145,11 +145,6 @@ void thread_yield(void)
     back_to_scheduler();
 }
 
-bool thread_should_yield(void)
-{
-    return false; // sim_thread_spend lets others run
-}
-
 uint64_t thread_ready_integral(void)
 {
     return 0;
