@@ -209,7 +209,8 @@ struct container *link_find(const struct container_id *id);
 bool link_make(struct container *c, const struct container_id *id, node_id_t home,
                uint32_t generation);
 struct container_id link_new_id(void);
-void link_left(struct container *c); // its last user here went
+void link_left(struct container *c);                     // its last user here went
+void link_requested(struct container *c, node_id_t who); // at the home: for a user, it seems
 void link_learn(struct container *c, node_id_t home, uint32_t generation);
 void linked_check(struct container *c); // invariants
 void link_show(struct container *c, struct text *t);

@@ -171,6 +171,16 @@ static void attach_at_home(struct container *c, node_id_t who)
     transition_home_event(c, COH_OPEN, NULL);
 }
 
+// A request says that its node has a user, but one that a former home sent on its way again may
+// have been overtaken by its node's last word: the node is asked.
+void link_requested(struct container *c, node_id_t who)
+{
+    if (node_set_has(&c->link->attached, who))
+        return;
+    node_set_add(&c->link->attached, who);
+    note(c, who, NOTE_ASK);
+}
+
 static void attached_again(struct container *c)
 {
     if (link_is_home(c))

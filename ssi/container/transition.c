@@ -210,7 +210,7 @@ static void home_deliver(struct container *c, uint32_t index, const struct coh_m
     if (in->from != cluster_self()) {
         node_set_add(&l->known, in->from);
         if (in->kind == COH_READ_REQ || in->kind == COH_WRITE_REQ)
-            node_set_add(&l->attached, in->from);
+            link_requested(c, in->from);
     }
     struct coh_home *h = transition_entry(c, index);
     if (h) {
