@@ -10,12 +10,13 @@
 #define SECONDS_GUESS_Q32  2305843009u // 2^29 ns in seconds, 32 bits of fraction, rounded down
 #define SECONDS_GUESS_BITS (SECONDS_SHIFT + 32)
 
-// The seconds that are over, and the nanoseconds since; before 1970 both are negative or zero.
+// The seconds that are over, and the nanoseconds since, 0 to 999999999 before 1970 as well.
 static inline int64_t seconds_of(int64_t ns, int32_t *rest_ns)
 {
     if ((uint64_t)ns >> SECONDS_GUESS_BITS) {
-        *rest_ns = (int32_t)(ns % SECONDS_NS);
-        return ns / SECONDS_NS;
+        int64_t whole = ns / SECONDS_NS, before = ns % SECONDS_NS < 0;
+        *rest_ns = (int32_t)(ns % SECONDS_NS + before * (int64_t)SECONDS_NS);
+        return whole - before;
     }
     // What the guess leaves out is less than two seconds: below 2^32 ns.
     uint32_t upper = (uint32_t)((uint64_t)ns >> SECONDS_SHIFT);

@@ -8,6 +8,7 @@
 #include "ssi/fs/generated_priv.h"
 #include "ssi/fs/inode.h"
 #include "ssi/fs/locks.h"
+#include "ssi/fs/notify.h"
 #include "ssi/fs/remote.h"
 #include "ssi/fs/tree.h"
 
@@ -44,8 +45,10 @@ void file_put(struct file *f)
     locks_release(f, f->place.inode);
     if (f->ops->release)
         f->ops->release(f);
-    if (f->keeps)
+    if (f->keeps) { // tree files say so themselves
+        notify_file(f, (f->flags & O_ACCMODE) != O_RDONLY ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
         inode_put(f->keeps);
+    }
     list_remove(&f->link);
     heap_free(f);
 }
@@ -164,7 +167,10 @@ long file_read(struct file *f, struct xfer *x, const uint64_t *at)
         return -EINVAL;
     if (at && f->ops->seek == NULL)
         return -ESPIPE;
-    return move_all(f, f->ops->read, x, at, true);
+    long done = move_all(f, f->ops->read, x, at, true);
+    if (done > 0)
+        notify_file(f, IN_ACCESS);
+    return done;
 }
 
 long file_write(struct file *f, struct xfer *x, const uint64_t *at)
@@ -175,7 +181,10 @@ long file_write(struct file *f, struct xfer *x, const uint64_t *at)
         return -EINVAL;
     if (at && f->ops->seek == NULL)
         return -ESPIPE;
-    return move_all(f, f->ops->write, x, at, false);
+    long done = move_all(f, f->ops->write, x, at, false);
+    if (done > 0)
+        notify_file(f, IN_MODIFY);
+    return done;
 }
 
 int xfer_take_all(struct xfer *x, void *to, size_t n)

@@ -45,11 +45,22 @@ static int open_wait(struct file *f)
     return (int)f->ops->ioctl(f, FIFO_WAIT, NULL, 0, 0);
 }
 
-int fs_open(const struct fs_who *who, struct fs_place at, const char *path, uint32_t flags,
-            uint32_t mode, struct file **file)
+int fs_open_resolved(const struct fs_who *who, struct fs_place at, const char *path, uint32_t flags,
+                     uint32_t mode, uint32_t resolve, struct file **file)
 {
     struct name_call c = call_of(NAME_OPEN, who, at, path, flags);
+    struct fs_who inside;
     c.in.mode = mode;
+    c.in.resolve = resolve;
+    if ((resolve & FS_RESOLVE_CACHED) && !fs_is_home())
+        return -EAGAIN;
+    if ((resolve & FS_RESOLVE_BENEATH) && path[0] == '/')
+        return -EXDEV;
+    if (resolve & (FS_RESOLVE_BENEATH | FS_RESOLVE_IN_ROOT)) {
+        inside = *who;
+        inside.root = at;
+        c.who = &inside;
+    }
     int e = name_perform(&c);
     if (e < 0)
         return e;
@@ -60,6 +71,12 @@ int fs_open(const struct fs_who *who, struct fs_place at, const char *path, uint
     }
     *file = c.file;
     return 0;
+}
+
+int fs_open(const struct fs_who *who, struct fs_place at, const char *path, uint32_t flags,
+            uint32_t mode, struct file **file)
+{
+    return fs_open_resolved(who, at, path, flags, mode, 0, file);
 }
 
 int fs_memfd(const struct fs_who *who, const char *name, bool sealable, struct file **file)
@@ -336,17 +353,21 @@ long file_path(const struct fs_who *who, struct file *f, char *to, size_t size)
     return f->place.inode ? fs_path_of(who, f->place, to, size) : -ENOENT;
 }
 
+int fs_open_place(const struct fs_who *who, struct fs_place at, uint32_t flags, struct file **f)
+{
+    struct name_call c = call_of(NAME_OPEN, who, at, "", flags);
+    c.in.crossed = true; // the empty path is the place
+    int e = name_perform(&c);
+    *f = c.file;
+    return e;
+}
+
 int fs_reopen(const struct fs_who *who, struct file *f, uint32_t flags, struct file **again)
 {
     uint32_t has = f->flags & O_ACCMODE, wants = flags & O_ACCMODE;
     bool named = f->place.inode && (f->home == cluster_self() || file_is_tree(f));
-    if (!(flags & O_PATH) && named) {
-        struct name_call c = call_of(NAME_OPEN, who, f->place, "", flags & ~(O_CREAT | O_EXCL));
-        c.in.crossed = true; // the empty path is the place
-        int e = name_perform(&c);
-        *again = c.file;
-        return e;
-    }
+    if (!(flags & O_PATH) && named)
+        return fs_open_place(who, f->place, flags & ~(O_CREAT | O_EXCL), again);
     if (!(flags & O_PATH) && has != O_RDWR && has != wants)
         return -EACCES;
     file_get(f);

@@ -65,6 +65,19 @@ enum {
 // `at` is the place a relative path begins from (who->cwd, or that of a directory descriptor).
 int fs_open(const struct fs_who *who, struct fs_place at, const char *path, uint32_t flags,
             uint32_t mode, struct file **file);
+// openat2(2): how its path is walked. BENEATH and IN_ROOT make `at` the root of the walk.
+enum {
+    FS_RESOLVE_NO_XDEV = 1,       // -EXDEV
+    FS_RESOLVE_NO_MAGICLINKS = 2, // -ELOOP at the links of /proc/PID
+    FS_RESOLVE_NO_SYMLINKS = 4,   // -ELOOP
+    FS_RESOLVE_BENEATH = 8,       // -EXDEV at what leads out
+    FS_RESOLVE_IN_ROOT = 16,
+    FS_RESOLVE_CACHED = 32 // -EAGAIN when another node must be asked
+};
+int fs_open_resolved(const struct fs_who *who, struct fs_place at, const char *path, uint32_t flags,
+                     uint32_t mode, uint32_t resolve, struct file **file);
+// What lies at `at` itself. -ENOENT: nothing (any more).
+int fs_open_place(const struct fs_who *who, struct fs_place at, uint32_t flags, struct file **f);
 // memfd_create(2): a file without a name in any directory. `sealable`: seals may be added.
 enum {
     FS_SEAL_SEAL = 1,

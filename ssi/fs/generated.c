@@ -244,7 +244,9 @@ static int gen_up(struct name_call *c, struct gen_found *g, const char *rest)
     const struct gen_tree *t = g->tree;
     uint64_t at = c->in.at.inode;
     if (place_equal(c->in.at, c->who->root))
-        return 0;
+        return c->in.resolve & FS_RESOLVE_BENEATH ? -EXDEV : 0;
+    if (at == ROOT_INODE && (c->in.resolve & FS_RESOLVE_NO_XDEV))
+        return -EXDEV;
     if (at == ROOT_INODE) { // the covered directory's parent, in the tree
         // A mount's: the home knows what it covers.
         c->in.at = c->in.at.view ? place_in(c->in.at.view, 0)
@@ -257,10 +259,33 @@ static int gen_up(struct name_call *c, struct gen_found *g, const char *rest)
     return 0;
 }
 
+// What openat2 has said of links. Those of /proc/PID that lead out of /proc are magic.
+static int gen_link_check(const struct name_call *c, const struct gen_found *g)
+{
+    uint32_t resolve = c->in.resolve;
+    char *text = heap_alloc(PATH_MAX_BYTES);
+    if (text == NULL)
+        return -ENOMEM;
+    int n = g->tree->link ? g->tree->link(c->who, g->e.inode, text, PATH_MAX_BYTES) : -EINVAL;
+    bool magic =
+        n >= 0 && strcmp(g->tree->path, "/proc") == 0 && (text[0] == '/' || strchr(text, ':'));
+    if (n >= 0)
+        n = name_link_check(c, magic ? "" : text, c->in.at.mount, c->in.at.view);
+    heap_free(text);
+    if (n < 0 || !magic)
+        return n;
+    if (resolve & FS_RESOLVE_NO_MAGICLINKS)
+        return -ELOOP;
+    return resolve & (FS_RESOLVE_BENEATH | FS_RESOLVE_IN_ROOT | FS_RESOLVE_NO_XDEV) ? -EXDEV : 0;
+}
+
 // A link: an open file when the room gives one, else its text is walked on.
 static int gen_follow(struct name_call *c, struct gen_found *g, const char *rest)
 {
     bool last = *rest == '\0' && !g->slash;
+    int refused = c->in.resolve ? gen_link_check(c, g) : 0;
+    if (refused < 0)
+        return refused;
     if (last && g->tree->open &&
         (c->in.op == NAME_OPEN || c->in.op == NAME_STAT || c->in.op == NAME_LINK)) {
         uint32_t flags = c->in.op == NAME_OPEN ? c->in.flags : O_PATH;
@@ -502,6 +527,10 @@ static int gen_act_missing(const struct name_call *c)
     case NAME_MOUNT:
     case NAME_UMOUNT:
     case NAME_MOUNTS:
+    case NAME_NOTIFY:
+    case NAME_WATCH:
+    case NAME_QUEUE:
+    case NAME_QUEUE_UNLINK:
     case NAME_OPS:
         break;
     }
@@ -551,8 +580,13 @@ static int gen_act(struct name_call *c, const struct gen_found *g)
         c->in.at = place_in(c->in.at.view, 0);
         c->in.uid = c->in.at.view;
         return name_redirect(c, ".", 1, NULL) < 0 ? -ENOMEM : NAME_CROSSED;
+    case NAME_WATCH: // what happens there is known to each node for itself
+        return -EOPNOTSUPP;
     case NAME_MOUNT:
     case NAME_MOUNTS:
+    case NAME_NOTIFY:
+    case NAME_QUEUE:
+    case NAME_QUEUE_UNLINK:
     case NAME_OPS:
         return -EBUSY;
     }

@@ -326,9 +326,14 @@ static void serve_ioctl(struct serving *s)
 {
     const struct file_ask *a = s->ask;
     struct file *f = s->file;
-    uint8_t data[128] = {0};
-    if (f->ops->ioctl == NULL || a->in_bytes > sizeof(data) || a->out_size > sizeof(data)) {
-        s->reply.result = -ENOTTY;
+    uint8_t little[128] = {0}, *data = little;
+    size_t room = MAX(a->in_bytes, a->out_size); // both at most FILE_DATA_MAX
+    if (room > sizeof(little))
+        data = heap_zalloc(room);
+    if (f->ops->ioctl == NULL || data == NULL) {
+        s->reply.result = data ? -ENOTTY : -ENOMEM;
+        if (data != little)
+            heap_free(data);
         return;
     }
     memcpy(data, s->in, a->in_bytes);
@@ -340,6 +345,8 @@ static void serve_ioctl(struct serving *s)
         s->reply.bytes = a->out_size;
         memcpy(s->out, data, a->out_size);
     }
+    if (data != little)
+        heap_free(data);
 }
 
 static void serve_list(struct serving *s)

@@ -7,6 +7,7 @@
 #include "mm/heap.h"
 #include "ssi/cluster/cluster.h"
 #include "ssi/container/container.h"
+#include "ssi/fs/notify.h"
 #include "ssi/fs/special.h"
 
 // Numbers of inodes made here after the archive was read: bits 0-22 count, bits 23-31 are the node
@@ -191,6 +192,17 @@ static void inode_free(struct inode *i)
     heap_free(i);
 }
 
+// What it is named by is no longer so.
+static void name_forget(struct inode *i)
+{
+    struct dirent *d = i->named;
+    i->named = NULL;
+    if (d == NULL || !d->gone)
+        return;
+    inode_put(d->dir);
+    heap_free(d);
+}
+
 void inode_get(struct inode *i)
 {
     i->users++;
@@ -200,6 +212,9 @@ static void inode_free_unused(struct inode *i)
 {
     if (i->users || i->links)
         return;
+    if (i->watches)
+        notify_gone(i);
+    name_forget(i);
     if (!i->archived || !inode_is(i, S_IFREG)) {
         inode_free(i);
         return;
@@ -278,6 +293,10 @@ int dirent_add(struct inode *dir, const char *name, size_t length, struct inode 
     list_append(&dir->dir.entries, &d->order);
     dir->dir.count++;
     i->links++;
+    if (i->named && i->named->gone)
+        name_forget(i);
+    if (i->named == NULL && !inode_is(i, S_IFDIR))
+        i->named = d;
     if (inode_is(i, S_IFDIR)) {
         i->links = MAX(i->links, 2); // its own "."
         i->dir.parent = dir;
@@ -310,6 +329,13 @@ void dirent_remove(struct dirent *d)
             i->links = 0;
         }
     }
+    if (i->links == 0 && notify_keeps(i, d)) {
+        d->gone = true;
+        inode_get(dir);
+        return;
+    }
+    if (i->named == d)
+        i->named = NULL;
     heap_free(d);
     inode_free_unused(i);
 }

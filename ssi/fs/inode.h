@@ -31,6 +31,7 @@ enum {
 };
 
 struct dirent;
+struct notify_watch;
 
 struct inode {
     struct inode *hash_next;
@@ -51,7 +52,10 @@ struct inode {
     uint64_t bytes;         // of a file; length of a link's target
     const uint8_t *archive; // a regular file's bytes in the archive, for good: for io_image
     uint64_t archive_bytes;
-    bool written; // by now its data is `data` (or nothing), not the archive's
+    struct notify_watch *watches; // inotify's, the oldest first
+    struct dirent *named; // of what is no directory: the name it was last opened by, or any;
+                          // NULL: not known
+    bool written;         // by now its data is `data` (or nothing), not the archive's
     union {
         struct container *data; // of a regular file that was written, or NULL
         char *target;           // symbolic link
@@ -75,6 +79,7 @@ struct dirent {
     uint32_t hash;
     uint32_t cookie; // place in the order of the directory, from 3 (1 and 2 are "." and "..")
     uint8_t length;
+    bool gone;   // no longer a name: its inode's `named` keeps it, and it keeps `dir`
     char name[]; // ends with NUL
 };
 

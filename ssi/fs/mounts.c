@@ -5,6 +5,7 @@
 #include "lib/node_var.h"
 #include "lib/string.h"
 #include "mm/heap.h"
+#include "ssi/fs/notify.h"
 #include "ssi/fs/tree_priv.h"
 
 #define SHOWN_BYTES 96
@@ -202,6 +203,7 @@ static void take_away(struct mount *m)
         inode_put(over);
     }
     if (root && m->kind == FS_MOUNT_TMPFS) {
+        notify_unmounted((uint16_t)m->view);
         empty(root);
         root->links = 0;
     }

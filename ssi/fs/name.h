@@ -30,6 +30,10 @@ enum name_op {
     NAME_MOUNT,  // `other` is how the source is shown; mode: enum fs_mount_kind; other_at: its root
     NAME_UMOUNT, // mode 1: detach
     NAME_MOUNTS, // all mounts as text
+    NAME_NOTIFY, // an inotify instance
+    NAME_WATCH,  // in.mode: mask; in.value: its handle when it is another node's; see `on`
+    NAME_QUEUE,  // a POSIX message queue: ssi/stream/mqueue.h
+    NAME_QUEUE_UNLINK,
     NAME_OPS,
 };
 
@@ -49,7 +53,8 @@ struct name_in { // travels as it is
     uint32_t flags;  // FS_*, or O_* for open, RENAME_* for rename
     uint32_t mode;   // permissions, MAY_* for access
     uint32_t uid, gid;
-    uint64_t value; // bytes, rdev
+    uint32_t resolve; // FS_RESOLVE_*
+    uint64_t value;   // bytes, rdev
     int64_t atime_ns, mtime_ns;
     struct fs_place at, other_at;
 } PACKED;
@@ -60,7 +65,7 @@ struct name_out { // travels as it is
     uint64_t blocks, free_blocks, files, free_files; // NAME_SPACE
     uint32_t slash;                                  // NAME_PARENT: the path had one at its end
     uint32_t open_flags;                             // NAME_OPEN from another node: REMOTE_*
-    uint64_t handle;                                 // NAME_OPEN from another node
+    uint64_t handle; // NAME_OPEN from another node; NAME_WATCH: the descriptor
 } PACKED;
 STATIC_ASSERT(sizeof(struct fs_stat) == 80, "fs_stat is the same on all builds");
 
@@ -72,7 +77,8 @@ struct name_call {
     char *text;        // answer text of at most text_size bytes, no NUL
     size_t text_size, text_bytes;
     struct name_out out;
-    struct file *file; // NAME_OPEN
+    struct file *file; // NAME_OPEN, NAME_NOTIFY, NAME_QUEUE
+    struct file *on;   // NAME_WATCH: the instance
     char *owned;       // heap buffer that `path` leads into, or NULL
 };
 
@@ -81,6 +87,8 @@ int name_perform(struct name_call *c);
 // `path` becomes text + "/" + rest (rest may be NULL or empty). -ENAMETOOLONG, -ENOMEM, -ELOOP
 // (counts a hop).
 int name_redirect(struct name_call *c, const char *text, size_t length, const char *rest);
+// May the link to `target` that lies in tree `mount` be followed? 0, or what `resolve` has it be.
+int name_link_check(const struct name_call *c, const char *target, uint16_t mount, uint32_t view);
 // Next component of *path: its length, *path behind it and behind the slashes that follow, *slash
 // tells of those. 0: no more. The component begins where *path (after leading slashes) was.
 size_t name_component(const char **path, const char **component, bool *slash);

@@ -9,6 +9,7 @@
 #include "mm/heap.h"
 #include "ssi/cluster/cluster.h"
 #include "ssi/cluster/rpc.h"
+#include "ssi/fs/notify.h"
 #include "ssi/fs/proxy.h"
 #include "ssi/fs/tree.h"
 
@@ -83,7 +84,7 @@ static int reply_read(struct name_call *c, node_id_t home, const uint8_t *bytes,
     c->text_bytes = MIN(c->text_size, (size_t)r.text_bytes);
     if (c->text_bytes)
         memcpy(c->text, text, c->text_bytes);
-    if (c->in.op == NAME_OPEN)
+    if (c->in.op == NAME_OPEN || c->in.op == NAME_NOTIFY || c->in.op == NAME_QUEUE)
         return opened(c, home);
     return 0;
 }
@@ -167,7 +168,10 @@ static void name_answer(const struct rpc_in *in, const struct name_ask *a, const
         .text = text,
         .text_size = a->text_size,
     };
-    r.result = tree_perform(&c);
+    if (a->in.op == NAME_WATCH)
+        c.on = handle_file(a->in.value, in->from);
+    bool no_instance = a->in.op == NAME_WATCH && (c.on == NULL || !notify_is(c.on));
+    r.result = no_instance ? -EINVAL : tree_perform(&c);
     if (r.result == 0 && c.file)
         r.result = open_for(&c, in->from);
     r.text_bytes = r.result == 0 ? (uint32_t)c.text_bytes : 0;

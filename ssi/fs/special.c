@@ -21,7 +21,7 @@ static int no_device(const struct fs_who *who, uint32_t mode, uint64_t rdev, uin
     return -ENXIO;
 }
 
-static const struct fs_special_ops none = {no_fifo, no_fifo_free, no_device};
+static const struct fs_special_ops none = {no_fifo, no_fifo_free, no_device, NULL, NULL};
 NODE_VAR(const struct fs_special_ops *, special) = &none;
 
 void fs_special_set(const struct fs_special_ops *ops)

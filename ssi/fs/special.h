@@ -5,6 +5,8 @@
 
 #include "ssi/fs/file.h"
 
+struct name_call;
+
 struct fs_special_ops {
     // One end of the FIFO whose state is *fifo (NULL at first), by the access mode of `flags`.
     // Never waits for the other end: that is fifo_wait's. 0, -ENOMEM, -ENXIO.
@@ -13,6 +15,9 @@ struct fs_special_ops {
     // A device by number. 0, -ENXIO.
     int (*device_open)(const struct fs_who *who, uint32_t mode, uint64_t rdev, uint32_t flags,
                        struct file **f);
+    // NAME_QUEUE and NAME_QUEUE_UNLINK at the home of the tree. NULL: -ENOSYS.
+    int (*queue_open)(struct name_call *c);
+    int (*queue_unlink)(struct name_call *c);
 };
 
 // ioctl of an opened FIFO end, never a user's: 0 once the other end was opened. Sleeps until then
@@ -23,6 +28,7 @@ struct fs_special_ops {
 #define SEALS_ADD     0xfffffff4u
 #define PIPE_SIZE_GET 0xfffffff5u // bytes that a pipe may hold
 #define PIPE_SIZE_SET 0xfffffff6u // from a uint32_t; the new size, -EINVAL, -EPERM, -EBUSY
+#define NOTIFY_REMOVE 0xfffffff7u // of an inotify: the watch of that int32_t
 #define FIFO_PEEK     0xfffffff2u // the oldest bytes, which stay: how many
 
 void fs_special_set(const struct fs_special_ops *ops); // kept

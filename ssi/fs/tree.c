@@ -202,6 +202,28 @@ static int walk_start(struct name_call *c, struct inode **at, uint32_t *view)
     return *at ? 0 : -ENOENT;
 }
 
+static int walk_up(const struct name_call *c, struct inode *at, struct found *f,
+                   struct inode **next)
+{
+    uint32_t view = f->view;
+    if (place_equal(c->who->root, place_in(view, at->number)))
+        return c->in.resolve & FS_RESOLVE_BENEATH ? -EXDEV : 0;
+    *next = mount_up(at, &f->view);
+    return (c->in.resolve & FS_RESOLVE_NO_XDEV) && f->view != view ? -EXDEV : 0;
+}
+
+// May the link `target`, found through mount `view` of tree `mount`, be followed?
+int name_link_check(const struct name_call *c, const char *target, uint16_t mount, uint32_t view)
+{
+    const struct fs_place *root = &c->who->root;
+    if (c->in.resolve & FS_RESOLVE_NO_SYMLINKS)
+        return -ELOOP;
+    if (c->in.resolve == 0 || target[0] != '/')
+        return 0;
+    bool beneath = c->in.resolve & FS_RESOLVE_BENEATH, inside = c->in.resolve & FS_RESOLVE_NO_XDEV;
+    return beneath || (inside && (root->mount != mount || root->view != view)) ? -EXDEV : 0;
+}
+
 // One step from `at` along f->name: *next, or NULL when there is no such entry.
 static int walk_step(const struct name_call *c, struct inode *at, struct found *f,
                      struct inode **next)
@@ -215,9 +237,7 @@ static int walk_step(const struct name_call *c, struct inode *at, struct found *
     if (f->length == 1 && f->name[0] == '.')
         return 0;
     if (f->length == 2 && f->name[0] == '.' && f->name[1] == '.') {
-        if (!place_equal(c->who->root, place_in(f->view, at->number)))
-            *next = mount_up(at, &f->view);
-        return 0;
+        return walk_up(c, at, f, next);
     }
     if (f->length > NAME_MAX_BYTES)
         return -ENAMETOOLONG;
@@ -259,14 +279,18 @@ int tree_walk(struct name_call *c, bool follow, struct found *f)
             return -ENOENT;
         if (inode_is(next, S_IFLNK) && (!last || follow || (f->slash && slash_follows(c)))) {
             c->in.at = place_in(f->view, at->number);
-            if ((e = name_redirect(c, next->target, next->bytes, f->slash ? rest : NULL)) < 0 ||
+            if ((e = name_link_check(c, next->target, 0, f->view)) < 0 ||
+                (e = name_redirect(c, next->target, next->bytes, f->slash ? rest : NULL)) < 0 ||
                 (e = walk_start(c, &at, &view)) != 0)
                 return e;
             *f = (struct found){.inode = at, .view = view};
             continue;
         }
         struct fs_place under = {0};
-        if (next->covers && f->dir && mount_over(f->view, next, &under) && under.mount == 0) {
+        bool over = next->covers && f->dir && mount_over(f->view, next, &under);
+        if ((c->in.resolve & FS_RESOLVE_NO_XDEV) && (over || (next->mount && f->dir)))
+            return -EXDEV;
+        if (over && under.mount == 0) {
             next = inode_find(under.inode);
             *f = (struct found){.inode = next, .view = under.view, .slash = f->slash};
             if (next == NULL)

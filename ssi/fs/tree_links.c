@@ -4,6 +4,7 @@
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "ssi/fs/mounts.h"
+#include "ssi/fs/notify.h"
 
 // In a directory with the sticky bit only owners may take a name away.
 static int sticky_check(const struct name_call *c, const struct inode *dir, const struct inode *i)
@@ -26,6 +27,14 @@ static int found_to_remove(struct name_call *c, struct found *f)
     return f->dir && mount_readonly(f->view) ? -EROFS : 0;
 }
 
+// The inode is gone before its directory is told, as on Linux; its kind is told all the same.
+static void entry_remove(const struct found *f)
+{
+    struct inode kind = {.mode = f->inode->mode};
+    dirent_remove(dirent_find(f->dir, f->name, f->length));
+    notify_entry(f->dir, &kind, IN_DELETE, 0, f->name, f->length);
+}
+
 int op_unlink(struct name_call *c)
 {
     struct found f;
@@ -38,7 +47,8 @@ int op_unlink(struct name_call *c)
         return e;
     if (inode_is(f.inode, S_IFDIR))
         return -EISDIR;
-    dirent_remove(dirent_find(f.dir, f.name, f.length));
+    notify_inode(f.inode, IN_ATTRIB);
+    entry_remove(&f);
     return 0;
 }
 
@@ -58,7 +68,7 @@ int op_rmdir(struct name_call *c)
         return -EBUSY;
     if (f.inode->dir.count)
         return -ENOTEMPTY;
-    dirent_remove(dirent_find(f.dir, f.name, f.length));
+    entry_remove(&f);
     return 0;
 }
 
@@ -116,7 +126,11 @@ int op_link(struct name_call *c)
         return -EROFS;
     if (!link_safe(c, i))
         return -EPERM;
-    return dirent_add(dir, c->other, strlen(c->other), i) < 0 ? -ENOSPC : 0;
+    if (dirent_add(dir, c->other, strlen(c->other), i) < 0)
+        return -ENOSPC;
+    notify_inode(i, IN_ATTRIB);
+    notify_entry(dir, i, IN_CREATE, 0, c->other, strlen(c->other));
+    return 0;
 }
 
 // ---- rename ------------------------------------------------------------------------------------
@@ -187,6 +201,8 @@ static int rename_check(const struct name_call *c, const struct renaming *r, boo
 static void rename_exchange(const struct renaming *r)
 {
     struct inode *a = r->from->inode, *b = r->to->inode;
+    a->named = a->named == r->from ? r->to : a->named;
+    b->named = b->named == r->to ? r->from : b->named;
     bool a_dir = inode_is(a, S_IFDIR), b_dir = inode_is(b, S_IFDIR);
     r->from->inode = b;
     r->to->inode = a;
@@ -208,6 +224,18 @@ static void rename_exchange(const struct renaming *r)
     inode_changed(b);
 }
 
+// `i` went from one name to the other; `over` is what it replaced, or NULL.
+static void rename_told(const struct renaming *r, struct inode *i, const char *from, const char *to,
+                        struct inode *over)
+{
+    uint32_t cookie = notify_cookie();
+    notify_entry(r->from_dir, i, IN_MOVED_FROM, cookie, from, strlen(from));
+    notify_entry(r->to_dir, i, IN_MOVED_TO, cookie, to, strlen(to));
+    if (over)
+        notify_inode(over, IN_ATTRIB);
+    notify_inode(i, IN_MOVE_SELF);
+}
+
 int op_rename(struct name_call *c)
 {
     struct renaming r = {.from_dir = dir_of(c->in.at), .to_dir = dir_of(c->in.other_at)};
@@ -225,7 +253,10 @@ int op_rename(struct name_call *c)
     if (e < 0)
         return e;
     if (c->in.flags & NAME_EXCHANGE) {
+        struct renaming back = {.from_dir = r.to_dir, .to_dir = r.from_dir};
         rename_exchange(&r);
+        rename_told(&r, r.to->inode, c->path, c->other, NULL);
+        rename_told(&back, r.from->inode, c->other, c->path, NULL);
         return 0;
     }
     if (r.to && r.to->inode == r.from->inode)
@@ -236,12 +267,15 @@ int op_rename(struct name_call *c)
         inode_get(gone);
         rename_exchange(&r);
         dirent_remove(r.from); // now names what was replaced
+        rename_told(&r, r.to->inode, c->path, c->other, gone);
         inode_put(gone);
         return 0;
     }
-    e = dirent_add(r.to_dir, c->other, strlen(c->other), r.from->inode);
+    struct inode *i = r.from->inode;
+    e = dirent_add(r.to_dir, c->other, strlen(c->other), i);
     if (e < 0)
         return -ENOSPC;
     dirent_remove(r.from);
+    rename_told(&r, i, c->path, c->other, NULL);
     return 0;
 }

@@ -9,6 +9,7 @@
 #include "ssi/container/container.h"
 #include "ssi/fs/special.h"
 #include "ssi/fs/mounts.h"
+#include "ssi/fs/notify.h"
 #include "ssi/fs/tree_priv.h"
 
 bool name_owner(const struct name_call *c, const struct inode *i)
@@ -40,8 +41,10 @@ static struct inode *create(struct name_call *c, const struct found *f, uint32_t
     if (i == NULL)
         return NULL;
     i->fs = f->dir->fs;
-    if (dirent_add(f->dir, f->name, f->length, i) == 0)
+    if (dirent_add(f->dir, f->name, f->length, i) == 0) {
+        notify_entry(f->dir, i, IN_CREATE, 0, f->name, f->length);
         return i;
+    }
     *e = -ENOSPC;
     inode_get(i);
     inode_put(i); // never named: it goes
@@ -73,6 +76,8 @@ static int open_inode(struct name_call *c, const struct found *f)
     int e = 0;
     if (flags & O_PATH || inode_is(i, S_IFREG) || inode_is(i, S_IFDIR)) {
         inode_get(i);
+        if (!(flags & O_PATH))
+            notify_opened(i, f->dir, f->name, f->length);
         if (c->in.flags & O_TRUNC && inode_is(i, S_IFREG) && !(flags & O_PATH))
             e = tree_inode_set(i, &(struct fs_set){.size_set = true});
         c->file = e < 0 ? NULL : tree_file_new(i, flags);
@@ -91,8 +96,10 @@ static int open_inode(struct name_call *c, const struct found *f)
         e = -ENXIO; // a socket's name
     if (e < 0)
         return e;
-    if (inode_is(i, S_IFIFO))
+    if (inode_is(i, S_IFIFO)) {
         file_hold_inode(c->file, i);
+        notify_opened(i, f->dir, f->name, f->length);
+    }
     return 0;
 }
 
@@ -446,17 +453,32 @@ static int op_truncate(struct name_call *c)
     return e;
 }
 
+static int op_queue(struct name_call *c)
+{
+    return fs_special()->queue_open ? fs_special()->queue_open(c) : -ENOSYS;
+}
+
+static int op_queue_unlink(struct name_call *c)
+{
+    return fs_special()->queue_unlink ? fs_special()->queue_unlink(c) : -ENOSYS;
+}
+
 int tree_perform(struct name_call *c)
 {
     static int (*const ops[NAME_OPS])(struct name_call *) = {
-        [NAME_OPEN] = op_open,         [NAME_STAT] = op_stat,     [NAME_DIR] = op_dir,
-        [NAME_PARENT] = op_parent,     [NAME_PATH] = op_path,     [NAME_MKDIR] = op_mkdir,
-        [NAME_MKNOD] = op_mknod,       [NAME_UNLINK] = op_unlink, [NAME_RMDIR] = op_rmdir,
-        [NAME_RENAME] = op_rename,     [NAME_LINK] = op_link,     [NAME_SYMLINK] = op_symlink,
-        [NAME_READLINK] = op_readlink, [NAME_ACCESS] = op_access, [NAME_CHMOD] = op_chmod,
-        [NAME_CHOWN] = op_chown,       [NAME_UTIMES] = op_utimes, [NAME_TRUNCATE] = op_truncate,
-        [NAME_SPACE] = op_space,       [NAME_MOUNT] = op_mount,   [NAME_UMOUNT] = op_umount,
-        [NAME_MOUNTS] = op_mounts,
+        [NAME_OPEN] = op_open,         [NAME_STAT] = op_stat,
+        [NAME_DIR] = op_dir,           [NAME_PARENT] = op_parent,
+        [NAME_PATH] = op_path,         [NAME_MKDIR] = op_mkdir,
+        [NAME_MKNOD] = op_mknod,       [NAME_UNLINK] = op_unlink,
+        [NAME_RMDIR] = op_rmdir,       [NAME_RENAME] = op_rename,
+        [NAME_LINK] = op_link,         [NAME_SYMLINK] = op_symlink,
+        [NAME_READLINK] = op_readlink, [NAME_ACCESS] = op_access,
+        [NAME_CHMOD] = op_chmod,       [NAME_CHOWN] = op_chown,
+        [NAME_UTIMES] = op_utimes,     [NAME_TRUNCATE] = op_truncate,
+        [NAME_SPACE] = op_space,       [NAME_MOUNT] = op_mount,
+        [NAME_UMOUNT] = op_umount,     [NAME_MOUNTS] = op_mounts,
+        [NAME_NOTIFY] = op_notify,     [NAME_WATCH] = op_watch,
+        [NAME_QUEUE] = op_queue,       [NAME_QUEUE_UNLINK] = op_queue_unlink,
     };
     if (c->in.op >= NAME_OPS || ops[c->in.op] == NULL)
         return -ENOSYS;

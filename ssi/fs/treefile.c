@@ -10,6 +10,7 @@
 #include "ssi/cluster/cluster.h"
 #include "ssi/container/container.h"
 #include "ssi/fs/dirent64.h"
+#include "ssi/fs/notify.h"
 #include "ssi/fs/remote.h"
 #include "ssi/fs/special.h"
 
@@ -183,6 +184,20 @@ static int tree_stat(struct file *f, struct fs_stat *st)
     return 0;
 }
 
+// As setattr tells it.
+static void attributes_told(struct inode *i, const struct fs_set *s)
+{
+    bool atime = s->times_set && s->atime_ns != FS_TIME_OMIT;
+    bool mtime = s->times_set && s->mtime_ns != FS_TIME_OMIT;
+    uint32_t event = s->mode_set || s->owner_set || (atime && mtime) ? IN_ATTRIB : 0;
+    if (!(atime && mtime))
+        event |= atime ? IN_ACCESS : mtime ? IN_MODIFY : 0;
+    if (s->size_set)
+        event |= IN_MODIFY;
+    if (event)
+        notify_child(i, event);
+}
+
 int tree_inode_set(struct inode *i, const struct fs_set *s)
 {
     if (s->size_set) {
@@ -203,6 +218,7 @@ int tree_inode_set(struct inode *i, const struct fs_set *s)
         i->mtime_ns = s->mtime_ns != FS_TIME_OMIT ? s->mtime_ns : i->mtime_ns;
     }
     inode_changed(i);
+    attributes_told(i, s);
     return 0;
 }
 
@@ -267,7 +283,9 @@ int tree_image_begin(struct inode *i)
 static void tree_release(struct file *f)
 {
     struct inode *i = f->data;
-    if ((f->flags & O_ACCMODE) != O_RDONLY && !(f->flags & O_PATH))
+    bool wrote = (f->flags & O_ACCMODE) != O_RDONLY;
+    notify_file(f, wrote ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
+    if (wrote && !(f->flags & O_PATH))
         i->writers--;
     if (f->flags & FILE_IMAGE)
         i->images--;
@@ -353,6 +371,7 @@ static int dir_list(struct file *f, struct xfer *x)
                 break;
             f->offset = d->cookie;
         }
+    notify_child(i, IN_ACCESS);
     return !fits && x->done == before ? -EINVAL : 0;
 }
 

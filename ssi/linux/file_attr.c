@@ -6,8 +6,9 @@
 #include "ssi/cluster/cluster.h"
 #include "ssi/fs/inode.h"
 
-#define UTIME_NOW  0x3fffffff
-#define UTIME_OMIT 0x3ffffffe
+#define UTIME_NOW   0x3fffffff
+#define UTIME_OMIT  0x3ffffffe
+#define SECONDS_MAX INT64_C(9000000000) // what a time of a file may be: 285 years around 1970
 
 // Sets attributes of an open file; `owner_only`: who is not its owner may not.
 static long set_file(uint32_t fd, const struct fs_set *s, bool owner_only)
@@ -19,6 +20,9 @@ static long set_file(uint32_t fd, const struct fs_set *s, bool owner_only)
         return -EBADF;
     process_who(process_current(), &who);
     int e = f->flags & O_PATH ? -EBADF : file_stat(f, &st);
+    bool now = s->times_set && !owner_only && who.uid != st.uid;
+    if (e == 0 && now && !fs_may(&who, st.mode, st.uid, st.gid, MAY_W))
+        e = -EACCES;
     bool nothing = s->owner_set && s->uid == UINT32_MAX && s->gid == UINT32_MAX;
     if (e == 0 && owner_only && !nothing && who.uid != 0 && who.uid != st.uid)
         e = -EPERM;
@@ -142,10 +146,8 @@ static int time_of(const struct linux_timespec64 *t, int64_t *ns)
         *ns = FS_TIME_OMIT;
     else if (t->nanoseconds < 0 || t->nanoseconds >= (int32_t)NS_PER_S)
         return -EINVAL;
-    else if (t->seconds > INT32_MAX * INT64_C(4) || t->seconds < INT32_MIN)
-        return -EINVAL;
     else
-        *ns = t->seconds * (int64_t)NS_PER_S + t->nanoseconds;
+        *ns = MAX(MIN(t->seconds, SECONDS_MAX), -SECONDS_MAX) * (int64_t)NS_PER_S + t->nanoseconds;
     return 0;
 }
 
@@ -184,15 +186,17 @@ static long utimens_call(const struct call *c, bool wide)
 {
     struct times t;
     uint32_t path = c->args[1], flags = c->args[3];
-    if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
-        return -EINVAL;
     int e = times_in(c->args[2], wide, &t);
     if (e < 0)
         return e;
     if (t.atime_ns == FS_TIME_OMIT && t.mtime_ns == FS_TIME_OMIT)
         return 0;
-    if (path)
+    if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
+        return -EINVAL;
+    if (path || (int32_t)c->args[0] == AT_FDCWD)
         return set_times((int32_t)c->args[0], path, &t, flags);
+    if (flags)
+        return -EINVAL;
     struct fs_set s = {.times_set = true, .atime_ns = t.atime_ns, .mtime_ns = t.mtime_ns};
     return set_file(c->args[0], &s, !t.now);
 }

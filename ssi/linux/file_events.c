@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
-// epoll, eventfd, timerfd and signalfd.
+// epoll, eventfd, timerfd, signalfd and inotify.
 #include "kernel/timer.h"
 #include "lib/string.h"
 #include "mm/heap.h"
 #include "ssi/cluster/cluster.h"
+#include "ssi/fs/notify.h"
 #include "ssi/linux/file.h"
 #include "ssi/process/linux_abi.h"
 #include "ssi/process/signalfd.h"
@@ -280,4 +281,65 @@ long sys_signalfd(struct call *c)
 long sys_signalfd4(struct call *c)
 {
     return signalfd(c, c->args[3]);
+}
+
+// ---- inotify -----------------------------------------------------------------------------------
+#define IN_KNOWN                                                                                   \
+    (IN_ALL_EVENTS | IN_UNMOUNT | IN_Q_OVERFLOW | IN_IGNORED | IN_ONLYDIR | IN_DONT_FOLLOW |       \
+     IN_EXCL_UNLINK | IN_MASK_CREATE | IN_MASK_ADD | IN_ISDIR | IN_ONESHOT)
+
+static long inotify_with(uint32_t flags)
+{
+    struct fs_who who;
+    struct file *f = NULL;
+    process_who(process_current(), &who);
+    int e = fs_notify_new(&who, flags & O_NONBLOCK, &f);
+    return e < 0 ? e : descriptor_of(f, flags & O_CLOEXEC);
+}
+
+long sys_inotify_init(struct call *c)
+{
+    (void)c;
+    return inotify_with(0);
+}
+
+long sys_inotify_init1(struct call *c)
+{
+    return c->args[0] & ~(O_CLOEXEC | O_NONBLOCK) ? -EINVAL : inotify_with(c->args[0]);
+}
+
+static long watch_named(struct file *f, uint32_t user_path, uint32_t mask)
+{
+    struct file_name n;
+    if ((mask & IN_MASK_ADD) && (mask & IN_MASK_CREATE))
+        return -EINVAL;
+    long e = fs_notify_is(f) ? file_name_begin(&n, AT_FDCWD, user_path) : -EINVAL;
+    if (e < 0)
+        return e;
+    e = fs_notify_watch(&n.who, f, n.path, mask);
+    file_name_end(&n);
+    return e;
+}
+
+long sys_inotify_add_watch(struct call *c)
+{
+    uint32_t mask = c->args[2];
+    if (mask == 0 || (mask & ~IN_KNOWN))
+        return -EINVAL;
+    struct file *f = file_of(c->args[0]);
+    if (f == NULL)
+        return -EBADF;
+    long e = watch_named(f, c->args[1], mask);
+    file_put(f);
+    return e;
+}
+
+long sys_inotify_rm_watch(struct call *c)
+{
+    struct file *f = file_of(c->args[0]);
+    if (f == NULL)
+        return -EBADF;
+    long e = fs_notify_remove(f, (int32_t)c->args[1]);
+    file_put(f);
+    return e;
 }

@@ -296,40 +296,44 @@ long sys_pwritev(struct call *c)
 
 // preadv2 and pwritev2: at -1 the file's own offset is meant.
 enum {
-    RWF_KNOWN_READ = 7,   // HIPRI, DSYNC, SYNC: memory is all there is
-    RWF_KNOWN_WRITE = 23, // and APPEND
-    RWF_APPEND = 16
+    RWF_APPEND = 16,
+    RWF_NOAPPEND = 32,
+    RWF_KNOWN = 7 | RWF_APPEND | RWF_NOAPPEND // HIPRI, DSYNC, SYNC: memory is all there is
 };
+
+static int rwf_check(uint32_t flags, uint64_t at)
+{
+    if ((int64_t)at < -1)
+        return -EINVAL;
+    if (flags & ~(uint32_t)RWF_KNOWN)
+        return -EOPNOTSUPP;
+    return (flags & RWF_APPEND) && (flags & RWF_NOAPPEND) ? -EINVAL : 0;
+}
 
 long sys_preadv2(struct call *c)
 {
     uint64_t at = u64_of(c->args[3], c->args[4]);
-    if (c->args[5] & ~(uint32_t)RWF_KNOWN_READ)
-        return -EOPNOTSUPP;
-    if ((int64_t)at < -1)
-        return -EINVAL;
-    return vector_read_call(c->args[0], c->args[1], c->args[2], at == UINT64_MAX ? NULL : &at);
+    int e = rwf_check(c->args[5], at);
+    return e < 0 ? e
+                 : vector_read_call(c->args[0], c->args[1], c->args[2],
+                                    at == UINT64_MAX ? NULL : &at);
 }
 
 long sys_pwritev2(struct call *c)
 {
     uint64_t at = u64_of(c->args[3], c->args[4]);
-    bool append = c->args[5] & RWF_APPEND;
-    struct file *f = append ? file_of(c->args[0]) : NULL;
-    if (c->args[5] & ~(uint32_t)RWF_KNOWN_WRITE)
-        return -EOPNOTSUPP;
-    if ((int64_t)at < -1)
-        return -EINVAL;
-    if (f && (f->flags & O_APPEND)) {
-        file_put(f);
-        f = NULL;
-    }
+    uint32_t how = c->args[5] & (RWF_APPEND | RWF_NOAPPEND);
+    int e = rwf_check(c->args[5], at);
+    struct file *f = e == 0 && how ? file_of(c->args[0]) : NULL;
+    if (e < 0)
+        return e;
+    uint32_t was = f ? f->flags & O_APPEND : 0;
     if (f)
-        f->flags |= O_APPEND;
+        f->flags = (f->flags & ~O_APPEND) | (how == RWF_APPEND ? O_APPEND : 0);
     long r =
         vector_write_call(c, c->args[0], c->args[1], c->args[2], at == UINT64_MAX ? NULL : &at);
     if (f) {
-        f->flags &= ~O_APPEND;
+        f->flags = (f->flags & ~O_APPEND) | was;
         file_put(f);
     }
     return r;
@@ -462,6 +466,26 @@ static int both_regular(struct file *a, struct file *b)
     return (sa.mode & S_IFMT) == S_IFREG && (sb.mode & S_IFMT) == S_IFREG ? 0 : -EINVAL;
 }
 
+// Of the bytes that there are: may they go where they are to go?
+static int copy_allowed(struct file *in, uint64_t from, struct file *out, uint64_t to,
+                        uint64_t *count)
+{
+    struct fs_stat st;
+    int e = file_stat(in, &st);
+    if (e < 0)
+        return e;
+    if (from + *count > (uint64_t)INT64_MAX || to + *count > (uint64_t)INT64_MAX)
+        return -EOVERFLOW;
+    *count = MIN(*count, st.bytes - MIN(from, st.bytes));
+    size_t n = (size_t)*count;
+    e = size_limit(out, &to, &n);
+    *count = n;
+    if (e < 0)
+        return e;
+    bool same = in->place.inode == out->place.inode;
+    return same && from < to + *count && to < from + *count ? -EINVAL : 0;
+}
+
 long sys_copy_file_range(struct call *c)
 {
     uint64_t from = 0, to = 0, count = MIN(c->args[4], MOVE_BYTES_MAX);
@@ -476,8 +500,10 @@ long sys_copy_file_range(struct call *c)
         r = copy_position(in, c->args[1], true, &from);
     if (r == 0)
         r = copy_position(out, c->args[3], true, &to);
-    if (r == 0 && in->place.inode == out->place.inode && from < to + count && to < from + count)
-        r = -EINVAL;
+    if (r == -EINVAL && (from + count < from || to + count < to)) // negative, and not by far
+        r = -EOVERFLOW;
+    if (r == 0)
+        r = copy_allowed(in, from, out, to, &count);
     if (r == 0)
         r = copy(out, &to, in, &from, count);
     if (r > 0) {
@@ -510,6 +536,13 @@ static long sync_one(struct file *f)
 }
 
 static long advice_fine(struct file *f)
+{
+    struct fs_stat st;
+    bool known = f->ops->seek == NULL && file_stat(f, &st) == 0;
+    return known && (st.mode & S_IFMT) == S_IFIFO ? -ESPIPE : 0;
+}
+
+static long has_range(struct file *f)
 {
     return f->ops->seek ? 0 : -ESPIPE;
 }
@@ -561,14 +594,18 @@ long sys_fadvise64(struct call *c)
 long sys_fadvise64_64(struct call *c)
 {
     long r = on_file(c->args[0], advice_fine);
-    return r == 0 && c->args[5] > ADVICE_MAX ? -EINVAL : r;
+    bool wrong = c->args[5] > ADVICE_MAX || (int32_t)c->args[4] < 0;
+    return r == 0 && wrong ? -EINVAL : r;
 }
 
 long sys_sync_file_range(struct call *c)
 {
-    bool wrong = (int32_t)c->args[2] < 0 || (int32_t)c->args[4] < 0 || (c->args[5] & ~7u);
-    long r = on_file(c->args[0], advice_fine);
-    return r == 0 && wrong ? -EINVAL : r;
+    int64_t from = (int64_t)u64_of(c->args[1], c->args[2]), end;
+    int64_t n = (int64_t)u64_of(c->args[3], c->args[4]);
+    bool wrong =
+        from < 0 || __builtin_add_overflow(from, n, &end) || end < from || c->args[5] & ~7u;
+    long r = on_file(c->args[0], is_open);
+    return r < 0 ? r : wrong ? -EINVAL : on_file(c->args[0], has_range);
 }
 
 // A hole reads as zeros.
@@ -587,6 +624,25 @@ static long write_zeros(struct file *f, uint64_t at, uint64_t n)
     return MIN(r, 0);
 }
 
+enum {
+    FALLOC_KEEP_SIZE = 1,
+    FALLOC_PUNCH_HOLE = 2,
+    FALLOC_KNOWN = 0xfb // COLLAPSE_RANGE, ZERO_RANGE, INSERT_RANGE, UNSHARE_RANGE, WRITE_ZEROES
+};
+
+// What every file system refuses, then what is no file that could have room.
+static int fallocate_check(struct file *f, uint32_t mode, const struct fs_stat *st)
+{
+    uint32_t what = mode & ~(uint32_t)FALLOC_KEEP_SIZE, type = st->mode & S_IFMT;
+    if ((mode & ~(uint32_t)FALLOC_KNOWN) || (what & (what - 1)) || mode == FALLOC_PUNCH_HOLE)
+        return -EOPNOTSUPP;
+    if ((f->flags & O_ACCMODE) == O_RDONLY)
+        return -EBADF;
+    if (type != S_IFREG)
+        return type == S_IFIFO ? -ESPIPE : type == S_IFDIR ? -EISDIR : -ENODEV;
+    return 0;
+}
+
 long sys_fallocate(struct call *c)
 {
     uint32_t mode = c->args[1];
@@ -595,16 +651,16 @@ long sys_fallocate(struct call *c)
     struct file *f = file_of(c->args[0]);
     if (f == NULL)
         return -EBADF;
-    long r = 0;
-    if ((int64_t)from < 0 || (int64_t)n <= 0)
-        r = -EINVAL;
-    else if ((f->flags & O_ACCMODE) == O_RDONLY)
-        r = -EBADF;
-    else if (mode & ~1u && mode != 3) // KEEP_SIZE, with PUNCH_HOLE
+    long r = (int64_t)from < 0 || (int64_t)n <= 0 ? -EINVAL : 0;
+    if (r == 0 && file_stat(f, &st) < 0)
+        st.mode = 0; // no file of any kind
+    if (r == 0)
+        r = fallocate_check(f, mode, &st);
+    if (r == 0 && (from + n > FILE_BYTES_MAX))
+        r = -EFBIG;
+    if (r == 0 && mode > 1 && mode != (FALLOC_KEEP_SIZE | FALLOC_PUNCH_HOLE))
         r = -EOPNOTSUPP;
-    else if (f->ops->seek == NULL)
-        r = -ESPIPE;
-    else if ((r = file_stat(f, &st)) == 0 && !mode && from + n > st.bytes)
+    if (r == 0 && !mode && from + n > st.bytes)
         r = file_size_allowed(from + n);
     if (r == 0 && mode == 3)
         r = from < st.bytes ? write_zeros(f, from, MIN(n, st.bytes - from)) : 0;

@@ -33,6 +33,11 @@ long sys_mkdirat(struct call *c)
 static long mknod_at(int32_t dirfd, uint32_t path, uint32_t mode, uint32_t dev)
 {
     struct file_name n;
+    uint32_t type = mode & S_IFMT;
+    bool known = type == 0 || type == S_IFREG || type == S_IFIFO || type == S_IFSOCK ||
+                 type == S_IFCHR || type == S_IFBLK;
+    if (!known) // before the name is looked at, as Linux does
+        return type == S_IFDIR ? -EPERM : -EINVAL;
     int e = file_name_begin(&n, dirfd, path);
     if (e < 0)
         return e;
@@ -121,6 +126,13 @@ long sys_renameat(struct call *c)
 
 long sys_renameat2(struct call *c)
 {
+    enum {
+        NOREPLACE = 1,
+        EXCHANGE = 2
+    };
+    uint32_t flags = c->args[4];
+    if ((flags & ~(uint32_t)(NOREPLACE | EXCHANGE)) || flags == (NOREPLACE | EXCHANGE))
+        return -EINVAL;
     return with_two((int32_t)c->args[0], c->args[1], (int32_t)c->args[2], c->args[3], c->args[4],
                     rename_two);
 }

@@ -40,6 +40,21 @@ enum {
 #define O_NOATIME   01000000u
 #define O_SETTABLE  (O_APPEND | O_NONBLOCK | O_ASYNC | O_DIRECT | O_NOATIME)
 
+static int file_place_of(int32_t dirfd, struct fs_place *at)
+{
+    struct fs_who who;
+    if (dirfd == AT_FDCWD) {
+        process_who(process_current(), &who);
+        *at = who.cwd;
+        return 0;
+    }
+    const struct file *f = fd_file(process_current()->files, dirfd);
+    if (f == NULL)
+        return -EBADF;
+    *at = f->place;
+    return f->place.inode ? 0 : -ENOTDIR;
+}
+
 int file_name_begin(struct file_name *n, int32_t dirfd, uint32_t user_path)
 {
     struct process *p = process_current();
@@ -94,7 +109,8 @@ static bool too_large(struct file *f)
            st.bytes > INT32_MAX;
 }
 
-static long open_at(int32_t dirfd, uint32_t path, uint32_t flags, uint32_t mode)
+static long open_resolved(int32_t dirfd, uint32_t path, uint32_t flags, uint32_t mode,
+                          uint32_t resolve)
 {
     struct file_name n;
     struct file *f;
@@ -108,7 +124,11 @@ static long open_at(int32_t dirfd, uint32_t path, uint32_t flags, uint32_t mode)
     int e = file_name_begin(&n, dirfd, path);
     if (e < 0)
         return e;
-    e = fs_open(&n.who, n.at, n.path, flags & ~FILE_FLAGS_OWN, mode & 07777, &f);
+    if (n.path[0] == '/' && (resolve & FS_RESOLVE_IN_ROOT))
+        e = file_place_of(dirfd, &n.at);
+    if (e == 0)
+        e = fs_open_resolved(&n.who, n.at, n.path, flags & ~FILE_FLAGS_OWN, mode & 07777, resolve,
+                             &f);
     file_name_end(&n);
     if (e == 0 && !(flags & (O_LARGEFILE | O_PATH)) && too_large(f)) {
         file_put(f);
@@ -120,6 +140,68 @@ static long open_at(int32_t dirfd, uint32_t path, uint32_t flags, uint32_t mode)
     if (p->pid == p->sid && !p->tty_attached && !(flags & (O_NOCTTY | O_PATH)))
         file_opened_by_leader(f);
     return install(f, 0, flags & O_CLOEXEC);
+}
+
+static long open_at(int32_t dirfd, uint32_t path, uint32_t flags, uint32_t mode)
+{
+    return open_resolved(dirfd, path, flags, mode, 0);
+}
+
+struct open_how { // of the ABI
+    uint64_t flags, mode, resolve;
+};
+
+#define O_SYNC_BITS 04010000u
+#define O_KNOWN                                                                                    \
+    (O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_SYNC_BITS |     \
+     O_ASYNC | O_DIRECT | O_LARGEFILE | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC |         \
+     O_PATH | O_TMPFILE)
+#define RESOLVE_KNOWN 63u
+
+// A struct that may grow: bytes behind what is known must be zero.
+static int how_in(uint32_t user, uint32_t bytes, struct open_how *how)
+{
+    if (bytes < sizeof(*how))
+        return -EINVAL;
+    if (bytes > PAGE_SIZE)
+        return -E2BIG;
+    int e = user_read(how, user, sizeof(*how));
+    for (uint32_t at = sizeof(*how); e == 0 && at < bytes; at++) {
+        uint8_t more;
+        e = user_read(&more, user + at, 1);
+        if (e == 0 && more)
+            e = -E2BIG;
+    }
+    return e;
+}
+
+static int how_check(const struct open_how *how)
+{
+    bool makes = how->flags & (O_CREAT | O_TMPFILE);
+    if ((how->flags & ~(uint64_t)O_KNOWN) || (how->resolve & ~(uint64_t)RESOLVE_KNOWN) ||
+        (how->mode & ~(uint64_t)(makes ? 07777 : 0)))
+        return -EINVAL;
+    if ((how->resolve & FS_RESOLVE_BENEATH) && (how->resolve & FS_RESOLVE_IN_ROOT))
+        return -EINVAL;
+    if ((how->flags & O_PATH) &&
+        (how->flags & ~(uint64_t)(O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)))
+        return -EINVAL;
+    return 0;
+}
+
+long sys_openat2(struct call *c)
+{
+    struct open_how how;
+    int e = how_in(c->args[2], c->args[3], &how);
+    if (e == 0)
+        e = how_check(&how);
+    if (e < 0)
+        return e;
+    // Names that are made are not looked up alone.
+    if ((how.resolve & FS_RESOLVE_CACHED) && (how.flags & (O_CREAT | O_TRUNC | O_TMPFILE)))
+        return -EAGAIN;
+    return open_resolved((int32_t)c->args[0], c->args[1], (uint32_t)how.flags, (uint32_t)how.mode,
+                         (uint32_t)how.resolve);
 }
 
 long sys_open(struct call *c)

@@ -88,6 +88,8 @@ static long splice_files(const struct call *c, struct file *in, struct file *out
     int e = offset_in(in, in_at, &from);
     if (e == 0)
         e = offset_in(out, out_at, &to);
+    if (e == 0 && ((in->flags & O_ACCMODE) == O_WRONLY || (out->flags & O_ACCMODE) == O_RDONLY))
+        e = -EBADF;
     if (e == 0 && ((!is_pipe(in) && !is_pipe(out)) || (in->data == out->data && in->data)))
         e = -EINVAL;
     if (e == 0 && (out->flags & O_APPEND) && !is_pipe(out))
@@ -136,11 +138,11 @@ static long tee_pipes(const struct call *c, struct file *in, struct file *out)
     return n;
 }
 
-static long with_both(struct call *c, uint32_t in_fd, uint32_t out_fd, uint32_t flags,
+static long with_both(struct call *c, uint32_t in_fd, uint32_t out_fd,
                       long (*fn)(const struct call *, struct file *, struct file *))
 {
     struct file *in = file_of(in_fd), *out = file_of(out_fd);
-    long r = !in || !out ? -EBADF : flags & ~(uint32_t)SPLICE_F_KNOWN ? -EINVAL : fn(c, in, out);
+    long r = !in || !out ? -EBADF : fn(c, in, out);
     if (in)
         file_put(in);
     if (out)
@@ -150,16 +152,24 @@ static long with_both(struct call *c, uint32_t in_fd, uint32_t out_fd, uint32_t 
 
 long sys_splice(struct call *c)
 {
-    return c->args[4] ? with_both(c, c->args[0], c->args[2], c->args[5], splice_files) : 0;
+    if (c->args[4] == 0)
+        return 0;
+    return c->args[5] & ~(uint32_t)SPLICE_F_KNOWN
+               ? -EINVAL
+               : with_both(c, c->args[0], c->args[2], splice_files);
 }
 
 long sys_tee(struct call *c)
 {
-    return c->args[2] ? with_both(c, c->args[0], c->args[1], c->args[3], tee_pipes) : 0;
+    if (c->args[3] & ~(uint32_t)SPLICE_F_KNOWN)
+        return -EINVAL;
+    return c->args[2] ? with_both(c, c->args[0], c->args[1], tee_pipes) : 0;
 }
 
 long sys_vmsplice(struct call *c)
 {
+    if (c->args[3] & ~(uint32_t)SPLICE_F_KNOWN)
+        return -EINVAL;
     struct file *f = file_of(c->args[0]);
     if (f == NULL)
         return -EBADF;
@@ -167,7 +177,5 @@ long sys_vmsplice(struct call *c)
     file_put(f);
     if (!pipe)
         return -EBADF;
-    if (c->args[3] & ~(uint32_t)SPLICE_F_KNOWN)
-        return -EINVAL;
     return reads ? sys_readv(c) : sys_writev(c);
 }

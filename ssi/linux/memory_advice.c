@@ -16,6 +16,7 @@ enum { // asm-generic/mman-common.h
     MCL_LATER = 4, // MCL_ONFAULT
     MCL_ALL = 7,
     POPULATE_PIECE = 64, // pages between two release points
+    MINCORE_STEP = 512,  // the same, of looking only
 };
 
 enum advice {
@@ -195,13 +196,17 @@ long sys_mincore(struct call *c)
         return -EINVAL;
     if (memory_range_bad(at, bytes) || !range_whole(at, bytes))
         return -ENOMEM;
-    for (uint32_t i = 0; i < bytes >> PAGE_SHIFT; i++) {
-        uint32_t frame;
+    for (uint32_t i = 0; i < bytes >> PAGE_SHIFT;) {
+        uint8_t in[MINCORE_STEP];
+        uint32_t n = MIN(ARRAY_SIZE(in), (bytes >> PAGE_SHIFT) - i), frame;
         unsigned rights;
-        uint8_t in = arch_space_look(&space()->arch, at + (i << PAGE_SHIFT), &frame, &rights);
-        int e = user_write(c->args[2] + i, &in, 1);
+        for (uint32_t k = 0; k < n; k++)
+            in[k] = arch_space_look(&space()->arch, at + ((i + k) << PAGE_SHIFT), &frame, &rights);
+        int e = user_write(c->args[2] + i, in, n);
         if (e < 0)
             return e;
+        i += n;
+        kernel_pause(); // a large range lets others in
     }
     return 0;
 }

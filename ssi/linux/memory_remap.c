@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// mremap(2).
+// mremap(2), remap_file_pages(2).
 #include "ssi/linux/memory.h"
 #include "ssi/container/container.h"
 #include "ssi/process/linux_abi.h"
@@ -173,4 +173,34 @@ long sys_mremap(struct call *c)
         return e < 0 ? e : (long)at;
     }
     return flags & MREMAP_MAYMOVE ? move(at, old, new, flags, 0) : -ENOMEM;
+}
+
+// Do the segments from `g` on show one object in one way up to `end`?
+static bool one_view(const struct segment *g, uint32_t end)
+{
+    while (g->end < end) {
+        const struct segment *next = space_find(space(), g->end);
+        if (!next || next->object != g->object || next->prot != g->prot || next->flags != g->flags)
+            return false;
+        g = next;
+    }
+    return true;
+}
+
+// As Linux does it since it has no non-linear mappings: a new mapping of the same object.
+long sys_remap_file_pages(struct call *c)
+{
+    uint32_t at = ALIGN_DOWN(c->args[0], PAGE_SIZE), bytes = ALIGN_DOWN(c->args[1], PAGE_SIZE);
+    uint32_t index = c->args[3], pages = bytes >> PAGE_SHIFT;
+    if (c->args[2] || at + bytes <= at || index + pages < index || at >= USER_TOP)
+        return -EINVAL;
+    struct segment *g = space_find(space(), at);
+    if (!g || !(g->flags & SEGMENT_SHARED) || !one_view(g, at + bytes))
+        return -EINVAL;
+    struct container *object = g->object;
+    container_get(object);
+    int e = space_map(space(), at, bytes, g->prot, g->flags, object, index, g->ops, g->note);
+    if (e < 0)
+        container_put(object);
+    return e;
 }

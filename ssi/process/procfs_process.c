@@ -8,6 +8,7 @@
 #include "ssi/cluster/cluster.h"
 #include "ssi/container/container.h"
 #include "ssi/fs/inode.h"
+#include "ssi/fs/notify.h"
 #include "ssi/process/procfs_priv.h"
 #include "ssi/stream/stream.h"
 
@@ -378,7 +379,7 @@ static int show_descriptor(struct process *p, int fd, struct text *t)
     int e = path ? 0 : -ENOMEM;
     if (path && file_path(&who, f, path, PATH_MAX_BYTES) > 0)
         text_add(t, "%s", path);
-    else if (path && f->ops->name[0] == '[')
+    else if (path && (f->ops->name[0] == '[' || notify_is(f)))
         text_add(t, "anon_inode:%s", f->ops->name);
     else if (path)
         show_nameless(f, t);

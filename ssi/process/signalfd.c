@@ -4,7 +4,7 @@
 #include "lib/string.h"
 #include "mm/heap.h"
 #include "ssi/process/priv.h"
-#include "ssi/stream/anon.h"
+#include "ssi/fs/anon.h"
 
 struct signalfd {
     sigset64 mask;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // /dev as a generated tree: a table of devices and links. Character devices without state can be
 // opened again anywhere; a name that mknod made in the tree opens the device of its number.
+#include "ssi/stream/mqueue_priv.h"
 #include "ssi/stream/stream.h"
 #include "kernel/init.h"
 #include "kernel/random.h"
@@ -389,6 +390,8 @@ void devices_mount(void)
         .fifo_open = fifo_open,
         .fifo_free = fifo_free,
         .device_open = device_open_number,
+        .queue_open = mqueue_open_here,
+        .queue_unlink = mqueue_unlink_here,
     };
     fs_special_set(&special);
     node(dev_mount) = fs_mount_generated(&dev_tree);

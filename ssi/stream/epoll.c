@@ -6,7 +6,7 @@
 #include "lib/assert.h"
 #include "lib/errno.h"
 #include "mm/heap.h"
-#include "ssi/stream/anon.h"
+#include "ssi/fs/anon.h"
 
 #define NESTS_MAX 4 // epolls that watch epolls, in a chain
 

@@ -2,7 +2,7 @@
 #include "ssi/stream/eventfd.h"
 #include "lib/errno.h"
 #include "mm/heap.h"
-#include "ssi/stream/anon.h"
+#include "ssi/fs/anon.h"
 
 #define COUNT_MAX (UINT64_MAX - 1)
 

@@ -5,7 +5,7 @@
 #include "lib/string.h"
 #include "mm/heap.h"
 #include "ssi/cluster/cluster.h"
-#include "ssi/stream/anon.h"
+#include "ssi/fs/anon.h"
 
 // Requests between nodes, never a user's.
 #define TIMERFD_SET 0xfffffff2u

@@ -10,7 +10,8 @@ import weft
 pytestmark = pytest.mark.usefixtures('kernel')
 PROGRAMS = ['names', 'data', 'mappings', 'calls', 'families', 'signals', 'memory', 'threads',
             'facts', 'sockets', 'unixes', 'events', 'ptys', 'timers', 'sysv',
-            'faults', 'spans', 'descriptors', 'selves']
+            'faults', 'spans', 'descriptors', 'selves', 'notify', 'resolve',
+            'mqueues']
 SLOW = ['sockwaits']  # whether a wait ends is seen by its taking time
 
 

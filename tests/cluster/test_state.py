@@ -58,6 +58,18 @@ def test_timers_run_on_wherever_the_process_is(travel):
     travel('timers 4')
 
 
+def test_inotify_tells_a_process_that_moves(pair, program):
+    before = len(pair.sh(0, 'cat /proc/cluster/migrations').splitlines())
+    comparer(pair, program('notify'))('moves')
+    assert len(pair.sh(0, 'cat /proc/cluster/migrations').splitlines()) >= before + 7
+
+
+def test_message_queues_are_reached_from_where_a_process_is(pair, program):
+    before = len(pair.sh(0, 'cat /proc/cluster/migrations').splitlines())
+    comparer(pair, program('mqueues'))('moves')
+    assert len(pair.sh(0, 'cat /proc/cluster/migrations').splitlines()) >= before + 7
+
+
 def test_system_v_ipc_between_nodes(travel):
     travel('sysv 5')
 

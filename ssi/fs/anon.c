@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "ssi/stream/anon.h"
+#include "ssi/fs/anon.h"
 #include "ssi/cluster/cluster.h"
 
 #define ANON_DEVICE 15
