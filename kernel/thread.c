@@ -13,6 +13,7 @@
 #include "lib/string.h"
 #include "mm/heap.h"
 
+NODE_VAR(uint64_t, switches);
 NODE_VAR(unsigned, ready_user); // user threads ready or running
 NODE_VAR(uint64_t, ready_integral_ns);
 NODE_VAR(uint64_t, ready_stamp_ns);
@@ -93,6 +94,7 @@ static void switch_away(void)
         return;
     }
     uint64_t user, system;
+    node(switches)++;
     arch_times_take(&user, &system);
     book(q, user, system);
     if (from->switch_out)
@@ -244,6 +246,11 @@ void kernel_pause(void)
 unsigned thread_ready_count(void)
 {
     return node(ready_user);
+}
+
+uint64_t thread_switch_count(void)
+{
+    return node(switches);
 }
 
 uint64_t thread_ready_integral(void)

@@ -87,6 +87,8 @@ unsigned thread_ready_count(void);
 // Integral over time of that count, in thread-nanoseconds: mean = difference / period.
 uint64_t thread_ready_integral(void);
 
+uint64_t thread_switch_count(void); // since boot, all CPUs
+
 // User, system and idle time of a CPU since boot, and of all.
 void thread_cpu_times_of(unsigned cpu, uint64_t *user_ns, uint64_t *system_ns, uint64_t *idle_ns);
 void thread_cpu_times(uint64_t *user_ns, uint64_t *system_ns, uint64_t *idle_ns);

@@ -216,7 +216,7 @@ int space_map(struct space *s, uint32_t start, uint32_t bytes, unsigned prot, un
     g->start = start;
     g->end = start + bytes;
     g->prot = (uint8_t)prot;
-    g->flags = (uint8_t)flags;
+    g->flags = (uint8_t)(flags | (s->lock_later ? SEGMENT_LOCKED : 0));
     g->index = index;
     g->object = object;
     g->ops = ops;

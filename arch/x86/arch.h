@@ -156,7 +156,8 @@ extern const char *(*arch_on_hold_name)(void); // the running thread's name
 // ---- processors ---------------------------------------------------------------------------------
 #define ARCH_CPUS_MAX 8u
 
-unsigned arch_cpu_count(void); // that run
+unsigned arch_cpu_count(void);       // that run
+uint64_t arch_interrupt_count(void); // of devices and timers, all CPUs, since boot
 #if __STDC_HOSTED__
 unsigned arch_cpu_id(void); // of the caller, 0 is the one that booted
 void *arch_current(void);   // a word of this CPU's own for the scheduler above; NULL at first

@@ -108,8 +108,16 @@ void arch_timer_set(uint64_t at_ns)
     arch_out8(PIT_CHANNEL0, (uint8_t)(count >> 8));
 }
 
+static uint64_t interrupts;
+
+uint64_t arch_interrupt_count(void)
+{
+    return interrupts;
+}
+
 void interrupt_dispatch(unsigned vector)
 {
+    interrupts++;
     if (vector == VECTOR_TIMER) {
         apic_end();
         arch_on_timer();

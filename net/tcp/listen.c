@@ -60,6 +60,11 @@ void tcp_unlisten(struct tcp_listener *l)
     heap_free(l);
 }
 
+void tcp_listener_give(struct tcp_listener *l, void *arg)
+{
+    l->arg = arg;
+}
+
 void tcp_listener_forget(struct tcp_conn *c)
 {
     list_remove(&c->listener_link);

@@ -29,6 +29,7 @@ typedef void (*tcp_accept_fn)(void *arg, struct tcp_conn *c);
 
 struct tcp_listener *tcp_listen(uint16_t port, unsigned flags, tcp_accept_fn accept, void *arg);
 void tcp_unlisten(struct tcp_listener *l);
+void tcp_listener_give(struct tcp_listener *l, void *arg); // another argument for `accept`
 
 // NULL: no memory, no route or no free port. The outcome comes as an event.
 struct tcp_conn *tcp_connect(struct net_address to, unsigned flags, tcp_event_fn event, void *arg);

@@ -74,6 +74,15 @@ void table_publish(unsigned manager, unsigned link, weight_t weight)
             cluster_count_add("sched: value not sent", 1);
 }
 
+// Only those exist that the policy itself names: a peer makes no others.
+static bool named(const struct policy *p, const struct policy_name *table)
+{
+    for (unsigned k = 0; k < p->header->analyzer_links; k++)
+        if (memcmp(p->analyzer_links[k].global_infos.text, table->text, sizeof(table->text)) == 0)
+            return true;
+    return false;
+}
+
 void sched_value_arrived(const struct rpc_in *in)
 {
     struct value_wire w;
@@ -85,6 +94,8 @@ void sched_value_arrived(const struct rpc_in *in)
     memcpy(&w, in->bytes, sizeof(w));
     if (!policy_name_good(&w.table) || p == NULL || w.policy_crc != p->header->crc32c)
         cluster_count_add("sched: value of another policy", 1);
+    else if (!named(p, &w.table))
+        cluster_count_add("sched: value for a table that the policy does not name", 1);
     else
         row_set(&w.table, in->from, w.value, w.stamp_ns);
 }

@@ -183,6 +183,8 @@ struct container *fork_linked(struct container *c)
         status = home == cluster_self() ? fork_at_home(c, &id, home) : fork_by_home(c, &id);
         if (status == -ESTALE)
             (void)wait_for_ns(GATE_POLL_NS, 0);
+        if (status == -ESTALE && !cluster_is_member(home))
+            id = link_new_id(); // holders may have made theirs when the home went: that one ends
     } while (status == -ESTALE);
     if (status < 0)
         return NULL;

@@ -9,6 +9,7 @@
 #include "ssi/fs/inode.h"
 #include "ssi/fs/locks.h"
 #include "ssi/fs/notify.h"
+#include "ssi/fs/owner.h"
 #include "ssi/fs/remote.h"
 #include "ssi/fs/tree.h"
 
@@ -42,6 +43,7 @@ void file_put(struct file *f)
         return;
     if (!list_empty(&f->watchers))
         file_on_watched_end(f);
+    file_owner_end(f);
     locks_release(f, f->place.inode);
     if (f->ops->release)
         f->ops->release(f);

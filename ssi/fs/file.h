@@ -8,6 +8,7 @@
 #include "ssi/fs/fs.h"
 
 struct inode;
+struct file_owner;
 
 enum {
     POLL_IN = 1,
@@ -52,6 +53,8 @@ struct file_ops {
     // of `out` are the answer. Never waits for programs. The result is the call's.
     int64_t (*exchange)(struct file *f, node_id_t from, const void *in, size_t in_bytes, void *out,
                         size_t out_size, size_t *out_bytes);
+    // Whom O_ASYNC tells of news: the list of struct file_owner (owner.h). NULL: it never has any.
+    struct list *(*async)(struct file *f);
     void (*release)(struct file *f); // last user gone
     const char *bound; // why other nodes cannot use it, in words; NULL: they forward to its home
 };
@@ -61,13 +64,14 @@ struct file {
     uint32_t users;
     uint32_t flags; // O_*: access mode and status flags
     uint64_t offset;
-    struct fs_place place; // the inode it is open on, when it has one
-    node_id_t home;        // where this description lives; self unless a proxy
-    uint64_t handle;       // names it on its home, 0 until it is first exported
-    void *data;            // the ops' own
-    struct list link;      // of exported handles
-    struct inode *keeps;   // inode of the tree held open by an end of a FIFO, or NULL
-    struct list watchers;  // epoll items that watch it: they end with it
+    struct fs_place place;    // the inode it is open on, when it has one
+    node_id_t home;           // where this description lives; self unless a proxy
+    uint64_t handle;          // names it on its home, 0 until it is first exported
+    void *data;               // the ops' own
+    struct list link;         // of exported handles
+    struct inode *keeps;      // inode of the tree held open by an end of a FIFO, or NULL
+    struct list watchers;     // epoll items that watch it: they end with it
+    struct file_owner *owner; // of owner.h; NULL: never set, or its home is elsewhere
 };
 
 // ssi/stream: the last user of a watched file is gone, its ops are not released yet.

@@ -17,6 +17,7 @@
 #include "ssi/container/container.h"
 #include "ssi/fs/generated_priv.h"
 #include "ssi/fs/locks.h"
+#include "ssi/fs/owner.h"
 #include "ssi/fs/tree.h"
 
 struct handle_user {
@@ -466,6 +467,22 @@ static void serve_exchange(struct serving *s, node_id_t from)
     s->reply.bytes = (uint32_t)n;
 }
 
+static void serve_owner(struct serving *s)
+{
+    struct owner_change c;
+    struct file_owner_facts now;
+    s->reply.result = -EINVAL;
+    if (s->ask->in_bytes != sizeof(c) || s->ask->out_size < sizeof(now))
+        return;
+    memcpy(&c, s->in, sizeof(c));
+    if (c.to.type < OWNER_TASK || c.to.type > OWNER_GROUP || c.to.id < 0 || c.to.signal < 0 ||
+        c.to.signal > OWNER_SIGNAL_MAX)
+        return;
+    s->reply.result = file_owner_change(s->file, &c, &now);
+    s->reply.bytes = sizeof(now);
+    memcpy(s->out, &now, sizeof(now));
+}
+
 static void serve(struct serving *s, node_id_t from)
 {
     struct file *f = s->file;
@@ -509,6 +526,9 @@ static void serve(struct serving *s, node_id_t from)
         return;
     case FILE_EXCHANGE:
         serve_exchange(s, from);
+        return;
+    case FILE_OWNER:
+        serve_owner(s);
         return;
     case FILE_OPS:
         break;

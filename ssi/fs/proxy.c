@@ -16,6 +16,7 @@
 #include "ssi/container/container.h"
 #include "ssi/fs/generated_priv.h"
 #include "ssi/fs/handle.h"
+#include "ssi/fs/owner.h"
 #include "ssi/fs/remote.h"
 #include "ssi/fs/tree.h"
 
@@ -470,6 +471,8 @@ int proxy_adopt(struct file *f, node_id_t home, const struct opened_reply *r)
         users_release(home, r->handle, cluster_self(), 1);
         return p ? -EPROTO : -ENOMEM;
     }
+    struct owner_change owner = file_owner_take(f);
+    struct file_owner_facts now;
     struct file old = *f;
     struct list *watch, *watches = &f->ops->poll_queue(f)->watches;
     proxy_set_up(p, f, home, r);
@@ -477,7 +480,7 @@ int proxy_adopt(struct file *f, node_id_t home, const struct opened_reply *r)
     while ((watch = list_pop(watches)) != NULL) // who polls it goes on
         list_append(&p->changed.watches, watch);
     old.ops->release(&old);
-    return 0;
+    return owner.what ? file_owner_change(f, &owner, &now) : 0;
 }
 
 int proxy_image_source(struct file *f, struct io_source *source)

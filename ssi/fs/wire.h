@@ -35,6 +35,7 @@ enum file_op {
     FILE_LOCK,
     FILE_MAP,      // data's container, for a shared mapping: a struct container_ref comes back
     FILE_EXCHANGE, // a call on a socket: see ssi/stream/socket_remote.c
+    FILE_OWNER,    // struct owner_change; a struct file_owner_facts comes back
     FILE_OPS
 };
 

@@ -6,6 +6,7 @@
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "mm/heap.h"
+#include "ssi/fs/owner.h"
 #include "ssi/process/signalfd.h"
 #include "ssi/stream/epoll.h"
 
@@ -81,6 +82,8 @@ static const char *file_stays(struct fd_table *t, const struct file *f)
 {
     if (f->ops->bound && (!comes_along(f) || !only_in(t, f)))
         return f->ops->bound;
+    if ((comes_along(f) || (f->flags & FILE_STATELESS)) && file_owner_set(f))
+        return "an open file that is made anew on its target has an owner (F_SETOWN)";
     if (epoll_is(f) && !items_are_ours(t, f))
         return "an epoll watches a file that only another process has open";
     return NULL;

@@ -20,7 +20,7 @@ struct ids_wire {
     uint32_t personality;
     uint16_t tty_node;
     uint8_t tty_attached, did_exec, no_new_privileges, not_dumpable;
-    uint16_t reserved;
+    uint8_t subreaper, keep_caps;
     uint32_t tty_number;
     int32_t hung_up_group;
     struct {
@@ -59,6 +59,8 @@ int ids_write(struct ghost_job *job, struct ghost *g)
         .did_exec = p->did_exec,
         .no_new_privileges = p->no_new_privileges,
         .not_dumpable = p->not_dumpable,
+        .subreaper = p->subreaper,
+        .keep_caps = p->keep_caps,
         .seen_next = p->seen_next,
     };
     memcpy(w.limits, p->limits, sizeof(w.limits));
@@ -106,6 +108,8 @@ int ids_read(struct ghost_job *job, struct ghost *g)
     p->did_exec = w.did_exec;
     p->no_new_privileges = w.no_new_privileges;
     p->not_dumpable = w.not_dumpable;
+    p->subreaper = w.subreaper;
+    p->keep_caps = w.keep_caps;
     p->seen_next = w.seen_next % SIGNALS_SEEN;
     for (unsigned i = 0; i < SIGNALS_SEEN; i++)
         p->seen[i] = (struct signal_seen){.node = w.seen[i].node, .request = w.seen[i].request};

@@ -10,6 +10,7 @@
 
 struct space_wire {
     uint32_t brk_start, brk, mmap_top, stack_limit_bytes;
+    uint32_t lock_later, populate_later;
     uint32_t segments;
 } PACKED;
 
@@ -27,7 +28,9 @@ int space_write(struct ghost_job *job, struct ghost *g)
     struct space_wire w = {.brk_start = s->brk_start,
                            .brk = s->brk,
                            .mmap_top = s->mmap_top,
-                           .stack_limit_bytes = s->stack_limit_bytes};
+                           .stack_limit_bytes = s->stack_limit_bytes,
+                           .lock_later = s->lock_later,
+                           .populate_later = s->populate_later};
     list_for_each (v, &s->segments, link)
         w.segments++;
     int e = GHOST_PUT(g, w);
@@ -84,5 +87,7 @@ int space_read(struct ghost_job *job, struct ghost *g)
     int e = 0;
     for (uint32_t i = 0; e == 0 && i < w.segments; i++)
         e = segment_read(p->space, g);
+    p->space->lock_later = w.lock_later; // those that came are as they were
+    p->space->populate_later = w.populate_later;
     return e;
 }

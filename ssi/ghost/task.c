@@ -14,10 +14,11 @@ struct task_wire {
     uint64_t call_deadline_ns, call_done;
     uint8_t call_body[32];
     uint8_t call_active, blocked_saved_valid;
-    uint16_t reserved;
+    uint16_t io_priority;
     uint64_t blocked, blocked_saved;
     uint32_t altstack_at, altstack_bytes, altstack_flags;
     uint32_t clear_child_tid, robust_list;
+    uint32_t slack_ns, slack_default_ns;
 } PACKED;
 
 int task_write(struct ghost_job *job, struct ghost *g)
@@ -39,6 +40,9 @@ int task_write(struct ghost_job *job, struct ghost *g)
         .altstack_flags = t->altstack_flags,
         .clear_child_tid = t->clear_child_tid,
         .robust_list = t->robust_list,
+        .io_priority = t->io_priority,
+        .slack_ns = t->slack_ns,
+        .slack_default_ns = t->slack_default_ns,
     };
     memcpy(w.call_args, t->call.args, sizeof(w.call_args));
     memcpy(w.call_body, t->call.body, sizeof(w.call_body));
@@ -75,6 +79,9 @@ int task_read(struct ghost_job *job, struct ghost *g)
     t->altstack_flags = w.altstack_flags;
     t->clear_child_tid = w.clear_child_tid;
     t->robust_list = w.robust_list;
+    t->io_priority = w.io_priority;
+    t->slack_ns = w.slack_ns;
+    t->slack_default_ns = w.slack_default_ns;
     return 0;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // ioctl: the table of what each request carries, and job control, which needs the caller's ids.
 #include "ssi/linux/file.h"
+#include "ssi/linux/file_owner.h"
 #include "lib/string.h"
 #include "ssi/process/session.h"
 #include "ssi/stream/ioctls.h"
@@ -149,6 +150,10 @@ static long job_control(struct file *f, uint32_t number, uint32_t arg)
 
 // ---- sockets: netdevice(7) ---------------------------------------------------------------------
 #define SIOC_FIRST  0x8900u
+#define FIOSETOWN   0x8901u
+#define SIOCSPGRP   0x8902u
+#define FIOGETOWN   0x8903u
+#define SIOCGPGRP   0x8904u
 #define SIOCATMARK  0x8905u
 #define SIOCGIFCONF 0x8912u
 #define IFREQ_BYTES 32u
@@ -167,8 +172,20 @@ static long interfaces(uint32_t arg, const uint8_t *data, size_t n)
     return e < 0 ? e : user_write(arg, conf, sizeof(conf[0]));
 }
 
+static long owner_request(struct file *f, uint32_t number, uint32_t arg)
+{
+    int32_t who = 0;
+    bool sets = number == FIOSETOWN || number == SIOCSPGRP;
+    long e = sets ? user_read(&who, arg, sizeof(who)) : file_owner_number(f, &who);
+    if (e < 0)
+        return e;
+    return sets ? file_owner_number_set(f, who) : user_write(arg, &who, sizeof(who));
+}
+
 static long socket_request(struct file *f, uint32_t number, uint32_t arg)
 {
+    if (number >= FIOSETOWN && number <= SIOCGPGRP)
+        return owner_request(f, number, arg);
     uint8_t data[SOCKET_IOCTL_BYTES];
     size_t n = number == SIOCGIFCONF || number == SIOCATMARK ? 0 : IFREQ_BYTES;
     int e = n ? user_read(data, arg, n) : 0;
@@ -194,7 +211,9 @@ static long ioctl_on(struct file *f, struct call *c)
             f->flags = on ? f->flags | O_NONBLOCK : f->flags & ~O_NONBLOCK;
         return e;
     case FIOASYNC:
-        return 0;
+        if ((e = user_read(&on, arg, sizeof(on))) == 0)
+            e = (int)file_async_set(f, (int)c->args[0], on != 0);
+        return e;
     case TIOCSCTTY:
     case TIOCNOTTY:
     case TIOCSPGRP:

@@ -6,6 +6,7 @@
 #include "ssi/fs/inode.h"
 #include "ssi/fs/locks.h"
 #include "ssi/fs/special.h"
+#include "ssi/linux/file_owner.h"
 #include "ssi/stream/socket.h"
 #include "ssi/stream/stream.h"
 
@@ -18,8 +19,6 @@ enum {
     F_GETLK = 5,
     F_SETLK = 6,
     F_SETLKW = 7,
-    F_SETOWN = 8,
-    F_GETOWN = 9,
     F_GETLK64 = 12,
     F_SETLK64 = 13,
     F_SETLKW64 = 14,
@@ -35,10 +34,9 @@ enum {
 };
 
 #define O_LARGEFILE 0100000u
-#define O_ASYNC     020000u
 #define O_DIRECT    040000u
 #define O_NOATIME   01000000u
-#define O_SETTABLE  (O_APPEND | O_NONBLOCK | O_ASYNC | O_DIRECT | O_NOATIME)
+#define O_SETTABLE  (O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME)
 
 static int file_place_of(int32_t dirfd, struct fs_place *at)
 {
@@ -417,6 +415,16 @@ static long pipe_size_call(struct file *f, uint32_t command, uint32_t bytes)
     return r == -ENOTTY ? -EBADF : r;
 }
 
+// O_ASYNC on what never has news is forgotten, as on Linux.
+static long flags_set(struct file *f, int fd, uint32_t flags)
+{
+    long e = file_async_set(f, fd, flags & O_ASYNC);
+    if (e < 0 && e != -ENOTTY)
+        return e;
+    f->flags = (f->flags & ~O_SETTABLE) | (flags & O_SETTABLE);
+    return 0;
+}
+
 static long fcntl_on(struct call *c, struct file *f)
 {
     struct fd_table *t = process_current()->files;
@@ -434,8 +442,7 @@ static long fcntl_on(struct call *c, struct file *f)
     case F_GETFL:
         return (long)(f->flags & ~FILE_FLAGS_OWN);
     case F_SETFL:
-        f->flags = (f->flags & ~O_SETTABLE) | (arg & O_SETTABLE);
-        return 0;
+        return flags_set(f, fd, arg);
     case F_GETLK:
     case F_SETLK:
     case F_SETLKW:
@@ -448,7 +455,12 @@ static long fcntl_on(struct call *c, struct file *f)
         return lock_call(f, command, arg);
     case F_SETOWN:
     case F_GETOWN:
-        return 0;
+    case F_SETSIG:
+    case F_GETSIG:
+    case F_SETOWN_EX:
+    case F_GETOWN_EX:
+    case F_GETOWNER_UIDS:
+        return file_owner_fcntl(f, command, arg);
     case F_ADD_SEALS:
     case F_GET_SEALS:
         return seals_call(f, command, arg);

@@ -22,6 +22,14 @@ static long get(enum ipc_kind kind, uint32_t key, uint32_t size, uint32_t flags)
     return ipc_ask(&a, NULL, NULL, 0, NULL);
 }
 
+// What comes back has to be all of it: the home may be another node.
+static long ask_facts(struct ipc_ask *a, void *out, size_t n)
+{
+    size_t got;
+    long r = ipc_ask(a, NULL, out, n, &got);
+    return r >= 0 && got != n ? -EIDRM : r;
+}
+
 static struct ipc64_perm perm_of(const struct ipc_facts *f)
 {
     return (struct ipc64_perm){.key = f->key,
@@ -69,7 +77,7 @@ static long stat_call(enum ipc_kind kind, uint32_t id, bool by_index, uint32_t t
     struct ipc_facts f;
     struct ipc_ask a = {
         .kind = (uint16_t)kind, .op = IPC_OP_STAT, .id = (int32_t)id, .flags = by_index};
-    long r = ipc_ask(&a, NULL, &f, sizeof(f), NULL);
+    long r = ask_facts(&a, &f, sizeof(f));
     if (r < 0)
         return r;
     r = facts_out(kind, &f, to);
@@ -100,7 +108,7 @@ static long info_call(enum ipc_kind kind, bool used, uint32_t to)
 {
     struct ipc_info i;
     struct ipc_ask a = {.kind = (uint16_t)kind, .op = IPC_OP_INFO};
-    long r = ipc_ask(&a, NULL, &i, sizeof(i), NULL);
+    long r = ask_facts(&a, &i, sizeof(i));
     if (r < 0)
         return r;
     struct seminfo sem = {0, IPC_IDS_MAX,   32000 * IPC_IDS_MAX, 0, IPC_SEMS_MAX, IPC_SEMOPS, 0,
@@ -180,8 +188,8 @@ static long sem_timed_op(struct call *c, uint32_t timeout_at, bool wide)
 static long sem_values(uint32_t id, bool set, uint32_t at)
 {
     struct ipc_facts f;
-    struct ipc_ask a = {.kind = IPC_KIND_SEM, .op = IPC_OP_STAT, .id = (int32_t)id};
-    long r = ipc_ask(&a, NULL, &f, sizeof(f), NULL);
+    struct ipc_ask a = {.kind = IPC_KIND_SEM, .op = IPC_OP_STAT, .id = (int32_t)id, .a = set};
+    long r = ask_facts(&a, &f, sizeof(f));
     if (r < 0)
         return r;
     size_t n = MIN(f.size, IPC_SEMS_MAX) * sizeof(uint16_t);
@@ -346,7 +354,7 @@ static long memory_attach(uint32_t id, uint32_t hint, uint32_t flags, uint32_t *
                         .flags = flags & SHM_RDONLY ? 1 : 0};
     if ((int32_t)id < 0)
         return -EINVAL;
-    long r = ipc_ask(&a, NULL, &m, sizeof(m), NULL);
+    long r = ask_facts(&a, &m, sizeof(m));
     if (r < 0)
         return r;
     if (m.here && cluster_fs_home() != cluster_self())

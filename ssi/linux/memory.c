@@ -100,8 +100,11 @@ long sys_brk(struct call *c)
         return (long)s->brk;
     uint32_t old_end = memory_round_up(s->brk), new_end = memory_round_up(wanted);
     if (new_end > old_end) {
-        if (!heap_may_reach(s, old_end, new_end) || heap_grow(s, old_end, new_end - old_end) < 0)
+        if (!heap_may_reach(s, old_end, new_end) || memory_may_lock_later(new_end - old_end) < 0 ||
+            heap_grow(s, old_end, new_end - old_end) < 0)
             return (long)s->brk;
+        if (s->populate_later)
+            (void)memory_populate(old_end, new_end);
     } else if (new_end < old_end) {
         if (space_unmap(s, new_end, old_end - new_end) < 0)
             return (long)s->brk;
@@ -209,7 +212,8 @@ static int check_flags(uint32_t bytes, uint32_t flags)
         uint32_t shift = flags >> MMAP_HUGE_SHIFT & MMAP_HUGE_MASK;
         return anonymous && (shift == 0 || shift == MMAP_HUGE_2MB) ? -ENOMEM : -EINVAL;
     }
-    return flags & MMAP_LOCKED ? memory_may_lock(bytes, -EAGAIN) : 0;
+    int e = flags & MMAP_LOCKED ? memory_may_lock(bytes, -EAGAIN) : 0;
+    return e < 0 ? e : memory_may_lock_later(bytes);
 }
 
 static long map(uint32_t hint, uint32_t length, uint32_t prot, uint32_t flags, uint32_t fd,
@@ -243,7 +247,8 @@ static long map(uint32_t hint, uint32_t length, uint32_t prot, uint32_t flags, u
                 (void)space_unmap(space(), at, bytes);
         }
     }
-    if (e == 0 && (flags & (MMAP_LOCKED | MMAP_POPULATE)) && !(flags & MMAP_NONBLOCK))
+    bool fill = (flags & (MMAP_LOCKED | MMAP_POPULATE)) && !(flags & MMAP_NONBLOCK);
+    if (e == 0 && (fill || space()->populate_later))
         (void)memory_populate(at, at + bytes);
     return e < 0 ? e : (long)at;
 }

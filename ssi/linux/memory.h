@@ -22,6 +22,8 @@ int memory_map_anonymous(uint32_t at, uint32_t bytes, unsigned prot, unsigned fl
 
 // RLIMIT_MEMLOCK: 0, -EPERM when the process may lock nothing, `too_much` when not so much more.
 int memory_may_lock(uint32_t more_bytes, int too_much);
+// The same for what mlockall(MCL_FUTURE) is about: 0, -EAGAIN.
+int memory_may_lock_later(uint32_t more_bytes);
 // Brings in what is mapped in the range as its rights allow: 0, -ENOMEM (also a hole), -EFAULT
 // (behind the end of a file), -EINTR. May sleep.
 int memory_populate(uint32_t at, uint32_t end);

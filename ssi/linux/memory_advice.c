@@ -13,6 +13,7 @@ enum { // asm-generic/mman-common.h
     MSYNC_SYNC = 4,
     MLOCK_LATER = 1, // MLOCK_ONFAULT of mlock2
     MCL_NOW = 1,
+    MCL_NEW = 2,   // MCL_FUTURE
     MCL_LATER = 4, // MCL_ONFAULT
     MCL_ALL = 7,
     POPULATE_PIECE = 64, // pages between two release points
@@ -223,6 +224,11 @@ static uint64_t locked_bytes(uint32_t at, uint32_t end)
     return sum;
 }
 
+int memory_may_lock_later(uint32_t more_bytes)
+{
+    return space()->lock_later && memory_may_lock(more_bytes, -EAGAIN) < 0 ? -EAGAIN : 0;
+}
+
 int memory_may_lock(uint32_t more_bytes, int too_much)
 {
     const struct process *p = process_current();
@@ -286,7 +292,12 @@ long sys_munlock(struct call *c)
     return lock_range(c, &at, &end, &result) ? each_piece(at, end, lock_piece, false) : result;
 }
 
-// What is mapped later (MCL_FUTURE) stays in memory, too, as all does here; it is not counted.
+static void lock_future(uint32_t flags)
+{
+    space()->lock_later = flags & MCL_NEW;
+    space()->populate_later = (flags & MCL_NEW) && !(flags & MCL_LATER);
+}
+
 long sys_mlockall(struct call *c)
 {
     uint32_t flags = c->args[0];
@@ -295,12 +306,16 @@ long sys_mlockall(struct call *c)
     if (flags == 0 || flags > MCL_ALL || flags == MCL_LATER)
         return -EINVAL;
     int e = memory_may_lock(0, 0);
-    if (e < 0 || !(flags & MCL_NOW))
+    if (e < 0)
         return e;
-    if (p->cred.euid && limit != RLIM_INFINITY && space()->mapped_pages > limit >> PAGE_SHIFT)
+    bool now = flags & MCL_NOW;
+    if (now && p->cred.euid && limit != RLIM_INFINITY &&
+        space()->mapped_pages > limit >> PAGE_SHIFT)
         return -ENOMEM;
-    (void)each_piece(0, USER_TOP, lock_piece, true);
-    if (!(flags & MCL_LATER))
+    lock_future(flags);
+    if (now)
+        (void)each_piece(0, USER_TOP, lock_piece, true);
+    if (now && !(flags & MCL_LATER))
         (void)memory_populate(0, USER_TOP);
     return 0;
 }
@@ -308,6 +323,7 @@ long sys_mlockall(struct call *c)
 long sys_munlockall(struct call *c)
 {
     (void)c;
+    lock_future(0);
     (void)each_piece(0, USER_TOP, lock_piece, false);
     return 0;
 }

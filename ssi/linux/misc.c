@@ -192,9 +192,26 @@ enum {
     PR_GET_SECCOMP = 21,
     PR_CAPBSET_READ = 23,
     PR_GET_SECUREBITS = 27,
+    PR_SET_TIMERSLACK = 29,
+    PR_GET_TIMERSLACK = 30,
+    PR_SET_CHILD_SUBREAPER = 36,
+    PR_GET_CHILD_SUBREAPER = 37,
     PR_SET_NO_NEW_PRIVS = 38,
     PR_GET_NO_NEW_PRIVS = 39,
+    PR_GET_TID_ADDRESS = 40,
+    PR_CAP_AMBIENT = 47,
 };
+
+enum { // PR_CAP_AMBIENT
+    AMBIENT_IS_SET = 1,
+    AMBIENT_RAISE = 2,
+    AMBIENT_LOWER = 3,
+    AMBIENT_CLEAR_ALL = 4,
+};
+
+#define CAPABILITY_LAST  40u
+#define SECURE_KEEP_CAPS 16
+#define SLACK_USUAL_NS   50000u
 
 static long set_name(uint32_t at)
 {
@@ -217,9 +234,38 @@ static long get_name(uint32_t at)
     return user_write(at, name, sizeof(name));
 }
 
+// No capability is ever inheritable (capset(2)), so none can be raised.
+static long ambient(const uint32_t *args)
+{
+    if (args[1] == AMBIENT_CLEAR_ALL)
+        return args[2] || args[3] || args[4] ? -EINVAL : 0;
+    if (args[2] > CAPABILITY_LAST || args[3] || args[4])
+        return -EINVAL;
+    switch (args[1]) {
+    case AMBIENT_IS_SET:
+    case AMBIENT_LOWER:
+        return 0;
+    case AMBIENT_RAISE:
+        return -EPERM;
+    }
+    return -EINVAL;
+}
+
+static uint32_t slack(uint32_t ns)
+{
+    return ns ? ns : SLACK_USUAL_NS;
+}
+
+static long subreaper_out(uint32_t at)
+{
+    int32_t on = process_current()->subreaper;
+    return user_write(at, &on, sizeof(on));
+}
+
 long sys_prctl(struct call *c)
 {
     struct process *p = process_current();
+    struct task *t = task_current();
     uint32_t a = c->args[1];
     switch (c->args[0]) {
     case PR_SET_NAME:
@@ -241,9 +287,30 @@ long sys_prctl(struct call *c)
         p->not_dumpable = !a;
         return 0;
     case PR_GET_KEEPCAPS:
+        return p->keep_caps;
+    case PR_SET_KEEPCAPS:
+        if (a > 1)
+            return -EINVAL;
+        p->keep_caps = a;
+        return 0;
+    case PR_GET_SECUREBITS:
+        return p->keep_caps ? SECURE_KEEP_CAPS : 0;
+    case PR_SET_TIMERSLACK:
+        t->slack_ns = a ? a : slack(t->slack_default_ns);
+        return 0;
+    case PR_GET_TIMERSLACK:
+        return (long)slack(t->slack_ns);
+    case PR_SET_CHILD_SUBREAPER:
+        p->subreaper = a != 0;
+        return 0;
+    case PR_GET_CHILD_SUBREAPER:
+        return subreaper_out(a);
+    case PR_GET_TID_ADDRESS:
+        return user_write(a, &t->clear_child_tid, sizeof(t->clear_child_tid));
+    case PR_CAP_AMBIENT:
+        return ambient(c->args);
     case PR_GET_TIMING: // statistical
     case PR_GET_SECCOMP:
-    case PR_GET_SECUREBITS:
         return 0;
     case PR_SET_TIMING:
         return a == 0 ? 0 : -EINVAL;

@@ -8,6 +8,7 @@
 #include "ssi/cluster/cluster.h"
 #include "ssi/container/container.h"
 #include "ssi/process/location.h"
+#include "ssi/process/remote.h"
 
 void process_times(const struct process *p, uint64_t *user_ns, uint64_t *system_ns)
 {
@@ -92,10 +93,20 @@ static void apply_stop(struct process *parent, struct child *c, bool stopped)
     wait_wake_all(&parent->child_wait);
 }
 
+static int record_only(struct child *c, const struct child_report *r)
+{
+    if (r->news != NEWS_EXITED)
+        return 0;
+    c->state = CHILD_EXITED;
+    c->user_ns = r->user_ns;
+    c->system_ns = r->system_ns;
+    return 0;
+}
+
 int child_report_apply(const struct child_report *r)
 {
     struct process *parent = process_find(r->parent);
-    if (!parent || parent->state == PROCESS_ZOMBIE || parent->exiting)
+    if (!parent || parent->state == PROCESS_ZOMBIE)
         return -ESRCH;
     if (parent->state == PROCESS_MOVING)
         return -EAGAIN;
@@ -108,6 +119,8 @@ int child_report_apply(const struct child_report *r)
     c->pgrp = r->pgrp;
     c->uid = r->uid;
     c->status = r->status;
+    if (parent->exiting) // who gets its children finds it so: see children_orphan
+        return record_only(c, r);
     switch ((enum child_news)r->news) {
     case NEWS_EXITED:
         (void)FAULT("wait", "told", r->node);
@@ -164,10 +177,11 @@ void parent_told_continued(struct process *p)
     (void)child_report(p, NEWS_CONTINUED);
 }
 
-void process_orphaned(struct process *child)
+void process_orphaned(struct process *child, int32_t parent)
 {
-    child->parent = PID_CLUSTER;
-    if (child->parent_death_signal) {
+    child->parent = parent;
+    child->exit_signal = SIGCHLD;
+    if (child->parent_death_signal && child->state != PROCESS_ZOMBIE) {
         struct signal_info info = {.signal = child->parent_death_signal, .code = SI_USER};
         (void)signal_post_process(child, &info);
     }
@@ -201,24 +215,141 @@ void child_reap(struct process *parent, struct child *c)
         remote_child_reap(node, pid);
 }
 
+static void child_to_init(struct process *p, struct child *c)
+{
+    int32_t pid = c->pid;
+    if (c->state == CHILD_EXITED) {
+        child_reap(p, c);
+        return;
+    }
+    child_free(c);
+    struct process *child = process_find(pid);
+    if (child && child->state != PROCESS_MOVING) {
+        int32_t pgrp = child->pgrp, sid = child->sid;
+        process_orphaned(child, PID_CLUSTER);
+        group_check_orphaned(pgrp, sid);
+    } else {
+        (void)remote_orphan(pid, PID_CLUSTER);
+    }
+}
+
+// ---- subreapers (prctl(2), PR_SET_CHILD_SUBREAPER)
+// ------------------------------------------------------------------------------
+#define ANCESTORS_MAX 256
+
+// The nearest ancestor that wants p's orphans, or PID 1. May sleep.
+static int32_t reaper_of(const struct process *p)
+{
+    int32_t pid = p->parent;
+    for (unsigned k = 0; k < ANCESTORS_MAX && pid != PID_CLUSTER; k++) {
+        const struct process *q = process_find(pid);
+        struct remote_facts f;
+        if (q && q->subreaper && !q->exiting && q->state != PROCESS_ZOMBIE)
+            return pid;
+        if (q) {
+            pid = q->parent;
+        } else if (remote_facts(pid, &f) < 0) {
+            return PID_CLUSTER;
+        } else {
+            if (f.subreaper && f.state != PROCESS_ZOMBIE)
+                return pid;
+            pid = f.parent;
+        }
+    }
+    return PID_CLUSTER;
+}
+
+int child_adopt(struct process *parent, const struct child *given)
+{
+    if (parent->exiting || parent->state == PROCESS_ZOMBIE)
+        return -ESRCH;
+    struct child *c = heap_alloc(sizeof(*c));
+    if (c == NULL)
+        return -ENOMEM;
+    *c = *given;
+    c->exit_signal = SIGCHLD;
+    list_append(&parent->children, &c->link);
+    if (c->state == CHILD_EXITED)
+        return apply_exit(parent, c);
+    return 0;
+}
+
+static int give_record(int32_t reaper, const struct child *c)
+{
+    struct process *parent = process_find(reaper);
+    if (parent && parent->state != PROCESS_MOVING)
+        return child_adopt(parent, c);
+    return remote_child_adopt(reaper, c);
+}
+
+static int tell_parent(int32_t pid, int32_t parent)
+{
+    struct process *child = process_find(pid);
+    if (child == NULL || child->state == PROCESS_MOVING)
+        return remote_orphan(pid, parent);
+    process_orphaned(child, parent);
+    return 0;
+}
+
+static void reap_there(const struct child *c)
+{
+    struct process *zombie = process_find(c->pid);
+    if (zombie && zombie->state == PROCESS_ZOMBIE)
+        process_reap(zombie);
+    else if (c->node != cluster_self())
+        remote_child_reap(c->node, c->pid);
+}
+
+// Its end was told to us, not to the reaper.
+static void pass_on_end(int32_t reaper, const struct child *c)
+{
+    struct child_report r = {
+        .parent = reaper,
+        .child = c->pid,
+        .news = NEWS_EXITED,
+        .node = c->node,
+        .status = c->status,
+        .pgrp = c->pgrp,
+        .uid = c->uid,
+        .user_ns = c->user_ns,
+        .system_ns = c->system_ns,
+    };
+    int e = child_report_apply(&r);
+    if (e == -ESRCH || e == -EAGAIN)
+        e = remote_child_report(&r);
+    if (e != 0)
+        reap_there(c);
+}
+
+// False: the reaper is gone too, or has no memory. Meanwhile the child may end: it says so here.
+static bool child_to_reaper(struct child *c, int32_t reaper)
+{
+    bool was_over = c->state == CHILD_EXITED;
+    int e = give_record(reaper, c);
+    if (e < 0)
+        return false;
+    bool unwanted = e == 1;
+    e = tell_parent(c->pid, reaper);
+    if (c->state != CHILD_EXITED && e == -ESRCH) { // gone without a word
+        c->state = CHILD_EXITED;
+        c->status = SIGKILL;
+    }
+    if (unwanted)
+        reap_there(c);
+    else if (!was_over && c->state == CHILD_EXITED)
+        pass_on_end(reaper, c);
+    child_free(c);
+    return true;
+}
+
 void children_orphan(struct process *p)
 {
-    struct child *c;
+    int32_t reaper = list_empty(&p->children) ? PID_CLUSTER : reaper_of(p);
     while (!list_empty(&p->children)) {
-        c = list_entry(p->children.next, struct child, link);
-        int32_t pid = c->pid;
-        if (c->state == CHILD_EXITED) {
-            child_reap(p, c);
-            continue;
-        }
-        child_free(c);
-        struct process *child = process_find(pid);
-        if (child && child->state != PROCESS_MOVING) {
-            int32_t pgrp = child->pgrp, sid = child->sid;
-            process_orphaned(child);
-            group_check_orphaned(pgrp, sid);
-        } else {
-            remote_orphan(pid);
+        struct child *c = list_entry(p->children.next, struct child, link);
+        if (reaper == PID_CLUSTER || !child_to_reaper(c, reaper)) {
+            reaper = PID_CLUSTER;
+            child_to_init(p, c);
         }
     }
 }

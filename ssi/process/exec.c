@@ -293,6 +293,7 @@ static void adopt_image(struct process *p, const struct exec_plan *x)
     p->cred.euid = p->cred.suid = p->cred.fsuid = x->euid;
     p->cred.egid = p->cred.sgid = p->cred.fsgid = x->egid;
     p->did_exec = true;
+    p->keep_caps = false;
     p->not_dumpable = x->secure;
     struct arch_features features = arch_cpu_features();
     p->features_edx = features.edx;

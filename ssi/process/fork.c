@@ -128,6 +128,7 @@ static void copy_facts(struct process *to, const struct process *from)
     to->personality = from->personality;
     to->no_new_privileges = from->no_new_privileges;
     to->not_dumpable = from->not_dumpable;
+    to->keep_caps = from->keep_caps;
     to->executable = from->executable;
     if (to->executable)
         file_get(to->executable);
@@ -161,6 +162,8 @@ static void copy_task(struct task *to, struct task *from, const struct request *
         to->altstack_bytes = from->altstack_bytes;
         to->altstack_flags = from->altstack_flags;
     }
+    to->io_priority = from->io_priority;
+    to->slack_ns = to->slack_default_ns = from->slack_ns;
     to->start = *r->regs;
     to->start.eax = 0;
     if (r->stack)

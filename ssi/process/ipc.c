@@ -196,7 +196,7 @@ static int stat_of(struct ipc_serving *s, struct ipc_object *o)
         .last_by = o->last_by,
         .last_taker = o->last_taker,
     };
-    if (!ipc_may(o, s->ask, IPC_MAY_READ))
+    if (!ipc_may(o, s->ask, s->ask->a ? IPC_MAY_WRITE : IPC_MAY_READ)) // for SETALL, else
         return -EACCES;
     memcpy(f.times_s, o->times_s, sizeof(f.times_s));
     ipc_put(s, &f, sizeof(f));

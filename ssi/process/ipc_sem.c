@@ -34,27 +34,44 @@ static struct ipc_sembuf op_at(const struct ipc_serving *s, uint32_t k)
     return b;
 }
 
-static void take_back(struct ipc_serving *s, struct ipc_object *o, uint32_t count)
+static bool undone(const struct ipc_sembuf *b)
+{
+    return b->flags & SEM_UNDO_FLAG;
+}
+
+static void take_back(struct ipc_serving *s, struct ipc_object *o, struct ipc_undo *u,
+                      uint32_t count)
 {
     while (count-- > 0) {
         struct ipc_sembuf b = op_at(s, count);
         o->sems[b.number].value = (uint16_t)(o->sems[b.number].value - b.change);
+        if (u && undone(&b))
+            u->change[b.number] = (int16_t)(u->change[b.number] + b.change);
     }
 }
 
+static bool undo_fits(const struct ipc_undo *u, const struct ipc_sembuf *b)
+{
+    int sum = u && undone(b) ? u->change[b->number] - b->change : 0;
+    return sum >= -IPC_SEM_VALUE - 1 && sum <= IPC_SEM_VALUE;
+}
+
 // All of them, or none: 0, -ERANGE, -EAGAIN with the one that cannot be done in *stuck.
-static int apply(struct ipc_serving *s, struct ipc_object *o, uint32_t count, uint32_t *stuck)
+static int apply(struct ipc_serving *s, struct ipc_object *o, struct ipc_undo *u, uint32_t count,
+                 uint32_t *stuck)
 {
     for (uint32_t k = 0; k < count; k++) {
         struct ipc_sembuf b = op_at(s, k);
         int value = o->sems[b.number].value + b.change;
         bool waits = b.change == 0 ? o->sems[b.number].value != 0 : value < 0;
-        if (waits || value > IPC_SEM_VALUE) {
-            take_back(s, o, k);
+        if (waits || value > IPC_SEM_VALUE || !undo_fits(u, &b)) {
+            take_back(s, o, u, k);
             *stuck = k;
             return waits ? -EAGAIN : -ERANGE;
         }
         o->sems[b.number].value = (uint16_t)value;
+        if (u && undone(&b))
+            u->change[b.number] = (int16_t)(u->change[b.number] - b.change);
     }
     return 0;
 }
@@ -81,7 +98,7 @@ static int operate(struct ipc_serving *s, struct ipc_object *o)
     if (e == 0 && undoes && u == NULL)
         e = -ENOMEM;
     if (e == 0)
-        e = apply(s, o, count, &stuck);
+        e = apply(s, o, u, count, &stuck);
     if (e == -EAGAIN) {
         struct ipc_sembuf b = op_at(s, stuck);
         if (s->ask->wait && !((uint16_t)b.flags & IPC_NOWAIT_FLAG))
@@ -92,8 +109,6 @@ static int operate(struct ipc_serving *s, struct ipc_object *o)
     for (uint32_t k = 0; k < count; k++) {
         struct ipc_sembuf b = op_at(s, k);
         o->sems[b.number].pid = s->ask->pid;
-        if (u && (b.flags & SEM_UNDO_FLAG))
-            u->change[b.number] = (int16_t)(u->change[b.number] - b.change);
     }
     o->times_s[0] = ipc_now_s();
     ipc_news(o);

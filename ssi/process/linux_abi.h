@@ -62,6 +62,7 @@ enum { // si_code
     SI_KERNEL = 0x80,
     SI_QUEUE = -1,
     SI_TIMER = -2,
+    SI_SIGIO = -5,
     SI_TKILL = -6,
     ILL_ILLOPN = 2,
     FPE_INTDIV = 1,

@@ -47,6 +47,7 @@ struct wire_info { // struct signal_info
 struct message_signal {
     struct message_about about;
     uint32_t request; // with the node it comes from: carried out once
+    int32_t tid;      // to this task of it; 0: to the process
     struct wire_sender sender;
     struct wire_info info;
 } PACKED;
@@ -67,6 +68,19 @@ struct group_answer {
 struct message_set_group {
     struct message_about about;
     int32_t pgrp, sid;
+} PACKED;
+
+struct message_orphan {
+    struct message_about about;
+    int32_t parent; // from now on
+} PACKED;
+
+struct message_adopt {          // fields of struct child
+    struct message_about about; // the new parent
+    int32_t child, pgrp, status;
+    uint32_t uid;
+    uint16_t node, state;
+    uint64_t user_ns, system_ns;
 } PACKED;
 
 struct message_child {

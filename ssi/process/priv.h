@@ -60,10 +60,13 @@ int child_report(struct process *p, enum child_news news);
 void parent_told_stopped(struct process *p);
 void parent_told_continued(struct process *p);
 struct child *child_find(struct process *p, int32_t pid);
-// The current process ends: its children get PID 1 as parent. May sleep.
+// The current process ends: its children get the nearest subreaper or PID 1 as parent. May sleep.
 void children_orphan(struct process *p);
-// The child's own node learns that its parent is PID 1 now. Never sleeps.
-void process_orphaned(struct process *child);
+// The child's own node learns who its parent is now. Never sleeps.
+void process_orphaned(struct process *child, int32_t parent);
+// A subreaper's node: the record of one more child. 0; 1: it does not want a zombie, reap it;
+// -ESRCH, -ENOMEM. Never sleeps.
+int child_adopt(struct process *parent, const struct child *given);
 // A zombie that nobody will wait for (any more) goes, and its PID is free again. May sleep.
 void process_reap(struct process *p);
 // The record of a child that was waited for: its zombie goes, wherever it is. May sleep.
@@ -79,7 +82,8 @@ void session_leader_ends(struct process *p);
 // ---- remote.c: the same on another node
 int remote_child_report(const struct child_report *r);
 void remote_child_reap(node_id_t node, int32_t pid);
-void remote_orphan(int32_t pid); // may sleep
+int remote_orphan(int32_t pid, int32_t parent);                // may sleep
+int remote_child_adopt(int32_t parent, const struct child *c); // as child_adopt; may sleep
 // A node died: parents and children on it are looked for. Never sleeps: a worker does it.
 void relatives_check(void);
 // A process ended without a word: its parent and children hear of it, wherever. Never sleeps.

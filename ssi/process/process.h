@@ -67,6 +67,8 @@ struct task { // one thread of a process
     struct signal_set pending;
     uint32_t altstack_at, altstack_bytes, altstack_flags;
     uint32_t clear_child_tid, robust_list;
+    uint16_t io_priority;                // ioprio_set(2); 0: none of its own
+    uint32_t slack_ns, slack_default_ns; // prctl(PR_SET_TIMERSLACK): told, timers are exact
     uint32_t set_child_tid;       // written in the child's memory before it first runs; 0: none
     bool move_asked;              // looked at on the way to user mode
     bool ending;                  // task_exit has begun
@@ -226,6 +228,8 @@ struct process {
     unsigned seen_next;
     uint32_t signals_queued; // of all its tasks, against RLIMIT_SIGPENDING
     bool no_new_privileges, not_dumpable;
+    bool subreaper; // prctl: orphans below it become its children
+    bool keep_caps;
     char path[256]; // of the executable, for /proc/PID/exe and maps
 };
 

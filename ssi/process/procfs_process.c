@@ -119,8 +119,9 @@ static int show_status(int32_t pid, struct process *p, struct text *t)
 {
     const struct credentials *c = &p->cred;
     const struct task *first = first_task(p);
-    text_add(t, "Name:\t%s\nUmask:\t%04o\nState:\t%s\nTgid:\t%d\nPid:\t%d\nPPid:\t%d\n", p->name,
-             p->fs ? p->fs->umask : 0, state_word(state_letter(p)), p->pid, pid, p->parent);
+    text_add(t, "Name:\t%s\nUmask:\t%04o\nState:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\n",
+             p->name, p->fs ? p->fs->umask : 0, state_word(state_letter(p)), p->pid, pid,
+             p->parent);
     text_add(t, "TracerPid:\t0\nUid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\nGroups:\t", c->uid,
              c->euid, c->suid, c->fsuid, c->gid, c->egid, c->sgid, c->fsgid);
     for (uint32_t i = 0; i < c->group_count; i++)

@@ -32,8 +32,10 @@ static void show_stat(struct text *t)
         text_add(t, "cpu%u %u 0 %u %u 0 0 0 0 0 0\n", i, ticks(user), ticks(system), ticks(idle));
     }
     uint64_t up = cluster_clock_ns(), now = cluster_real_ns();
-    text_add(t, "intr 0\nctxt 0\nbtime %u\nprocesses %u\nprocs_running %u\nprocs_blocked 0\n",
-             (unsigned)((now - up) / NS_PER_S), process_count(), thread_ready_count());
+    text_add(t, "intr %llu\nctxt %llu\nbtime %u\n", (unsigned long long)arch_interrupt_count(),
+             (unsigned long long)thread_switch_count(), (unsigned)((now - up) / NS_PER_S));
+    text_add(t, "processes %u\nprocs_running %u\nprocs_blocked 0\n", process_count(),
+             thread_ready_count());
 }
 
 static void show_meminfo(struct text *t)

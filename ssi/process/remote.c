@@ -32,6 +32,7 @@ void process_on_facts(const struct rpc_in *in)
         .suid = p->cred.suid,
         .nice = p->nice,
         .state = (uint16_t)p->state,
+        .subreaper = p->subreaper && !p->exiting,
         .node = cluster_self(),
     };
     answer_done(in, p->incarnation, 0, &f, sizeof(f));
@@ -108,25 +109,66 @@ void remote_child_reap(node_id_t where, int32_t pid)
 
 void process_on_orphan(const struct rpc_in *in)
 {
-    struct process *p = answer_find(in, sizeof(struct message_about));
+    struct process *p = answer_find(in, sizeof(struct message_orphan));
     if (!p)
         return;
+    struct message_orphan m;
+    memcpy(&m, in->bytes, sizeof(m));
     uint32_t incarnation = p->incarnation;
-    if (p->state == PROCESS_ZOMBIE) {
+    if (p->state == PROCESS_ZOMBIE && m.parent == PID_CLUSTER) {
         process_reap(p);
     } else {
-        process_orphaned(p);
+        process_orphaned(p, m.parent);
         group_check_orphaned(p->pgrp, p->sid);
     }
     answer_done(in, incarnation, 0, NULL, 0);
 }
 
-void remote_orphan(int32_t pid)
+int remote_orphan(int32_t pid, int32_t parent)
 {
-    struct message_about m = {pid, 0};
+    struct message_orphan m = {{pid, 0}, parent};
     int e = routed_call(pid, MSG_process_orphan, &m, sizeof(m), NULL, 0);
     if (e < 0 && e != -ESRCH)
         cluster_count_add("process: an orphan was not told", 1);
+    return e;
+}
+
+void process_on_adopt(const struct rpc_in *in)
+{
+    struct process *p = answer_find(in, sizeof(struct message_adopt));
+    if (!p)
+        return;
+    struct message_adopt m;
+    memcpy(&m, in->bytes, sizeof(m));
+    struct child c = {
+        .pid = m.child,
+        .pgrp = m.pgrp,
+        .state = (enum child_state)m.state,
+        .status = m.status,
+        .uid = m.uid,
+        .node = m.node,
+        .user_ns = m.user_ns,
+        .system_ns = m.system_ns,
+    };
+    int e = m.state > CHILD_EXITED || child_find(p, m.child) ? -EPROTO : child_adopt(p, &c);
+    answer_done(in, p->incarnation, e == 1 ? -ECHILD : e, NULL, 0); // as of process_on_child
+}
+
+int remote_child_adopt(int32_t parent, const struct child *c)
+{
+    struct message_adopt m = {
+        .about = {parent, 0},
+        .child = c->pid,
+        .pgrp = c->pgrp,
+        .status = c->status,
+        .uid = c->uid,
+        .node = c->node,
+        .state = (uint16_t)c->state,
+        .user_ns = c->user_ns,
+        .system_ns = c->system_ns,
+    };
+    int e = routed_call(parent, MSG_process_adopt, &m, sizeof(m), NULL, 0);
+    return e == -ECHILD ? 1 : e;
 }
 
 void process_on_gone(const struct rpc_in *in)
@@ -184,7 +226,7 @@ static void parent_lost(struct process *p)
         process_reap(p);
         return;
     }
-    process_orphaned(p);
+    process_orphaned(p, PID_CLUSTER);
     group_check_orphaned(p->pgrp, p->sid);
 }
 

@@ -11,6 +11,7 @@ struct remote_facts {
     int32_t nice;
     uint16_t state; // enum process_state
     uint16_t node;
+    uint16_t subreaper, reserved;
 } PACKED;
 
 int remote_facts(int32_t pid, struct remote_facts *f); // 0, -ESRCH. May sleep.

@@ -12,6 +12,7 @@
 #include "ssi/cluster/cluster.h"
 #include "ssi/process/group.h"
 #include "ssi/process/messages.h"
+#include "ssi/process/owner.h"
 #include "ssi/process/remote.h"
 
 #define SWEEPS_MAX 2000
@@ -58,6 +59,18 @@ bool signal_seen_before(struct process *p, node_id_t from, uint32_t request)
 }
 
 // ---- to one process ----------------------------------------------------------------------------
+// To the task when it still is one of p's, to p when tid is 0.
+static int post(struct process *p, int32_t tid, const struct signal_info *info)
+{
+    if (tid == 0)
+        return signal_post_process(p, info);
+    struct task *t;
+    list_for_each (t, &p->tasks, link)
+        if (t->tid == tid)
+            return signal_post_task(t, info);
+    return 0;
+}
+
 void process_on_signal(const struct rpc_in *in)
 {
     struct process *p = answer_find(in, sizeof(struct message_signal));
@@ -72,7 +85,7 @@ void process_on_signal(const struct rpc_in *in)
     else if (!permitted(&m.sender, p, info.signal))
         e = -EPERM;
     else if (info.signal && !signal_seen_before(p, in->from, m.request))
-        e = signal_post_process(p, &info);
+        e = post(p, m.tid, &info);
     (void)FAULT("signal", "queued", in->from);
     answer_done(in, p->incarnation, e, NULL, 0);
 }
@@ -178,13 +191,32 @@ int group_kill(const struct process *from, int32_t pgrp, const struct signal_inf
 }
 
 // ---- the terminal's signals, and others that must not sleep ------------------------------------
+#define SOON_MAX 1024 // signals that wait for one process each
+
 struct soon {
     struct list link;
-    struct message_group message;
+    bool to_one;
+    union {
+        struct message_group message;
+        struct message_signal one;
+    };
 };
 
 NODE_VAR(struct list, soon_queue);
 NODE_VAR(struct work, soon_work);
+NODE_VAR(unsigned, soon_ones);
+
+// Nobody asks how it went. A queue that is full gets SIGIO instead, as fcntl(2) has it of F_SETSIG.
+static void one_run(struct message_signal *m)
+{
+    node(soon_ones)--;
+    int e = routed_call(m->about.pid, MSG_process_signal, m, sizeof(*m), NULL, 0);
+    if (e != -EAGAIN)
+        return;
+    m->request = ++node(last_request);
+    m->info = (struct wire_info){.signal = SIGIO, .code = SI_KERNEL};
+    (void)routed_call(m->about.pid, MSG_process_signal, m, sizeof(*m), NULL, 0);
+}
 
 static void soon_run(struct work *w)
 {
@@ -193,36 +225,98 @@ static void soon_run(struct work *w)
     while ((l = list_pop(&node(soon_queue))) != NULL) {
         struct soon *s = list_entry(l, struct soon, link);
         struct group_answer sum;
-        sweep_all(&s->message, &sum);
+        if (s->to_one)
+            one_run(&s->one);
+        else
+            sweep_all(&s->message, &sum);
         heap_free(s);
     }
+}
+
+static void queue_soon(const struct soon *what)
+{
+    struct soon *s = heap_alloc(sizeof(*s));
+    if (!s) {
+        cluster_count_add("process: no memory to pass a signal on", 1);
+        return;
+    }
+    *s = *what;
+    node(soon_ones) += s->to_one;
+    list_append(&node(soon_queue), &s->link);
+    work_queue(&node(soon_work));
+}
+
+static void group_soon(struct message_group *m)
+{
+    struct group_answer here = {0};
+    m->request = ++node(last_request);
+    group_apply(cluster_self(), m, &here);
+    if (cluster_count() <= 1 && !here.moving)
+        return;
+    struct soon s = {.message = *m};
+    queue_soon(&s);
 }
 
 void group_signal_soon(int32_t pgrp, int signal)
 {
     struct message_group m = {
         .pgrp = pgrp,
-        .request = ++node(last_request),
         .from_kernel = true,
         .info = {.signal = signal, .code = SI_KERNEL},
     };
-    struct group_answer here = {0};
-    group_apply(cluster_self(), &m, &here);
-    if (cluster_count() <= 1 && !here.moving)
-        return;
-    struct soon *s = heap_alloc(sizeof(*s));
-    if (!s) {
-        cluster_count_add("process: no memory to pass a group's signal on", 1);
+    group_soon(&m);
+}
+
+// ---- of open files: to their owners ------------------------------------------------------------
+static bool queued(const struct message_signal *m)
+{
+    const struct soon *s;
+    list_for_each (s, &node(soon_queue), link)
+        if (s->to_one && s->one.about.pid == m->about.pid && s->one.tid == m->tid &&
+            s->one.info.signal == m->info.signal)
+            return true;
+    return false;
+}
+
+static void owner_one(const struct wire_sender *by, int32_t pid, int32_t tid,
+                      const struct signal_info *info)
+{
+    struct process *p = process_find(pid);
+    if (p && p->state != PROCESS_MOVING) {
+        struct signal_info plain = {.signal = SIGIO, .code = SI_KERNEL};
+        if (permitted(by, p, 0) && post(p, tid, info) == -EAGAIN)
+            (void)post(p, tid, &plain);
         return;
     }
-    s->message = m;
-    list_append(&node(soon_queue), &s->link);
-    work_queue(&node(soon_work));
+    struct soon s = {.to_one = true,
+                     .one = {.about = {pid, 0},
+                             .request = ++node(last_request),
+                             .tid = tid,
+                             .sender = *by,
+                             .info = info_out(info)}};
+    if (info->signal < SIGRTMIN && queued(&s.one))
+        return; // one is enough
+    if (node(soon_ones) >= SOON_MAX)
+        cluster_count_add("process: too many signals wait to be passed on", 1);
+    else
+        queue_soon(&s);
+}
+
+void owner_signal_soon(const struct file_owner_facts *to, const struct signal_info *info)
+{
+    struct wire_sender by = {.sid = -1, .uid = to->uid, .euid = to->euid};
+    struct message_group m = {.pgrp = to->id, .sender = by, .info = info_out(info)};
+    if (to->type == OWNER_GROUP)
+        group_soon(&m);
+    else
+        owner_one(&by, to->type == OWNER_TASK ? to->process : to->id,
+                  to->type == OWNER_TASK ? to->id : 0, info);
 }
 
 static void soon_init(void)
 {
     list_init(&node(soon_queue));
+    node(soon_ones) = 0;
     work_init(&node(soon_work), THREAD_NORMAL, soon_run);
 }
 INIT_STEP(INIT_THREADS, soon_init);

@@ -3,6 +3,7 @@
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "mm/heap.h"
+#include "ssi/process/owner.h"
 #include "ssi/process/priv.h"
 #include "ssi/fs/anon.h"
 
@@ -30,6 +31,10 @@ static struct linux_signalfd_siginfo told(const struct signal_info *i)
     if (i->code == SI_TIMER) {
         s.tid = (uint32_t)i->pid; // where siginfo_t has the timer and its overrun
         s.overrun = i->uid;
+    } else if (owner_info_is(i)) {
+        s.band = (uint32_t)i->pid;
+        s.fd = (int32_t)i->uid;
+        return s;
     } else {
         s.pid = (uint32_t)i->pid;
         s.uid = i->uid;

@@ -27,7 +27,7 @@ unsigned datagram_poll_in(const struct socket *s)
 int datagram_shutdown(struct socket *s, unsigned how)
 {
     s->shut |= how;
-    socket_wake(s, WAKE_READ | WAKE_WRITE);
+    socket_wake(s, WAKE_READ | WAKE_WRITE | WAKE_OWN);
     return 0;
 }
 

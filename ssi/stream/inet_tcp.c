@@ -32,9 +32,34 @@ static void on_event(void *arg, struct tcp_conn *c, unsigned events)
         socket_wake(s, wake);
 }
 
+// ---- listeners: those that share a port share its connections ----------------------------------
+static bool hears(const struct socket *s, struct net_address to, bool exactly)
+{
+    return s->state == SOCKET_LISTENING && s->local.port == to.port &&
+           s->local.ip == (exactly ? to.ip : 0);
+}
+
+// Of the listeners that are bound to the address, else of those that are bound to all: by who
+// connects, so that each gets its share.
+static struct socket *listener_find(struct net_address to, struct net_address from)
+{
+    for (int exactly = 1; exactly >= 0; exactly--) {
+        struct socket *s;
+        uint32_t n = 0, k = (from.ip ^ from.port) * 2654435761u >> 16;
+        list_for_each (s, inet_ports(INET_TCP, to.port), port_link)
+            n += hears(s, to, exactly);
+        k = n ? k % n : 0;
+        list_for_each (s, inet_ports(INET_TCP, to.port), port_link)
+            if (hears(s, to, exactly) && k-- == 0)
+                return s;
+    }
+    return NULL;
+}
+
 static void on_accept(void *arg, struct tcp_conn *c)
 {
-    struct socket *listener = arg;
+    struct socket *listener = listener_find(tcp_local(c), tcp_peer(c));
+    listener = listener ? listener : arg;
     bool room = listener->child_count <= listener->backlog;
     struct socket *child = room ? socket_new(&tcp_kind, AF_INET, SOCK_STREAM) : NULL;
     if (child == NULL) {
@@ -153,19 +178,6 @@ static unsigned conn_poll(struct socket *s)
 }
 
 // ---- connecting --------------------------------------------------------------------------------
-static struct socket *listener_find(struct net_address to)
-{
-    struct socket *s, *any = NULL;
-    list_for_each (s, inet_ports(INET_TCP, to.port), port_link) {
-        if (s->local.port != to.port || s->state != SOCKET_LISTENING)
-            continue;
-        if (s->local.ip == to.ip)
-            return s;
-        any = any == NULL && s->local.ip == 0 ? s : any;
-    }
-    return any;
-}
-
 static int join(struct socket *s, struct socket *listener)
 {
     struct socket *child = socket_new(&tcp_kind, AF_INET, SOCK_STREAM);
@@ -196,7 +208,7 @@ static void refused(struct socket *s, int error)
 
 static int connect_local(struct socket *s)
 {
-    struct socket *listener = listener_find(s->remote);
+    struct socket *listener = listener_find(s->remote, s->local);
     if (listener == NULL) {
         refused(s, -ECONNREFUSED);
         return -EINPROGRESS;
@@ -338,6 +350,24 @@ static int tcp_socket_listen(struct socket *s)
     return s->tcp_listener ? 0 : -ENOMEM;
 }
 
+// The stack's listener of the port goes on for another socket that shares it.
+static void unlisten(struct socket *s)
+{
+    struct socket *o;
+    struct tcp_listener *l = s->tcp_listener;
+    s->tcp_listener = NULL;
+    if (l == NULL)
+        return;
+    list_for_each (o, inet_ports(INET_TCP, s->local.port), port_link)
+        if (o != s && o->state == SOCKET_LISTENING && o->local.port == s->local.port &&
+            o->local.ip >> 24 != 127) {
+            tcp_listener_give(l, o);
+            o->tcp_listener = l;
+            return;
+        }
+    tcp_unlisten(l);
+}
+
 // A connect that found the queue full goes on.
 static void tcp_accepted(struct socket *listener)
 {
@@ -386,12 +416,10 @@ static unsigned tcp_socket_poll(struct socket *s)
 static int tcp_socket_shutdown(struct socket *s, unsigned how)
 {
     if (s->state == SOCKET_LISTENING && (how & SHUT_READ)) { // Linux: it stops listening
-        if (s->tcp_listener)
-            tcp_unlisten(s->tcp_listener);
-        s->tcp_listener = NULL;
+        unlisten(s);
         socket_children_end(s);
         s->state = SOCKET_IDLE;
-        socket_wake(s, WAKE_READ | WAKE_WRITE);
+        socket_wake(s, WAKE_READ | WAKE_WRITE | WAKE_OWN);
         return 0;
     }
     if (s->state == SOCKET_IDLE)
@@ -403,7 +431,7 @@ static int tcp_socket_shutdown(struct socket *s, unsigned how)
     if (how & SHUT_WRITE && !(s->shut & SHUT_WRITE))
         tcp_shutdown_send(s->conn);
     s->shut |= how;
-    socket_wake(s, WAKE_READ | WAKE_WRITE);
+    socket_wake(s, WAKE_READ | WAKE_WRITE | WAKE_OWN);
     return 0;
 }
 
@@ -414,9 +442,7 @@ static uint32_t tcp_socket_readable(const struct socket *s)
 
 static void tcp_socket_end(struct socket *s)
 {
-    if (s->tcp_listener)
-        tcp_unlisten(s->tcp_listener);
-    s->tcp_listener = NULL;
+    unlisten(s);
     if (s->conn == NULL) {
         joined_end(s);
         return;

@@ -294,7 +294,7 @@ int joined_shutdown(struct socket *s, unsigned how)
     if (s->state != SOCKET_CONNECTED && is_tcp(s))
         return -ENOTCONN;
     s->shut |= how;
-    socket_wake(s, WAKE_READ | WAKE_WRITE);
+    socket_wake(s, WAKE_READ | WAKE_WRITE | WAKE_OWN);
     if (s->peer)
         socket_wake(s->peer, WAKE_READ | WAKE_WRITE);
     return 0;
@@ -321,6 +321,7 @@ void joined_end(struct socket *s)
         inet_time_wait(s->remote);
     if (to == NULL)
         return;
+    unsigned known = is_tcp(s) && (s->shut & SHUT_WRITE) ? WAKE_OWN : 0;
     s->peer = NULL;
     to->peer = NULL;
     if (is_tcp(s)) {
@@ -330,5 +331,5 @@ void joined_end(struct socket *s)
             to->error = -ECONNRESET;
         to->state = SOCKET_CLOSED;
     }
-    socket_wake(to, WAKE_READ | WAKE_WRITE);
+    socket_wake(to, WAKE_READ | WAKE_WRITE | (to->error ? 0 : known));
 }

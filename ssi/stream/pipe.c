@@ -8,6 +8,7 @@
 #include "mm/heap.h"
 #include "ssi/cluster/cluster.h"
 #include "ssi/fs/inode.h"
+#include "ssi/fs/owner.h"
 #include "ssi/stream/ioctls.h"
 
 struct pipe {
@@ -19,6 +20,7 @@ struct pipe {
     uint64_t number;                  // what fstat calls its inode
     struct wait_queue readable, writable;
     struct wait_queue both; // only watched: for an end that reads and writes
+    struct list async;      // struct file_owner of both ends
     uint8_t **pages;        // each allocated when it is first written
 };
 
@@ -40,6 +42,7 @@ static struct pipe *pipe_make(void)
     wait_init(&p->readable);
     wait_init(&p->writable);
     wait_init(&p->both);
+    list_init(&p->async);
     return p;
 }
 
@@ -105,6 +108,7 @@ static int pipe_read(struct file *f, struct xfer *x, const uint64_t *at)
         wait_wake_all(&p->writable);
         wait_tell(&p->both);
     }
+    file_news(&p->async, NEWS_OUT);
     return 0;
 }
 
@@ -201,6 +205,7 @@ static int pipe_write(struct file *f, struct xfer *x, const uint64_t *at)
     if (e < 0)
         return e;
     bool empty = p->bytes == 0;
+    size_t before = x->done;
     e = whole ? pipe_fill_whole(p, x) : pipe_fill(p, x);
     if (e == 0 && whole && x->left > 0) {
         e = pipe_write_gathered(f, x);
@@ -211,6 +216,8 @@ static int pipe_write(struct file *f, struct xfer *x, const uint64_t *at)
     else
         wait_tell(&p->readable);
     wait_tell(&p->both);
+    if (x->done > before)
+        file_news(&p->async, NEWS_IN);
     return e;
 }
 
@@ -234,6 +241,12 @@ static struct wait_queue *pipe_poll_queue(struct file *f)
 {
     struct pipe *p = f->data;
     return !end_writes(f) ? &p->readable : end_reads(f) ? &p->both : &p->writable;
+}
+
+static struct list *pipe_async(struct file *f)
+{
+    struct pipe *p = f->data;
+    return &p->async;
 }
 
 static int pipe_stat(struct file *f, struct fs_stat *st)
@@ -347,6 +360,10 @@ static void pipe_release(struct file *f)
     wait_wake_all(&p->readable);
     wait_wake_all(&p->writable);
     wait_tell(&p->both);
+    if ((p->readers == 0) != (p->writers == 0)) {
+        file_news(&p->async, NEWS_IN);
+        file_news(&p->async, NEWS_OUT);
+    }
     pipe_put(p);
 }
 
@@ -358,6 +375,7 @@ static const struct file_ops pipe_ops = {
     .poll = pipe_poll,
     .poll_queue = pipe_poll_queue,
     .stat = pipe_stat,
+    .async = pipe_async,
     .release = pipe_release,
 };
 

@@ -7,6 +7,7 @@
 #include "mm/heap.h"
 #include "ssi/cluster/cluster.h"
 #include "ssi/fs/inode.h"
+#include "ssi/fs/owner.h"
 #include "ssi/stream/tty_priv.h"
 
 #define RING_BYTES (16u << 10) // of output that the master has not read
@@ -33,6 +34,7 @@ struct pty {
     uint32_t uid, gid, mode;
     uint32_t tail, bytes; // of the ring: oldest byte, how many
     struct wait_queue master;
+    struct list async; // struct file_owner of the master's file
     uint8_t ring[RING_BYTES];
 };
 
@@ -90,6 +92,8 @@ static void device_output(struct tty *t, const char *bytes, size_t n)
     for (size_t k = 0; k < n; k++)
         p->ring[(p->tail + p->bytes++) % RING_BYTES] = (uint8_t)bytes[k];
     wait_wake_all(&p->master);
+    if (n > 0)
+        file_news(&p->async, NEWS_IN);
 }
 
 static size_t device_room(struct tty *t)
@@ -293,6 +297,12 @@ static struct wait_queue *master_poll_queue(struct file *f)
     return &p->master;
 }
 
+static struct list *master_async(struct file *f)
+{
+    struct pty *p = f->data;
+    return &p->async;
+}
+
 static void master_release(struct file *f)
 {
     struct pty *p = f->data;
@@ -308,6 +318,7 @@ static const struct file_ops master_ops = {
     .ioctl = master_ioctl,
     .poll = master_poll,
     .poll_queue = master_poll_queue,
+    .async = master_async,
     .release = master_release,
 };
 
@@ -329,6 +340,7 @@ int pty_open_master(const struct fs_who *who, uint32_t flags, struct file **f)
     p->tty.ldisc.termios.cflag = 0xbf; // B38400 CS8 CREAD
     p->tty.ldisc.termios.iflag &= ~(uint32_t)IUTF8;
     wait_init(&p->master);
+    list_init(&p->async);
     p->master_open = true;
     p->locked = true;
     p->uid = who->uid;
@@ -388,6 +400,7 @@ static const struct file_ops slave_ops = {
     .poll_queue = tty_poll_queue,
     .stat = slave_stat,
     .set = slave_set,
+    .async = tty_async,
     .release = slave_release,
 };
 

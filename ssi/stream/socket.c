@@ -9,6 +9,7 @@
 #include "mm/heap.h"
 #include "ssi/cluster/cluster.h"
 #include "ssi/fs/inode.h"
+#include "ssi/fs/owner.h"
 #include "ssi/stream/ioctls.h"
 #include "ssi/stream/socket_file.h"
 
@@ -42,6 +43,7 @@ struct socket *socket_new(const struct socket_kind *k, int family, int type)
     wait_init(&s->readable);
     wait_init(&s->writable);
     wait_init(&s->changed);
+    list_init(&s->async);
     list_init(&s->inbox);
     list_init(&s->children);
     list_init(&s->child_link);
@@ -58,6 +60,19 @@ bool socket_name_is_none(const struct socket_name *n)
 }
 
 // ---- waking ------------------------------------------------------------------------------------
+static void news(struct socket *s, unsigned which)
+{
+    if (list_empty(&s->async) || (which & WAKE_OWN))
+        return;
+    unsigned now = which == (WAKE_READ | WAKE_WRITE) ? s->kind->poll(s) : 0;
+    if (s->error && s->family == AF_INET)
+        file_news(&s->async, NEWS_ERR);
+    else if (now & POLL_HUP)
+        file_news(&s->async, NEWS_HUP);
+    else
+        file_news(&s->async, which & WAKE_READ ? NEWS_IN : NEWS_OUT);
+}
+
 void socket_wake(struct socket *s, unsigned which)
 {
     if (which & WAKE_READ)
@@ -65,6 +80,7 @@ void socket_wake(struct socket *s, unsigned which)
     if (which & WAKE_WRITE)
         wait_wake_all(&s->writable);
     wait_wake_all(&s->changed);
+    news(s, which);
 }
 
 void socket_wake_waiting_for(struct socket *target)
@@ -72,8 +88,9 @@ void socket_wake_waiting_for(struct socket *target)
     struct socket *s;
     list_for_each (s, sockets_all(), all_link)
         if (s->waits_for == target || (s->peer == target && s->kind == &unix_datagram_kind)) {
+            unsigned own = s->waits_for == target ? 0 : WAKE_OWN;
             s->waits_for = NULL;
-            socket_wake(s, WAKE_WRITE);
+            socket_wake(s, WAKE_WRITE | own);
         }
 }
 
@@ -132,7 +149,7 @@ static void forget(struct socket *gone)
         if (s->peer == gone) {
             s->peer = NULL;
             s->peer_lost = true;
-            socket_wake(s, WAKE_READ | WAKE_WRITE);
+            socket_wake(s, WAKE_READ | WAKE_WRITE | WAKE_OWN); // as on Linux, no news
         }
     }
 }
@@ -233,6 +250,12 @@ static struct wait_queue *file_poll_queue(struct file *f)
     return &s->changed;
 }
 
+static struct list *file_async_socket(struct file *f)
+{
+    struct socket *s = f->data;
+    return &s->async;
+}
+
 static int file_stat_socket(struct file *f, struct fs_stat *st)
 {
     const struct socket *s = f->data;
@@ -298,6 +321,7 @@ static const struct file_ops socket_file_ops = {
     .stat = file_stat_socket,
     .set = file_set_socket,
     .exchange = socket_exchange,
+    .async = file_async_socket,
     .release = file_release_socket,
 };
 

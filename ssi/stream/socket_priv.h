@@ -82,6 +82,7 @@ struct socket {
     uint32_t uid, gid; // what fstat says
     uint16_t mode;
     struct wait_queue readable, writable, changed;
+    struct list async; // struct file_owner of its file
 
     struct list inbox; // struct packet
     uint32_t inbox_bytes, inbox_count;
@@ -127,7 +128,8 @@ bool socket_name_is_none(const struct socket_name *n); // AF_UNSPEC
 struct list *sockets_all(void);
 enum {
     WAKE_READ = 1,
-    WAKE_WRITE = 2
+    WAKE_WRITE = 2,
+    WAKE_OWN = 4, // no news for an owner: its own program did it, or it knows
 };
 void socket_wake(struct socket *s, unsigned which);
 void socket_wake_waiting_for(struct socket *target);

@@ -10,6 +10,7 @@
 #include "lib/string.h"
 #include "ssi/cluster/cluster.h"
 #include "ssi/fs/inode.h"
+#include "ssi/fs/owner.h"
 #include "ssi/stream/pty.h"
 #include "ssi/stream/tty_priv.h"
 
@@ -53,14 +54,27 @@ void tty_init(struct tty *t, uint32_t number, const struct tty_device *device)
     ldisc_init(&t->ldisc, &ldisc_ops, t);
     wait_init(&t->input);
     wait_init(&t->output);
+    list_init(&t->async);
     t->number = number;
     t->device = device;
+}
+
+// Bytes that may be written now, whatever they become.
+static size_t write_room(struct tty *t)
+{
+    if (t->ldisc.stopped)
+        return 0;
+    return t->device->room ? t->device->room(t) / OUTPUT_BYTE_MAX : SIZE_MAX;
 }
 
 void tty_output_goes_on(struct tty *t)
 {
     wait_wake_all(&t->output);
     wait_tell(&t->input);
+    if (t->wants_out && write_room(t) > 0) {
+        t->wants_out = false;
+        file_news(&t->async, NEWS_OUT);
+    }
 }
 
 void tty_put_input(struct tty *t, const uint8_t *bytes, size_t n)
@@ -68,6 +82,8 @@ void tty_put_input(struct tty *t, const uint8_t *bytes, size_t n)
     bool stopped = t->ldisc.stopped;
     ldisc_input(&t->ldisc, bytes, n);
     wait_wake_all(&t->input);
+    if (ldisc_canonical(&t->ldisc) ? ldisc_line_ready(&t->ldisc) : ldisc_available(&t->ldisc) > 0)
+        file_news(&t->async, NEWS_IN);
     if (stopped != t->ldisc.stopped && t->device->flow)
         t->device->flow(t, t->ldisc.stopped);
     if (!t->ldisc.stopped)
@@ -175,14 +191,6 @@ int tty_read(struct file *f, struct xfer *x, const uint64_t *at)
 }
 
 // ---- writing -----------------------------------------------------------------------------------
-// Bytes that may be written now, whatever they become.
-static size_t write_room(struct tty *t)
-{
-    if (t->ldisc.stopped)
-        return 0;
-    return t->device->room ? t->device->room(t) / OUTPUT_BYTE_MAX : SIZE_MAX;
-}
-
 int tty_write(struct file *f, struct xfer *x, const uint64_t *at)
 {
     struct tty *t = f->data;
@@ -195,6 +203,7 @@ int tty_write(struct file *f, struct xfer *x, const uint64_t *at)
     while (x->left > 0) {
         size_t room;
         while ((room = write_room(t)) == 0 && !t->hung_up) {
+            t->wants_out = true;
             if (x->done > before)
                 return 0;
             if (f->flags & O_NONBLOCK)
@@ -375,6 +384,12 @@ struct wait_queue *tty_poll_queue(struct file *f)
     return &t->input;
 }
 
+struct list *tty_async(struct file *f)
+{
+    struct tty *t = f->data;
+    return &t->async;
+}
+
 static const struct file_ops console_ops = {
     .name = "tty",
     .read = tty_read,
@@ -382,6 +397,7 @@ static const struct file_ops console_ops = {
     .ioctl = tty_ioctl,
     .poll = tty_poll,
     .poll_queue = tty_poll_queue,
+    .async = tty_async,
 };
 
 struct file *tty_open(struct tty *t, uint32_t flags)

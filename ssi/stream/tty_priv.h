@@ -18,6 +18,8 @@ struct tty_device { // what is behind the line discipline
 
 struct tty {
     struct ldisc ldisc;
+    struct list async;               // struct file_owner of its files
+    bool wants_out;                  // a write found no room: news when there is some
     struct wait_queue input, output; // bytes came (also watched for `output`); output goes on
     struct linux_winsize window;
     int32_t foreground, session; // 0: none
@@ -39,6 +41,7 @@ int tty_write(struct file *f, struct xfer *x, const uint64_t *at);
 long tty_ioctl(struct file *f, uint32_t request, void *data, size_t in_bytes, size_t out_size);
 unsigned tty_poll(struct file *f);
 struct wait_queue *tty_poll_queue(struct file *f);
+struct list *tty_async(struct file *f);
 // The same requests from who is behind it (a pty's master): never in the background.
 long tty_request(struct tty *t, uint32_t request, void *data, size_t in_bytes, size_t out_size);
 

@@ -78,6 +78,16 @@ def test_what_is_said_of_memory_moves(travel):
     travel('spans 4')
 
 
+def test_owners_of_open_files_are_told_wherever_they_are(pair, program):
+    before = len(pair.sh(0, 'cat /proc/cluster/migrations').splitlines())
+    comparer(pair, program('owners'))('far')
+    assert len(pair.sh(0, 'cat /proc/cluster/migrations').splitlines()) >= before + 4
+
+
+def test_a_subreaper_gets_orphans_of_other_nodes(pair, program):
+    comparer(pair, program('reaches'))('far')
+
+
 def test_names_limits_signals_locks_files_and_maps_go_along(pair, carries):
     before = len(pair.sh(0, 'cat /proc/cluster/migrations').splitlines())
     carries('keeps')

@@ -145,6 +145,11 @@ void thread_yield(void)
     back_to_scheduler();
 }
 
+uint64_t thread_switch_count(void)
+{
+    return 0;
+}
+
 uint64_t thread_ready_integral(void)
 {
     return 0;
