@@ -166,8 +166,7 @@ long file_owner_fcntl(struct file *f, uint32_t command, uint32_t arg)
     return -EINVAL;
 }
 
-// ---- O_ASYNC
-// -------------------------------------------------------------------------------------
+// ---- O_ASYNC -----------------------------------------------------------------------------------
 // A terminal without owner gets its foreground group, or the caller.
 static struct file_owner_facts owner_of_terminal(struct file *f, uint32_t *what)
 {

@@ -40,8 +40,7 @@ static int reach(int32_t pid, struct process **found)
     return (*found)->state == PROCESS_MOVING ? -EIO : 0;
 }
 
-// ---- memory
-// --------------------------------------------------------------------------------------
+// ---- memory ------------------------------------------------------------------------------------
 static int vectors_in(uint32_t user, uint32_t count, struct linux_iovec **v, uint64_t *total)
 {
     *total = 0;
@@ -166,8 +165,7 @@ long sys_process_vm_writev(struct call *c)
     return process_vm(c, true);
 }
 
-// ---- kcmp
-// ----------------------------------------------------------------------------------------
+// ---- kcmp --------------------------------------------------------------------------------------
 enum {
     KCMP_FILE,
     KCMP_VM,

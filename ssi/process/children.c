@@ -233,8 +233,7 @@ static void child_to_init(struct process *p, struct child *c)
     }
 }
 
-// ---- subreapers (prctl(2), PR_SET_CHILD_SUBREAPER)
-// ------------------------------------------------------------------------------
+// ---- subreapers (prctl(2), PR_SET_CHILD_SUBREAPER) ---------------------------------------------
 #define ANCESTORS_MAX 256
 
 // The nearest ancestor that wants p's orphans, or PID 1. May sleep.
