@@ -93,6 +93,14 @@ void fd_table_put(struct fd_table *t)
     heap_free(t);
 }
 
+bool fd_room(const struct fd_table *t)
+{
+    uint32_t fd = t->first_free;
+    while (fd < t->size && t->slots[fd].file)
+        fd++;
+    return fd < t->max && fd < FD_MAX;
+}
+
 int fd_install(struct fd_table *t, struct file *f, int at_least, bool cloexec)
 {
     if (at_least < 0 || (uint32_t)at_least >= MIN(t->max, FD_MAX))

@@ -147,6 +147,8 @@ struct fd_table *fd_table_new(void);
 struct fd_table *fd_table_clone(struct fd_table *t); // fork: same files
 void fd_table_get(struct fd_table *t);
 void fd_table_put(struct fd_table *t);
+// Is there a place for one more? Asked before what an open or an accept cannot take back.
+bool fd_room(const struct fd_table *t);
 int fd_install(struct fd_table *t, struct file *f, int at_least, bool cloexec); // takes the user
 int fd_replace(struct fd_table *t, int fd, struct file *f, bool cloexec);       // dup2
 struct file *fd_file(struct fd_table *t, int fd); // borrowed: valid until the caller sleeps; NULL

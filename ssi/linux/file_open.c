@@ -122,7 +122,9 @@ static long open_resolved(int32_t dirfd, uint32_t path, uint32_t flags, uint32_t
     int e = file_name_begin(&n, dirfd, path);
     if (e < 0)
         return e;
-    if (n.path[0] == '/' && (resolve & FS_RESOLVE_IN_ROOT))
+    if (!fd_room(process_current()->files))
+        e = -EMFILE;
+    if (e == 0 && n.path[0] == '/' && (resolve & FS_RESOLVE_IN_ROOT))
         e = file_place_of(dirfd, &n.at);
     if (e == 0)
         e = fs_open_resolved(&n.who, n.at, n.path, flags & ~FILE_FLAGS_OWN, mode & 07777, resolve,

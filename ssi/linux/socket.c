@@ -250,7 +250,9 @@ static long accept_with(struct call *c, const uint32_t *a, uint32_t flags)
     if (e < 0)
         return e;
     uint64_t deadline = linux_socket_deadline(c, f, false);
-    e = socket_accept(f, flags & SOCK_NONBLOCK, deadline, &made, &n);
+    e = fd_room(process_current()->files)
+            ? socket_accept(f, flags & SOCK_NONBLOCK, deadline, &made, &n)
+            : -EMFILE; // and the connection stays in the queue
     file_put(f);
     if (e < 0)
         return e;

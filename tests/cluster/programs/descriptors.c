@@ -4,6 +4,7 @@
 #define _GNU_SOURCE
 #include "said.h"
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 #include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -285,7 +287,7 @@ static void names(void)
     T(renameat2(dir, "d-one", dir, "d-two", NOREPLACE | EXCHANGE));
     T(renameat2(dir, "d-one", dir, "d-two", 8));
     T(renameat2(dir, "d-one", dir, "d-two", EXCHANGE | WHITEOUT));
-    T(renameat2(dir, "d-one", dir, "d-none", EXCHANGE));
+    T(renameat2(dir, "d-one", dir, "/opt/d-none", EXCHANGE));
     T(renameat2(dir, "d-one", dir, "d-dir", EXCHANGE));
     T(stat("/opt/d-one", &st));
     printf("%o\n", st.st_mode);
@@ -379,6 +381,49 @@ static void attributes(void)
     close(dir), close(fd);
 }
 
+static int listener(struct sockaddr_un *a)
+{
+    int s = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    *a = (struct sockaddr_un){AF_UNIX, "/opt/d-socket"};
+    T(bind(s, (struct sockaddr *)a, sizeof(*a)));
+    T(listen(s, 1));
+    return s;
+}
+
+// Without a place for a descriptor nothing is made and nobody is taken off a queue.
+static void full(void)
+{
+    struct rlimit old, none;
+    struct sockaddr_un a;
+    int s = listener(&a), to = socket(AF_UNIX, SOCK_STREAM, 0);
+    T(connect(to, (struct sockaddr *)&a, sizeof(a)));
+    getrlimit(RLIMIT_NOFILE, &old);
+    none = (struct rlimit){0, old.rlim_max};
+    setrlimit(RLIMIT_NOFILE, &none);
+    T(open("/opt/d-full", O_CREAT | O_WRONLY, 0600));
+    T(open("/opt/d-none", O_RDONLY));
+    T(accept(s, NULL, NULL));
+    setrlimit(RLIMIT_NOFILE, &old);
+    T(access("/opt/d-full", F_OK));
+    int made = accept(s, NULL, NULL);
+    T(made < 0);
+    close(made), close(to), close(s);
+}
+
+// What a call refuses it does not keep.
+static void refused(void)
+{
+    int p[2];
+    struct iovec v = {"x", 1};
+    T(pipe(p));
+    T(pwritev2(p[1], &v, 1, -1, ~0));
+    T(pwritev2(p[1], &v, 1, -2, RWF_APPEND));
+    close(p[1]);
+    struct pollfd w = {p[0], POLLIN, 0};
+    T(poll(&w, 1, 0));
+    close(p[0]);
+}
+
 int main(void)
 {
     setvbuf(stdout, NULL, _IOLBF, 0);
@@ -390,5 +435,7 @@ int main(void)
     rooms();
     names();
     attributes();
+    full();
+    refused();
     return 0;
 }
