@@ -269,6 +269,8 @@ static long message_take(uint32_t id, uint32_t at, uint32_t n, uint32_t type, ui
 {
     if ((int32_t)n < 0 || (int32_t)id < 0)
         return -EINVAL;
+    if ((flags & MSG_COPY) && ((flags & MSG_EXCEPT) || !(flags & IPC_NOWAIT_FLAG)))
+        return -EINVAL;
     uint32_t room = MIN(n, IPC_MSG_MAX);
     // A message that was taken must have a place to go to.
     int e = user_fault_in(at, room + sizeof(type), true);

@@ -86,6 +86,7 @@ struct ipc_shm {
 #define SEM_UNDO_FLAG   0x1000
 #define MSG_NOERROR     010000u
 #define MSG_EXCEPT      020000u
+#define MSG_COPY        040000u // the message of that place in the queue, which stays
 
 #define IPC_MSG_MAX   8192u  // bytes of a message
 #define IPC_QUEUE_MAX 16384u // bytes of a queue, at first

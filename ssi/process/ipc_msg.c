@@ -31,6 +31,16 @@ static int send(struct ipc_serving *s, struct ipc_object *o)
     return 0;
 }
 
+static struct ipc_message *at_place(struct ipc_object *o, uint32_t place)
+{
+    struct ipc_message *m;
+    list_for_each (m, &o->messages, link) {
+        if (place-- == 0)
+            return m;
+    }
+    return NULL;
+}
+
 // The first of that type; of any (0); of the lowest type up to -type.
 static struct ipc_message *wanted(struct ipc_object *o, int32_t type, bool except)
 {
@@ -49,7 +59,9 @@ static int take(struct ipc_serving *s, struct ipc_object *o)
     const struct ipc_ask *a = s->ask;
     if (!ipc_may(o, a, IPC_MAY_READ))
         return -EACCES;
-    struct ipc_message *m = wanted(o, (int32_t)a->a, a->flags & MSG_EXCEPT);
+    bool stays = a->flags & MSG_COPY;
+    struct ipc_message *m =
+        stays ? at_place(o, a->a) : wanted(o, (int32_t)a->a, a->flags & MSG_EXCEPT);
     if (m == NULL) {
         if (a->wait)
             ipc_wait_note(s, o, 0, false);
@@ -57,9 +69,13 @@ static int take(struct ipc_serving *s, struct ipc_object *o)
     }
     if (m->bytes > a->b && !(a->flags & MSG_NOERROR))
         return -E2BIG;
+    if (m->bytes > a->b && stays)
+        return -EINVAL; // a copy is never cut
     uint32_t n = MIN(m->bytes, a->b);
     ipc_put(s, &m->type, sizeof(m->type));
     ipc_put(s, m->data, n);
+    if (stays)
+        return (int)n;
     o->users--;
     o->bytes -= m->bytes;
     o->last_taker = a->pid;

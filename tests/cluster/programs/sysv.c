@@ -2,6 +2,7 @@
 // System V shared memory, semaphores and message queues: every line it prints is the same on Linux.
 #define _GNU_SOURCE
 #include "say.h"
+#include <stdbool.h>
 #include <sys/ipc.h>
 #include <sys/msg.h>
 #include <sys/sem.h>
@@ -162,6 +163,34 @@ struct text {
     char text[64];
 };
 
+static bool takes(int id, int bytes, long which, int flags, int wanted)
+{
+    struct text m;
+    int r = msgrcv(id, &m, bytes, which, flags);
+    return (r < 0 ? -errno : r) == wanted;
+}
+
+// MSG_COPY leaves the message, which is named by its place. Not every Linux is built with it.
+static void copies(int id)
+{
+    const int copy = MSG_COPY | IPC_NOWAIT;
+    struct text m = {7, "first"};
+    msgsnd(id, &m, 6, 0);
+    m = (struct text){8, "second"};
+    msgsnd(id, &m, 7, 0);
+    if (!takes(id, 64, 0, copy, -ENOSYS)) {
+        bool good = takes(id, 64, 0, MSG_COPY, -EINVAL) &&
+                    takes(id, 64, 0, copy | MSG_EXCEPT, -EINVAL) && takes(id, 64, 1, copy, 7) &&
+                    takes(id, 64, 0, copy, 6) && takes(id, 64, 2, copy, -ENOMSG) &&
+                    takes(id, 64, -1, copy, -ENOMSG) && takes(id, 2, 0, copy, -E2BIG) &&
+                    takes(id, 2, 0, copy | MSG_NOERROR, -EINVAL);
+        if (!good)
+            printf("a copy went wrong\n");
+    }
+    say("take 7", msgrcv(id, &m, 64, 7, IPC_NOWAIT));
+    say("take 8", msgrcv(id, &m, 64, 8, IPC_NOWAIT));
+}
+
 static void queues(void)
 {
     struct text m = {1, "one"};
@@ -187,6 +216,7 @@ static void queues(void)
     say("but 1", msgrcv(id, &m, 64, 1, MSG_EXCEPT));
     printf("%ld %s\n", m.type, m.text);
     say("none", msgrcv(id, &m, 64, 0, IPC_NOWAIT));
+    copies(id);
     pid_t child = fork();
     if (child == 0) {
         usleep(50000);
