@@ -164,6 +164,9 @@ static void copy_task(struct task *to, struct task *from, const struct request *
     }
     to->io_priority = from->io_priority;
     to->slack_ns = to->slack_default_ns = from->slack_ns;
+    to->policy = from->policy;
+    if (from->policy_reset && to->process != from->process && to->process->nice < 0)
+        to->process->nice = to->thread->nice = 0;
     to->start = *r->regs;
     to->start.eax = 0;
     if (r->stack)

@@ -52,6 +52,8 @@ struct call {
     bool active;          // entered and not finished
 };
 
+#define TASK_POLICY_MAX 5 // SCHED_IDLE
+
 struct task { // one thread of a process
     struct process *process;
     struct list link; // process->tasks
@@ -70,6 +72,8 @@ struct task { // one thread of a process
     uint16_t io_priority;                // ioprio_set(2); 0: none of its own
     uint32_t slack_ns, slack_default_ns; // prctl(PR_SET_TIMERSLACK): told, timers are exact
     uint32_t set_child_tid;       // written in the child's memory before it first runs; 0: none
+    uint8_t policy;               // sched(7): 0 SCHED_OTHER, 3 SCHED_BATCH, 5 SCHED_IDLE
+    bool policy_reset;            // SCHED_RESET_ON_FORK: a child has no nice value below 0
     bool move_asked;              // looked at on the way to user mode
     bool ending;                  // task_exit has begun
     sigset64 waiting_for;         // rt_sigtimedwait: these wake it though they are blocked

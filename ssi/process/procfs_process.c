@@ -89,9 +89,9 @@ static int show_stat(int32_t pid, struct process *p, struct text *t)
     text_add(t, "%u %u %u %u ", (unsigned)(uint32_t)p->pending.pending,
              first ? (unsigned)(uint32_t)first->blocked : 0,
              (unsigned)(uint32_t)actions_that(p, true), (unsigned)(uint32_t)actions_that(p, false));
-    text_add(t, "0 0 0 %d 0 0 0 0 0 0 0 0 %u %u %u %u %u %d\n", p->exit_signal,
-             s ? s->brk_start : 0, p->arg_start, p->arg_end, p->env_start, p->env_end,
-             p->exit_status);
+    text_add(t, "0 0 0 %d 0 0 %u 0 0 0 0 0 %u %u %u %u %u %d\n", p->exit_signal,
+             first ? first->policy : 0u, s ? s->brk_start : 0, p->arg_start, p->arg_end,
+             p->env_start, p->env_end, p->exit_status);
     return 0;
 }
 

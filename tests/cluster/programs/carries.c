@@ -53,6 +53,7 @@ static void be_someone(void)
     setrlimit(RLIMIT_NOFILE, &files);
     setrlimit(RLIMIT_FSIZE, &text);
     setpriority(PRIO_PROCESS, 0, 7);
+    sched_setscheduler(0, SCHED_BATCH | SCHED_RESET_ON_FORK, &(struct sched_param){0});
     umask(031);
     setgroups(2, groups);
     setresgid(5, 6, 0);
@@ -82,8 +83,9 @@ static void say_who(void)
     mode_t mask = umask(0);
     umask(mask);
     sigaltstack(NULL, &alt);
-    printf("%s pdeathsig %d nice %d umask %o cwd %s\n", name, pdeath, getpriority(PRIO_PROCESS, 0),
-           mask, getcwd(cwd, sizeof(cwd)));
+    printf("%s pdeathsig %d nice %d policy %x umask %o cwd %s\n", name, pdeath,
+           getpriority(PRIO_PROCESS, 0), (unsigned)sched_getscheduler(0), mask,
+           getcwd(cwd, sizeof(cwd)));
     printf("uid %d %d %d gid %d %d %d groups %d: %d %d\n", r, e, s, h[0], h[1], h[2], groups, g[0],
            g[1]);
     printf("files %ld %ld size %ld %d\n", (long)files.rlim_cur, (long)files.rlim_max,

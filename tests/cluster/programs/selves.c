@@ -193,6 +193,100 @@ static void scheduling(void)
     T(sched_setscheduler(getppid(), SCHED_OTHER, &(struct sched_param){0}));
 }
 
+struct attr {
+    uint32_t size, policy;
+    uint64_t flags;
+    int32_t nice;
+    uint32_t priority;
+    uint64_t runtime, deadline, period;
+    uint32_t util[2], more[16];
+};
+
+static void show_attr(void)
+{
+    struct attr a = {0};
+    T(syscall(SYS_sched_getattr, 0, &a, 48, 0));
+    printf("size %u policy %u flags %llu nice %d priority %u\n", a.size, a.policy,
+           (unsigned long long)a.flags, a.nice, a.priority);
+}
+
+static long set_attr(uint32_t size, uint32_t policy, uint64_t flags, int nice, uint32_t more)
+{
+    struct attr a = {size, policy, flags, nice, 0, 0, 0, 0, {0}, {more}};
+    long r = syscall(SYS_sched_setattr, 0, &a, 0);
+    printf("size now %u; ", a.size);
+    return r;
+}
+
+static void attributes(void)
+{
+    struct attr a = {.size = 48};
+    show_attr();
+    T(syscall(SYS_sched_getattr, 0, &a, 47, 0));
+    T(syscall(SYS_sched_getattr, 0, &a, 4097, 0));
+    T(syscall(SYS_sched_getattr, 0, &a, 48, 1));
+    T(syscall(SYS_sched_getattr, 0, NULL, 48, 0));
+    T(syscall(SYS_sched_getattr, 0, 8, 48, 0));
+    T(syscall(SYS_sched_getattr, -1, &a, 48, 0));
+    T(syscall(SYS_sched_getattr, 99999, &a, 48, 0));
+    T(syscall(SYS_sched_setattr, 0, &a, 1));
+    T(syscall(SYS_sched_setattr, 0, NULL, 0));
+    T(syscall(SYS_sched_setattr, 0, 8, 0));
+    T(syscall(SYS_sched_setattr, -1, &a, 0));
+    T(syscall(SYS_sched_setattr, 99999, &a, 0));
+    T(set_attr(0, SCHED_BATCH, 0, 3, 0));
+    show_attr();
+    T(set_attr(47, SCHED_OTHER, 0, 0, 0));
+    T(set_attr(4097, SCHED_OTHER, 0, 0, 0));
+    T(set_attr(100, SCHED_OTHER, 0, 100, 0));
+    show_attr();
+    T(set_attr(100, SCHED_OTHER, 0, 0, 1));
+    T(set_attr(56, SCHED_IDLE, 1, -100, 0));
+    show_attr();
+    T(sched_getscheduler(0));
+    T(set_attr(48, SCHED_OTHER, 0x1000, 0, 0));
+    T(set_attr(48, SCHED_OTHER, 0x20, 0, 0));
+    T(set_attr(48, 4, 0, 0, 0));
+    T(set_attr(48, -1, 0, 0, 0));
+    T(set_attr(48, SCHED_FIFO, 0, 0, 0));
+    T(set_attr(48, 6, 0, 0, 0));
+    T(set_attr(48, 99, 0x18, 0, 0));
+    show_attr();
+}
+
+static void policies(void)
+{
+    struct sched_param p = {0};
+    T(sched_setscheduler(0, SCHED_BATCH, &p));
+    T(sched_getscheduler(0));
+    T(sched_setparam(0, &p));
+    T(sched_getscheduler(0));
+    T(sched_setscheduler(0, SCHED_BATCH | SCHED_RESET_ON_FORK, &p));
+    T(sched_getscheduler(0));
+    T(setpriority(PRIO_PROCESS, 0, -5));
+    fflush(stdout);
+    if (fork() == 0) {
+        T(sched_getscheduler(0));
+        T(getpriority(PRIO_PROCESS, 0));
+        exit(0);
+    }
+    wait(NULL);
+    T(sched_setscheduler(0, SCHED_IDLE, &p));
+    T(sched_getscheduler(0));
+    p.sched_priority = 100;
+    T(sched_setscheduler(0, SCHED_FIFO, &p));
+    T(sched_setscheduler(0, 4, &(struct sched_param){0}));
+    T(sched_setscheduler(0, 6, &(struct sched_param){0}));
+    attributes();
+    T(set_attr(48, SCHED_IDLE, 1, 0, 0));
+    T(setuid(1000));
+    T(sched_setscheduler(0, SCHED_IDLE, &(struct sched_param){0}));
+    T(sched_setscheduler(0, SCHED_OTHER, &(struct sched_param){0}));
+    T(set_attr(48, SCHED_IDLE, 1, -1, 0));
+    T(set_attr(48, SCHED_IDLE, 1, 1, 0));
+    show_attr();
+}
+
 static void limits(void)
 {
     struct rlimit l, old;
@@ -263,6 +357,7 @@ int main(void)
     in_child(capabilities);
     in_child(nices);
     in_child(scheduling);
+    in_child(policies);
     in_child(limits);
     in_child(children);
     return 0;

@@ -1,0 +1,390 @@
+// SPDX-License-Identifier: MIT
+// Scheduling: affinity, policies, priorities. All policies that are not real-time get turns alike;
+// a thread's is kept and told. There are no real-time ones.
+#include "ssi/linux/linux.h"
+#include "kernel/timer.h"
+#include "lib/limits.h"
+#include "mm/user.h"
+
+long sys_sched_yield(struct call *c)
+{
+    (void)c;
+    thread_yield();
+    return 0;
+}
+
+static struct task *task_of(int32_t tid)
+{
+    return tid ? task_find(tid) : task_current();
+}
+
+static bool may_schedule(const struct task *t)
+{
+    const struct credentials *me = &process_current()->cred, *its = &t->process->cred;
+    return !me->euid || me->euid == its->uid || me->euid == its->euid;
+}
+
+#define MASK_BYTES 4u // CPUs of one node, in longs
+
+long sys_sched_getaffinity(struct call *c)
+{
+    if ((int32_t)c->args[0] < 0 || c->args[1] < MASK_BYTES || c->args[1] & 3)
+        return -EINVAL;
+    const struct task *t = task_of((int32_t)c->args[0]);
+    if (!t)
+        return -ESRCH;
+    uint32_t mask = t->thread->affinity & (uint32_t)((1ull << arch_cpu_count()) - 1);
+    int e = user_write(c->args[2], &mask, sizeof(mask));
+    return e < 0 ? e : (long)MASK_BYTES;
+}
+
+// The CPUs are those of the node where the thread is; the mask goes with it when it moves.
+long sys_sched_setaffinity(struct call *c)
+{
+    uint32_t mask = 0;
+    if ((int32_t)c->args[0] < 0)
+        return -EINVAL;
+    int e = user_read(&mask, c->args[2], MIN(c->args[1], MASK_BYTES));
+    if (e < 0)
+        return e;
+    struct task *t = task_of((int32_t)c->args[0]);
+    if (!t)
+        return -ESRCH;
+    if (!may_schedule(t))
+        return -EPERM;
+    return thread_affinity_set(t->thread, mask) ? 0 : -EINVAL;
+}
+
+long sys_getcpu(struct call *c)
+{
+    uint32_t cpu = arch_cpu_id(), unit = 0;
+    int e = c->args[0] ? user_write(c->args[0], &cpu, sizeof(cpu)) : 0;
+    if (e == 0 && c->args[1])
+        e = user_write(c->args[1], &unit, sizeof(unit));
+    return e;
+}
+
+enum { // policies
+    SCHED_OTHER = 0,
+    SCHED_FIFO = 1,
+    SCHED_RR = 2,
+    SCHED_BATCH = 3,
+    SCHED_IDLE = 5,
+    SCHED_DEADLINE = 6,
+    SCHED_RESET_ON_FORK = 0x40000000, // beside the policy
+    PRIORITY_MAX = 99,
+};
+
+struct wish {
+    uint32_t policy;
+    bool reset; // SCHED_RESET_ON_FORK
+    uint32_t priority;
+    uint64_t runtime_ns; // of SCHED_DEADLINE
+};
+
+// What no permission makes right: 0 or -EINVAL.
+static int wish_check(const struct wish *w)
+{
+    switch (w->policy) {
+    case SCHED_FIFO:
+    case SCHED_RR:
+        return w->priority >= 1 && w->priority <= PRIORITY_MAX ? 0 : -EINVAL;
+    case SCHED_OTHER:
+    case SCHED_BATCH:
+    case SCHED_IDLE:
+        return w->priority == 0 ? 0 : -EINVAL;
+    case SCHED_DEADLINE:
+        return w->priority == 0 && w->runtime_ns ? 0 : -EINVAL;
+    }
+    return -EINVAL;
+}
+
+// 0, -EINVAL, -EPERM: not one's own, a step up from SCHED_IDLE or away from the reset, or one of
+// the real-time policies, which are not there.
+static int policy_set(struct task *t, const struct wish *w)
+{
+    int e = wish_check(w);
+    if (e < 0)
+        return e;
+    bool up =
+        (t->policy == SCHED_IDLE && w->policy != SCHED_IDLE) || (t->policy_reset && !w->reset);
+    bool ordinary = w->policy == SCHED_OTHER || w->policy == SCHED_BATCH || w->policy == SCHED_IDLE;
+    if (!may_schedule(t) || !ordinary || (up && process_current()->cred.euid))
+        return -EPERM;
+    t->policy = (uint8_t)w->policy;
+    t->policy_reset = w->reset;
+    return 0;
+}
+
+long sys_sched_getscheduler(struct call *c)
+{
+    if ((int32_t)c->args[0] < 0)
+        return -EINVAL;
+    const struct task *t = task_of((int32_t)c->args[0]);
+    return t ? t->policy | (t->policy_reset ? SCHED_RESET_ON_FORK : 0) : -ESRCH;
+}
+
+long sys_sched_setscheduler(struct call *c)
+{
+    struct wish w = {.policy = c->args[1] & ~(uint32_t)SCHED_RESET_ON_FORK,
+                     .reset = c->args[1] & SCHED_RESET_ON_FORK};
+    if ((int32_t)c->args[0] < 0 || (int32_t)c->args[1] < 0 || c->args[2] == 0)
+        return -EINVAL;
+    int e = user_read(&w.priority, c->args[2], sizeof(w.priority));
+    if (e < 0)
+        return e;
+    struct task *t = task_of((int32_t)c->args[0]);
+    return t ? policy_set(t, &w) : -ESRCH;
+}
+
+long sys_sched_getparam(struct call *c)
+{
+    int32_t priority = 0;
+    if ((int32_t)c->args[0] < 0 || c->args[1] == 0)
+        return -EINVAL;
+    if (!task_of((int32_t)c->args[0]))
+        return -ESRCH;
+    return user_write(c->args[1], &priority, sizeof(priority));
+}
+
+long sys_sched_setparam(struct call *c)
+{
+    uint32_t priority;
+    if ((int32_t)c->args[0] < 0 || c->args[1] == 0)
+        return -EINVAL;
+    int e = user_read(&priority, c->args[1], sizeof(priority));
+    if (e < 0)
+        return e;
+    struct task *t = task_of((int32_t)c->args[0]);
+    return t ? policy_set(t, &(struct wish){t->policy, t->policy_reset, priority, 0}) : -ESRCH;
+}
+
+static long priority_range(uint32_t policy, long realtime)
+{
+    switch (policy) {
+    case SCHED_FIFO:
+    case SCHED_RR:
+        return realtime;
+    case SCHED_OTHER:
+    case SCHED_BATCH:
+    case SCHED_IDLE:
+    case SCHED_DEADLINE:
+        return 0;
+    }
+    return -EINVAL;
+}
+
+long sys_sched_get_priority_max(struct call *c)
+{
+    return priority_range(c->args[0], PRIORITY_MAX);
+}
+
+long sys_sched_get_priority_min(struct call *c)
+{
+    return priority_range(c->args[0], 1);
+}
+
+static long rr_interval(struct call *c, bool wide)
+{
+    if ((int32_t)c->args[0] < 0)
+        return -EINVAL;
+    if (!task_of((int32_t)c->args[0]))
+        return -ESRCH;
+    return linux_timespec_out(c->args[1], wide, 10 * NS_PER_MS);
+}
+
+long sys_sched_rr_get_interval(struct call *c)
+{
+    return rr_interval(c, false);
+}
+
+long sys_sched_rr_get_interval_time64(struct call *c)
+{
+    return rr_interval(c, true);
+}
+
+static int clamp_nice(int32_t nice)
+{
+    return MAX(-20, MIN(19, nice));
+}
+
+static int nice_set(struct process *p, int32_t nice)
+{
+    const struct process *me = process_current();
+    if (me->cred.euid && me->cred.euid != p->cred.uid && me->cred.euid != p->cred.euid)
+        return -EPERM;
+    if (nice < p->nice && me->cred.euid)
+        return -EACCES;
+    p->nice = nice;
+    struct task *t;
+    list_for_each (t, &p->tasks, link)
+        t->thread->nice = nice;
+    return 0;
+}
+
+long sys_nice(struct call *c)
+{
+    struct process *p = process_current();
+    int e = nice_set(p, clamp_nice(p->nice + MAX(-40, MIN(40, (int32_t)c->args[0]))));
+    return e == -EACCES ? -EPERM : e;
+}
+
+enum {
+    PRIO_PROCESS = 0,
+    PRIO_PGRP = 1,
+    PRIO_USER = 2,
+};
+
+static bool selected(const struct process *p, uint32_t which, int32_t who)
+{
+    const struct process *me = process_current();
+    switch (which) {
+    case PRIO_PROCESS:
+        return p->pid == (who ? who : me->pid);
+    case PRIO_PGRP:
+        return p->pgrp == (who ? who : me->pgrp);
+    case PRIO_USER:
+        return p->cred.uid == (who ? (uint32_t)who : me->cred.uid);
+    }
+    return false;
+}
+
+// The kernel's form of the answer is 20 - nice, so that it is never negative.
+long sys_getpriority(struct call *c)
+{
+    long best = -ESRCH;
+    if (c->args[0] > PRIO_USER)
+        return -EINVAL;
+    for (struct process *p = process_next(0); p; p = process_next(p->pid)) {
+        if (p->state != PROCESS_ZOMBIE && selected(p, c->args[0], (int32_t)c->args[1]))
+            best = MAX(best, 20L - p->nice);
+    }
+    return best;
+}
+
+long sys_setpriority(struct call *c)
+{
+    int e = -ESRCH;
+    if (c->args[0] > PRIO_USER)
+        return -EINVAL;
+    for (struct process *p = process_next(0); p; p = process_next(p->pid)) {
+        if (p->state == PROCESS_ZOMBIE || !selected(p, c->args[0], (int32_t)c->args[1]))
+            continue;
+        int one = nice_set(p, clamp_nice((int32_t)c->args[2]));
+        if (e == -ESRCH || one < 0)
+            e = one;
+    }
+    return e;
+}
+
+// ---- sched_setattr(2), sched_getattr(2) ---------------------------------------------------------
+struct sched_attr {
+    uint32_t size, policy;
+    uint64_t flags;
+    int32_t nice;
+    uint32_t priority;
+    uint64_t runtime_ns, deadline_ns, period_ns;
+    uint32_t util_min, util_max;
+} PACKED;
+STATIC_ASSERT(sizeof(struct sched_attr) == 56, "SCHED_ATTR_SIZE_VER1");
+
+enum {
+    ATTR_FIRST_BYTES = 48, // before there was util_min
+    ATTR_RESET_ON_FORK = 0x01,
+    ATTR_KEEP_POLICY = 0x08,
+    ATTR_KEEP_PARAMS = 0x10,
+    ATTR_UTIL = 0x60, // hints about the load
+    ATTR_ALL = 0x7f,
+};
+
+// What a newer program knows more must be zero.
+static int zero_behind(uint32_t at, uint32_t bytes)
+{
+    uint8_t piece[64];
+    while (bytes) {
+        uint32_t n = MIN(bytes, (uint32_t)sizeof(piece));
+        int e = user_read(piece, at, n);
+        if (e < 0)
+            return e;
+        for (uint32_t i = 0; i < n; i++) {
+            if (piece[i])
+                return -E2BIG;
+        }
+        at += n;
+        bytes -= n;
+    }
+    return 0;
+}
+
+// 0, -EFAULT, -EINVAL, or -E2BIG: then the program is told the size that is known here.
+static int attr_in(uint32_t at, struct sched_attr *a)
+{
+    uint32_t known = sizeof(*a), bytes;
+    *a = (struct sched_attr){0};
+    int e = user_read(&bytes, at, sizeof(bytes));
+    if (e < 0)
+        return e;
+    bytes = bytes ? bytes : ATTR_FIRST_BYTES;
+    if (bytes < ATTR_FIRST_BYTES || bytes > PAGE_SIZE)
+        e = -E2BIG;
+    if (e == 0 && bytes > known)
+        e = zero_behind(at + known, bytes - known);
+    if (e == 0)
+        e = user_read(a, at, MIN(bytes, known));
+    if (e == -E2BIG && user_write(at, &known, sizeof(known)) < 0)
+        return -EFAULT;
+    if (e == 0 && (a->flags & ATTR_UTIL) && bytes < known)
+        return -EINVAL;
+    return e;
+}
+
+static int attr_set(struct task *t, const struct sched_attr *a)
+{
+    struct wish w = {.policy = a->flags & ATTR_KEEP_POLICY ? t->policy : a->policy,
+                     .reset = a->flags & ATTR_KEEP_POLICY ? t->policy_reset
+                                                          : a->flags & ATTR_RESET_ON_FORK,
+                     .priority = a->flags & ATTR_KEEP_PARAMS ? 0 : a->priority,
+                     .runtime_ns = a->runtime_ns};
+    struct process *p = t->process;
+    bool means_nice = w.policy == SCHED_OTHER || w.policy == SCHED_BATCH;
+    int nice = a->flags & ATTR_KEEP_PARAMS || !means_nice ? p->nice : clamp_nice(a->nice);
+    if (a->flags & ~(uint64_t)ATTR_ALL)
+        return -EINVAL;
+    if (a->flags & ATTR_UTIL)
+        return -EOPNOTSUPP; // as a Linux without CONFIG_UCLAMP_TASK
+    if (wish_check(&w) == 0 && nice < p->nice && process_current()->cred.euid)
+        return -EPERM;
+    int e = policy_set(t, &w);
+    return e < 0 ? e : nice_set(p, nice);
+}
+
+long sys_sched_setattr(struct call *c)
+{
+    struct sched_attr a;
+    if (c->args[1] == 0 || (int32_t)c->args[0] < 0 || c->args[2])
+        return -EINVAL;
+    int e = attr_in(c->args[1], &a);
+    if (e < 0)
+        return e;
+    if ((int32_t)a.policy < 0)
+        return -EINVAL;
+    struct task *t = task_of((int32_t)c->args[0]);
+    return t ? attr_set(t, &a) : -ESRCH;
+}
+
+long sys_sched_getattr(struct call *c)
+{
+    uint32_t bytes = c->args[2];
+    if (c->args[1] == 0 || (int32_t)c->args[0] < 0 || bytes > PAGE_SIZE ||
+        bytes < ATTR_FIRST_BYTES || c->args[3])
+        return -EINVAL;
+    const struct task *t = task_of((int32_t)c->args[0]);
+    if (!t)
+        return -ESRCH;
+    bytes = MIN(bytes, (uint32_t)sizeof(struct sched_attr));
+    struct sched_attr a = {.size = bytes,
+                           .policy = t->policy,
+                           .flags = t->policy_reset ? ATTR_RESET_ON_FORK : 0,
+                           .nice = t->process->nice};
+    return user_write(c->args[1], &a, bytes);
+}
