@@ -36,12 +36,24 @@ static uint32_t segment_pages(const struct segment *g)
     return (g->end - g->start) >> PAGE_SHIFT;
 }
 
+static struct segment *segment_before(struct space *s, struct segment *g)
+{
+    return g->link.prev == &s->segments ? NULL : list_entry(g->link.prev, struct segment, link);
+}
+
+static struct segment *segment_after(struct space *s, struct segment *g)
+{
+    return g->link.next == &s->segments ? NULL : list_entry(g->link.next, struct segment, link);
+}
+
 // Takes it out of the space and from its object; its pages are in no table any more.
 static void segment_end(struct space *s, struct segment *g)
 {
+    struct segment *above = segment_after(s, g);
+    s->last_hit = above ? above : segment_before(s, g);
     list_remove(&g->link);
     s->mapped_pages -= segment_pages(g);
-    s->last_hit = NULL;
+    s->segment_count--;
     g->ops->detach(g);
     heap_free(g);
 }
@@ -60,34 +72,27 @@ void space_put(struct space *s)
 
 // ---- finding ------------------------------------------------------------------------------------
 
+// From the segment that was found last: what follows each other is looked for nearby.
 struct segment *space_find_from(struct space *s, uint32_t address)
 {
-    struct segment *hit = s->last_hit, *g;
-    if (hit && hit->start <= address && address < hit->end)
-        return hit;
-    list_for_each (g, &s->segments, link) {
-        if (address < g->end) {
-            s->last_hit = g;
-            return g;
-        }
-    }
-    return NULL;
+    struct segment *g = s->last_hit, *next;
+    if (g && g->start <= address && address < g->end)
+        return g;
+    if (g == NULL && !list_empty(&s->segments))
+        g = list_entry(s->segments.next, struct segment, link);
+    while (g && address >= g->end)
+        g = segment_after(s, g);
+    while (g && (next = segment_before(s, g)) != NULL && address < next->end)
+        g = next;
+    if (g)
+        s->last_hit = g;
+    return g;
 }
 
 struct segment *space_find(struct space *s, uint32_t address)
 {
     struct segment *g = space_find_from(s, address);
     return g && g->start <= address ? g : NULL;
-}
-
-static struct segment *segment_before(struct space *s, struct segment *g)
-{
-    return g->link.prev == &s->segments ? NULL : list_entry(g->link.prev, struct segment, link);
-}
-
-static struct segment *segment_after(struct space *s, struct segment *g)
-{
-    return g->link.next == &s->segments ? NULL : list_entry(g->link.next, struct segment, link);
 }
 
 static bool range_valid(uint32_t start, uint32_t bytes)
@@ -126,7 +131,8 @@ static int split_at(struct space *s, uint32_t address)
     struct segment *g = space_find(s, address);
     if (g == NULL || g->start == address)
         return 0;
-    struct segment *upper = heap_alloc(sizeof(*upper));
+    bool room = s->segment_count < SPACE_SEGMENTS_MAX;
+    struct segment *upper = room ? heap_alloc(sizeof(*upper)) : NULL;
     if (upper == NULL)
         return -ENOMEM;
     *upper = *g;
@@ -136,6 +142,7 @@ static int split_at(struct space *s, uint32_t address)
     list_init(&upper->object_link);
     g->end = address;
     list_push(&g->link, &upper->link);
+    s->segment_count++;
     upper->ops->attach(upper);
     return 0;
 }
@@ -193,6 +200,7 @@ static void insert(struct space *s, struct segment *g)
     struct segment *above = space_find_from(s, g->start);
     list_append(above ? &above->link : &s->segments, &g->link);
     s->mapped_pages += segment_pages(g);
+    s->segment_count++;
     s->last_hit = g;
 }
 
@@ -202,7 +210,8 @@ int space_map(struct space *s, uint32_t start, uint32_t bytes, unsigned prot, un
     if (!range_valid(start, bytes))
         return -EINVAL;
     bytes = ALIGN_UP(bytes, PAGE_SIZE);
-    struct segment *g = heap_zalloc(sizeof(*g));
+    bool room = s->segment_count < SPACE_SEGMENTS_MAX;
+    struct segment *g = room ? heap_zalloc(sizeof(*g)) : NULL;
     if (g == NULL)
         return -ENOMEM;
     while (!range_free(s, start, bytes)) {
@@ -392,7 +401,7 @@ void segment_map_page(struct segment *g, uint32_t index, frame_t frame, bool wri
 
 void space_check(struct space *s)
 {
-    uint32_t pages = 0, end = 0;
+    uint32_t pages = 0, count = 0, end = 0;
     struct segment *g;
     list_for_each (g, &s->segments, link) {
         ASSERT(g->space == s);
@@ -401,7 +410,8 @@ void space_check(struct space *s)
         ASSERT(g->ops != NULL && !g->reference_given);
         end = g->end;
         pages += segment_pages(g);
+        count++;
     }
-    ASSERT(pages == s->mapped_pages);
+    ASSERT(count == s->segment_count && pages == s->mapped_pages);
     ASSERT(s->users > 0);
 }

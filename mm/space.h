@@ -56,10 +56,13 @@ struct segment {
     bool reference_given; // ops->attach takes no reference: the caller of space_map handed its own
 };
 
+#define SPACE_SEGMENTS_MAX 65530 // vm.max_map_count of Linux: one program cannot fill the heap
+
 struct space {
     struct arch_space arch;
     struct list segments;
     struct segment *last_hit;
+    uint32_t segment_count;  // at most SPACE_SEGMENTS_MAX
     uint32_t users;          // tasks that share it
     uint32_t brk_start, brk; // program break
     uint32_t mmap_top;       // holes are searched downwards from here

@@ -197,6 +197,25 @@ static void survives_no_memory(void **state)
     heap_fail_at(0);
 }
 
+static void has_a_limit(void **state)
+{
+    (void)state;
+    struct thing t = {0};
+    struct space *s = space_new();
+    assert_int_equal(map(s, &t, 3 * SPACE_SEGMENTS_MAX, 3, 0), 0);
+    for (uint32_t n = SPACE_SEGMENTS_MAX - 1; n > 0; n--)
+        assert_int_equal(map(s, &t, 2 * n, 1, 0), 0);
+    assert_int_equal(map(s, &t, 1, 1, 0), -ENOMEM);
+    uint32_t middle = BASE + (3 * SPACE_SEGMENTS_MAX + 1) * PG;
+    assert_int_equal(space_unmap(s, middle, PG), -ENOMEM);
+    assert_int_equal(space_protect(s, middle, PG, PROT_R), -ENOMEM);
+    assert_int_equal(space_unmap(s, BASE + 2 * PG, PG), 0);
+    assert_int_equal(space_protect(s, middle + PG, PG, PROT_R), 0);
+    assert_int_equal(segments(s), SPACE_SEGMENTS_MAX);
+    space_put(s);
+    assert_int_equal(t.attached, 0);
+}
+
 static struct space *current_space;
 static struct space *current(void)
 {
@@ -249,7 +268,7 @@ int main(void)
         cmocka_unit_test(splits_and_joins), cmocka_unit_test(maps_over),
         cmocka_unit_test(protects),         cmocka_unit_test(finds_holes),
         cmocka_unit_test(grows_stacks),     cmocka_unit_test(survives_no_memory),
-        cmocka_unit_test(copies_for_users),
+        cmocka_unit_test(has_a_limit),      cmocka_unit_test(copies_for_users),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
