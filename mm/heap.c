@@ -36,6 +36,7 @@ NODE_VAR(uint8_t, class_of_size[2016 / CLASS_OF + 1]);
 struct size_class {
     struct list partial; // slabs with room
     struct slab *idle;   // one empty slab kept
+    unsigned blocks;     // in use
 };
 
 NODE_VAR(struct size_class, classes[CLASSES]);
@@ -107,6 +108,7 @@ static void *block_alloc(unsigned class, unsigned frame_flags)
     s->used++;
     if (slab_full(s))
         list_remove(&s->link);
+    node(classes)[class].blocks++;
     node(bytes_used) += class_bytes[class];
     return p;
 }
@@ -161,6 +163,7 @@ static void block_free(struct slab *s, void *p)
 {
     struct size_class *k = &node(classes)[s->class];
     ASSERT(s->magic == SLAB_MAGIC && s->used > 0);
+    k->blocks--;
     node(bytes_used) -= class_bytes[s->class];
     if (slab_full(s))
         list_push(&k->partial, &s->link);
@@ -202,6 +205,15 @@ void heap_trim(void)
 size_t heap_bytes_used(void)
 {
     return node(bytes_used);
+}
+
+bool heap_class(unsigned n, unsigned *bytes, unsigned *blocks)
+{
+    if (n >= CLASSES)
+        return false;
+    *bytes = class_bytes[n];
+    *blocks = node(classes)[n].blocks;
+    return true;
 }
 
 void heap_fail_at(uint32_t n)

@@ -14,6 +14,7 @@ struct radix_memory;
 extern const struct radix_memory heap_radix_memory;
 
 size_t heap_bytes_used(void);
+bool heap_class(unsigned n, unsigned *bytes, unsigned *blocks); // class n and its use; false: none
 void heap_trim(void);          // gives empty slabs back, so that free frames are exact
 void heap_fail_at(uint32_t n); // 0: never
 uint32_t heap_fails_in(void);  // calls until then; 0: never

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
 // What the floors below have to tell of this node. /proc/cluster/lock: the longest stretch of
 // kernel code, and who it was; it may not pass 64 pages' work or 100 000 instructions (PROTOCOLS
-// 1). /proc/cluster/trace: the newest state changes of protocols.
+// 1). /proc/cluster/trace: the newest state changes of protocols. /proc/cluster/heap: blocks of the
+// kernel heap in use by size; what is larger than the largest class counts in pages.
 #include "kernel/init.h"
 #include "kernel/trace.h"
+#include "lib/limits.h"
+#include "mm/heap.h"
 #include "ssi/cluster/cluster.h"
 #include "ssi/linux/dispatch.h"
 #include "ssi/process/procfs.h"
@@ -26,9 +29,22 @@ static void lock_show(struct text *t)
              (unsigned long long)h.contended);
 }
 
+static void heap_show(struct text *t)
+{
+    size_t in_classes = 0;
+    unsigned bytes, blocks;
+    text_add(t, "bytes blocks\n");
+    for (unsigned n = 0; heap_class(n, &bytes, &blocks); n++) {
+        text_add(t, "%u %u\n", bytes, blocks);
+        in_classes += (size_t)bytes * blocks;
+    }
+    text_add(t, "%u %u\n", PAGE_SIZE, (unsigned)((heap_bytes_used() - in_classes) / PAGE_SIZE));
+}
+
 static void reports_start(void)
 {
     procfs_cluster_file("lock", lock_show, NULL);
     procfs_cluster_file("trace", trace_show, NULL);
+    procfs_cluster_file("heap", heap_show, NULL);
 }
 INIT_STEP(INIT_PROCESS, reports_start);

@@ -197,6 +197,12 @@ size_t heap_bytes_used(void)
     return node(heap_used);
 }
 
+bool heap_class(unsigned n, unsigned *bytes, unsigned *blocks)
+{
+    (void)n, (void)bytes, (void)blocks;
+    return false;
+}
+
 void heap_trim(void)
 {
 }
