@@ -157,7 +157,7 @@ static int advise(struct segment *g, uint32_t from, uint32_t to, uint32_t advice
     case ADVICE_PAGEOUT:
         return locked ? -EINVAL : 0;
     case ADVICE_POPULATE_READ:
-        return g->prot ? populate_piece(g, from, to, false) : -EINVAL;
+        return g->prot & PROT_R ? populate_piece(g, from, to, false) : -EINVAL;
     case ADVICE_POPULATE_WRITE:
         return g->prot & PROT_W ? populate_piece(g, from, to, true) : -EINVAL;
     }
