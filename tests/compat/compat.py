@@ -5,12 +5,13 @@
 usage: compat.py [--only NAME]... [--match REGEX] [--build DIR] [--docs FILE] [--every N]
 
 Each file of tests/compat/cases is one program: a line `# packages: ...` names the Debian i386
-packages it needs, `# programs: ...` files of tests/compat/programs that are compiled into
-/programs, `# seconds: N` a longer limit, `# reason: ...` why the next command line may differ;
-every other line is one command line for sh. A line that ends with a backslash goes on in the next
-one. Programs are unpacked with all they need into one tree, which a cluster gets by --add and this
-machine enters by chroot. COMPAT_EXTRA names a folder of NAME/cmd files and binaries that are run as
-well, from /extra/NAME; cmd is a script for sh, which may begin with such lines.
+packages it needs, `# without: REGEX` what they depend on but do without, `# programs: ...` files of
+tests/compat/programs that are compiled into /programs, `# seconds: N` a longer limit, `# reason:
+...` why the next command line may differ; every other line is one command line for sh. A line that
+ends with a backslash goes on in the next one. Programs are unpacked with all they need into one
+tree, which a cluster gets by --add and this machine enters by chroot. COMPAT_EXTRA names a folder
+of NAME/cmd files and binaries that are run as well, from /extra/NAME; cmd is a script for sh, which
+may begin with such lines.
 
 Status 0: all are the same or have a reason."""
 
@@ -81,6 +82,7 @@ class Cases:
 
     def __init__(self, name, path, folder=None):
         self.name, self.packages, self.programs, self.cases = name, [], [], []
+        self.without = []
         self.seconds, self.reason, body = (60 if folder else 20), '', []
         with open(path, encoding='utf-8', errors='surrogateescape') as f:
             lines = f.read().split('\n')
@@ -99,6 +101,8 @@ class Cases:
     def option(self, key, value):
         if key == 'packages':
             self.packages += value.split()
+        elif key == 'without':
+            self.without.append(value)
         elif key == 'programs':
             self.programs += value.split()
         elif key == 'seconds':
@@ -127,14 +131,16 @@ def compile_programs(tree, names):
                             os.path.join(folder, out)], check=True)
 
 
-def make_tree(build, packages):
+def make_tree(build, packages, without):
     """Their tree; made anew only when the list changes."""
     tree, mark = os.path.join(build, 'tree'), os.path.join(build, 'packages')
-    wanted = '\n'.join(sorted(set(packages)))
+    names = sorted(set(packages))
+    wanted = '\n'.join(names + without)
     if os.path.exists(mark) and open(mark, encoding='utf-8').read() == wanted:
         return tree
     subprocess.run([os.path.join(ROOT, 'boot', 'fetch-deb'), '-d',
-                    os.path.join(weft.BUILD, 'debs'), '-t', tree, *wanted.split()], check=True)
+                    os.path.join(weft.BUILD, 'debs'), '-t', tree, '-x',
+                    '|'.join(without) or '^$', *names], check=True)
     for name in USELESS:
         shutil.rmtree(os.path.join(tree, 'usr', 'share', name), ignore_errors=True)
     shutil.rmtree(os.path.join(tree, 'usr/lib/i386-linux-gnu/gconv'), ignore_errors=True)
@@ -324,7 +330,8 @@ def main():
     cases = [case for of in files for case in of.cases]
     args.build = args.build or os.path.join(weft.BUILD, '-'.join(['compat', *args.only]))
     os.makedirs(args.build, exist_ok=True)
-    tree = make_tree(args.build, ['dash', 'coreutils', *(p for of in files for p in of.packages)])
+    tree = make_tree(args.build, ['dash', 'coreutils', *(p for of in files for p in of.packages)],
+                     [w for of in files for w in of.without])
     compile_programs(tree, [p for of in files for p in of.programs])
     lay_out(tree, cases, extra)
     run_linux(tree, cases)
