@@ -140,7 +140,7 @@ static void restarts(int flags)
     if (pipe(p))
         return;
     if (fork() == 0) {
-        usleep(90000);
+        usleep(300000);
         if (write(p[1], "x", 1) != 1)
             _exit(1);
         _exit(0);
