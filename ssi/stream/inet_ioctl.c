@@ -29,6 +29,7 @@ enum {
 #define IFF_LOOPBACK  0x8u
 #define IFF_RUNNING   0x40u
 #define IFF_MULTICAST 0x1000u
+#define IFF_LOWER_UP  0x10000u
 #define ARPHRD_ETHER  1
 #define ARPHRD_LOOP   772
 #define LOOPBACK      0x7f000001u
@@ -91,6 +92,29 @@ static int16_t flags_of(unsigned k)
                      (k == 0 ? IFF_LOOPBACK : IFF_BROADCAST | IFF_MULTICAST));
 }
 
+static uint32_t mtu_of(unsigned k)
+{
+    return k == 0 ? 65536 : 1500;
+}
+
+bool inet_interface(unsigned k, struct inet_interface *i)
+{
+    if (k >= ARRAY_SIZE(names) || !exists(k))
+        return false;
+    *i = (struct inet_interface){
+        .name = names[k],
+        .index = (int32_t)k + 1,
+        .ip = address_of(k),
+        .mask = mask_of(k),
+        .mtu = mtu_of(k),
+        .flags = (uint32_t)flags_of(k) | IFF_LOWER_UP,
+        .hardware = k == 0 ? ARPHRD_LOOP : ARPHRD_ETHER,
+    };
+    if (k > 0)
+        (void)net_mac(i->mac);
+    return true;
+}
+
 static void hardware(struct ifreq *r, unsigned k)
 {
     memset(r->address, 0, sizeof(r->address));
@@ -123,7 +147,7 @@ static long about(uint32_t request, struct ifreq *r, unsigned k)
         r->value = 0;
         return 0;
     case SIOCGIFMTU:
-        r->value = k == 0 ? 65536 : 1500;
+        r->value = (int32_t)mtu_of(k);
         return 0;
     case SIOCGIFTXQLEN:
         r->value = 1000;

@@ -15,8 +15,8 @@ enum {
     SOL_RAW = 255
 };
 
-#define BUFFER_DEFAULT 212992u // net.core.rmem_default
-#define BUFFER_MAX     425984u // twice net.core.rmem_max
+#define BUFFER_DEFAULT 212992u            // net.core.rmem_default
+#define BUFFER_MAX     SOCKET_MESSAGE_MAX // twice net.core.rmem_max
 #define BUFFER_MIN     2304u
 #define TCP_RECEIVE    131072u
 #define TCP_SEND       2626560u // what Linux shows for loopback

@@ -162,6 +162,8 @@ int packet_deliver(struct socket *s, struct socket_message *m)
         unix_name_out(p->name, &m->name);
     else if (s->family == AF_INET)
         inet_name_make(p->from, &m->name);
+    else if (s->family == AF_NETLINK)
+        netlink_name_make(0, &m->name); // the kernel's
     packet_put(p);
     return e;
 }

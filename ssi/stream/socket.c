@@ -382,14 +382,23 @@ static int inet_kind(uint32_t type, int32_t *protocol, const struct socket_cred 
     return 0;
 }
 
+static int netlink_kind_of(uint32_t type, int32_t protocol, const struct socket_kind **k)
+{
+    *k = &netlink_kind;
+    if (type != SOCK_RAW && type != SOCK_DGRAM)
+        return -ESOCKTNOSUPPORT;
+    return protocol == 0 ? 0 : -EPROTONOSUPPORT; // NETLINK_ROUTE
+}
+
 int socket_open(int32_t family, uint32_t type, int32_t protocol, const struct socket_cred *by,
                 struct file **f)
 {
     const struct socket_kind *k;
     uint32_t plain = type & ~(uint32_t)SOCK_NONBLOCK;
-    int e = family == AF_UNIX   ? unix_kind(plain, protocol, &k)
-            : family == AF_INET ? inet_kind(plain, &protocol, by, &k)
-                                : -EAFNOSUPPORT;
+    int e = family == AF_UNIX      ? unix_kind(plain, protocol, &k)
+            : family == AF_INET    ? inet_kind(plain, &protocol, by, &k)
+            : family == AF_NETLINK ? netlink_kind_of(plain, protocol, &k)
+                                   : -EAFNOSUPPORT;
     if (e < 0)
         return e;
     if (family == AF_UNIX && plain == SOCK_RAW)
@@ -406,7 +415,7 @@ int socket_open(int32_t family, uint32_t type, int32_t protocol, const struct so
         socket_end(s);
         return -ENOMEM;
     }
-    return plain == SOCK_RAW ? inet_port_bind(s, (struct net_address){0, s->protocol}) : 0;
+    return k == &raw_kind ? inet_port_bind(s, (struct net_address){0, s->protocol}) : 0;
 }
 
 int socket_open_pair(int32_t family, uint32_t type, int32_t protocol, const struct socket_cred *by,

@@ -10,7 +10,8 @@
 enum {
     AF_UNSPEC = 0,
     AF_UNIX = 1,
-    AF_INET = 2
+    AF_INET = 2,
+    AF_NETLINK = 16
 };
 enum {
     SOCK_STREAM = 1,
@@ -37,8 +38,9 @@ enum { // flags of send and receive
     MSG_CMSG_CLOEXEC = 0x40000000,
 };
 
-#define SOCKET_NAME_BYTES   110u // sockaddr_un, the longest we know
-#define SOCKET_FILES_MAX    253u // SCM_RIGHTS in one message, as Linux has it
+#define SOCKET_MESSAGE_MAX  425984u // bytes of a datagram: what the largest send buffer takes
+#define SOCKET_NAME_BYTES   110u    // sockaddr_un, the longest we know
+#define SOCKET_FILES_MAX    253u    // SCM_RIGHTS in one message, as Linux has it
 #define SOCKET_OPTION_BYTES 256u
 #define SOCKET_IOCTL_BYTES  1024u // of SIOCGIFCONF's answer
 

@@ -112,6 +112,7 @@ struct socket {
     bool far_peer;                      // its default address is bound on another node
     bool peer_lost;                     // its default address went away
 
+    uint32_t netlink_port;            // AF_NETLINK; 0: none yet
     struct net_address local, remote; // AF_INET
     bool reset;                       // the peer went away with our bytes unread
     bool active_close;                // our end goes to TIME_WAIT
@@ -214,6 +215,20 @@ void inet_time_wait(struct net_address a);
 int inet_bind(struct socket *s, const struct socket_name *n);
 void inet_datagrams_start(void);
 long inet_ioctl(struct socket *s, uint32_t request, void *data, size_t *n);
+
+struct inet_interface {
+    const char *name;
+    int32_t index;
+    uint32_t ip, mask, mtu; // ip 0: none
+    uint32_t flags;         // IFF_*
+    uint16_t hardware;      // ARPHRD_*
+    uint8_t mac[6];
+};
+bool inet_interface(unsigned k, struct inet_interface *i); // the k-th; false: there are no more
+
+// ---- netlink.c ---------------------------------------------------------------------------------
+extern const struct socket_kind netlink_kind;
+void netlink_name_make(uint32_t port, struct socket_name *n);
 
 // ---- options.c ---------------------------------------------------------------------------------
 void options_init(struct socket *s);
