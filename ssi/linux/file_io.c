@@ -8,7 +8,7 @@
 
 #define IOV_MAX      1024u
 #define GATHER_BYTES 4096u  // writev up to this goes out as one write
-#define WHOLE_BYTES  65536u // of a socket's message
+#define WHOLE_BYTES  65536u // of a stream that goes or comes in one piece
 #define COPY_BYTES   (16u << 10)
 #define RLIMIT_FSIZE 1
 #define SIGPIPE      13
@@ -169,7 +169,8 @@ static long vector_read_whole(struct file *f, const struct linux_iovec *v, uint3
                               uint64_t total)
 {
     struct xfer x;
-    size_t room = (size_t)MIN(total, (uint64_t)WHOLE_BYTES), done = 0;
+    uint32_t most = socket_is_stream(f) ? WHOLE_BYTES : SOCKET_MESSAGE_MAX;
+    size_t room = (size_t)MIN(total, (uint64_t)most), done = 0;
     char *bytes = heap_alloc(MAX(room, (size_t)1));
     if (bytes == NULL)
         return -ENOMEM;
@@ -259,7 +260,10 @@ static long vector_write_call(struct call *c, uint32_t fd, uint32_t user, uint32
     if (r == 0) {
         size_t allowed = (size_t)total;
         r = size_limit(f, at, &allowed);
-        bool whole = socket_is(f) && total <= WHOLE_BYTES; // perhaps one message
+        bool message = socket_is(f) && !socket_is_stream(f); // must not be sent in parts
+        bool whole = message || (socket_is(f) && total <= WHOLE_BYTES);
+        if (r == 0 && message && total > SOCKET_MESSAGE_MAX)
+            r = -EMSGSIZE;
         if (r == 0 && (whole || total <= GATHER_BYTES) && c->done == 0)
             r = vector_write_small(f, v, count, (uint32_t)allowed, at);
         else if (r == 0)

@@ -4,6 +4,7 @@
 #include "kernel/timer.h"
 #include "lib/string.h"
 #include "mm/heap.h"
+#include "ssi/cluster/cluster.h"
 
 #define NO_TIMEOUT UINT64_MAX
 
@@ -119,6 +120,17 @@ static long poll_loop(struct call *c, uint32_t count, uint64_t relative_ns, look
     return r;
 }
 
+// What is left of the timeout goes back to where it came from, as select(2) and ppoll(2) have it on
+// Linux: not of a timeout of 0, and where it cannot be written the call is as good as without.
+static long poll_left(const struct call *c, uint32_t user, bool wide, uint64_t relative_ns, long r)
+{
+    if (user && relative_ns != 0 && c->deadline_ns != 0) {
+        uint64_t now = cluster_clock_ns();
+        (void)linux_timespec_out(user, wide, c->deadline_ns > now ? c->deadline_ns - now : 0);
+    }
+    return r;
+}
+
 // ---- poll --------------------------------------------------------------------------------------
 struct poll_set {
     struct linux_pollfd *fds;
@@ -190,7 +202,7 @@ static long ppoll_call(struct call *c, bool wide)
     int e = c->args[2] ? linux_timespec_in(c->args[2], wide, &ns) : 0;
     if (e == 0)
         e = linux_mask_for_call(c->args[3], c->args[4]);
-    return e < 0 ? e : poll_call(c, ns);
+    return e < 0 ? e : poll_left(c, c->args[2], wide, ns, poll_call(c, ns));
 }
 
 long sys_ppoll(struct call *c)
@@ -277,21 +289,32 @@ static int timeval_in(uint32_t user, uint64_t *ns)
     return 0;
 }
 
-long sys_select(struct call *c) // the number with five arguments
+static long timeval_call(struct call *c, const uint32_t *args)
 {
     uint64_t ns;
-    int e = timeval_in(c->args[4], &ns);
-    return e < 0 ? e : select_call(c, c->args[0], &c->args[1], ns);
+    int e = timeval_in(args[4], &ns);
+    if (e < 0)
+        return e;
+    long r = select_call(c, args[0], &args[1], ns);
+    if (args[4] && ns != 0 && c->deadline_ns != 0) { // as poll_left()
+        uint64_t now = cluster_clock_ns();
+        uint64_t left = c->deadline_ns > now ? c->deadline_ns - now : 0;
+        struct linux_timeval32 t = {(int32_t)(left / NS_PER_S), (int32_t)(left % NS_PER_S / 1000)};
+        (void)user_write(args[4], &t, sizeof(t));
+    }
+    return r;
+}
+
+long sys_select(struct call *c) // the number with five arguments
+{
+    return timeval_call(c, c->args);
 }
 
 long sys_old_select(struct call *c) // the same in a block of memory
 {
     uint32_t args[5];
-    uint64_t ns = NO_TIMEOUT;
     int e = user_read(args, c->args[0], sizeof(args));
-    if (e == 0)
-        e = timeval_in(args[4], &ns);
-    return e < 0 ? e : select_call(c, args[0], &args[1], ns);
+    return e < 0 ? e : timeval_call(c, args);
 }
 
 static long pselect_call(struct call *c, bool wide)
@@ -303,7 +326,8 @@ static long pselect_call(struct call *c, bool wide)
         e = user_read(mask, c->args[5], sizeof(mask));
     if (e == 0)
         e = linux_mask_for_call(mask[0], mask[1]);
-    return e < 0 ? e : select_call(c, c->args[0], &c->args[1], ns);
+    return e < 0 ? e
+                 : poll_left(c, c->args[4], wide, ns, select_call(c, c->args[0], &c->args[1], ns));
 }
 
 long sys_pselect6(struct call *c)

@@ -73,6 +73,10 @@ static inline struct instant instant_of(int64_t ns)
 {
     struct instant i;
     i.seconds = seconds_of(ns, &i.nanoseconds);
+    if (i.nanoseconds < 0) { // before 1970 they count up as well: -1.5 s is -2 s and a half
+        i.nanoseconds += (int32_t)NS_PER_S;
+        i.seconds--;
+    }
     return i;
 }
 

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Calls that make, replace, end and await processes.
-#include "ssi/linux/linux.h"
+#include "ssi/linux/file.h"
+#include "lib/fmt.h"
 #include "lib/string.h"
 #include "mm/heap.h"
 #include "mm/user.h"
+#include "ssi/fs/inode.h"
 #include "ssi/linux/rusage.h"
 #include "ssi/process/linux_abi.h"
 #include "ssi/process/siginfo.h"
@@ -73,8 +75,14 @@ long sys_clone3(struct call *c)
 }
 
 // ---- exec --------------------------------------------------------------------------------------
-// Strings of a NULL-ended vector of user pointers, back to back into `to` from *bytes on.
-static int strings_in(uint32_t vector, char *to, size_t *bytes, uint32_t *count)
+#define ARG_FIRST_BYTES (32u << 10) // room that nearly every exec is content with
+#define ARG_GROWTH      8u
+#define ARG_STRING_MAX  (32 * PAGE_SIZE) // execve(2): bytes of one string
+#define ARG_ALWAYS      (128u << 10)     // however small the stack may be
+
+// Strings of a NULL-ended vector of user pointers, back to back behind what `a` has, into `room`
+// bytes. -E2BIG: they do not fit.
+static int strings_in(uint32_t vector, struct exec_args *a, size_t room, uint32_t *count)
 {
     *count = 0;
     for (; vector; vector += 4) {
@@ -84,52 +92,58 @@ static int strings_in(uint32_t vector, char *to, size_t *bytes, uint32_t *count)
             return e;
         if (!at)
             return 0;
-        if (*bytes >= ARG_BYTES_MAX)
+        if (a->bytes >= room)
             return -E2BIG;
-        long n = user_read_string(to + *bytes, at, ARG_BYTES_MAX - *bytes);
+        long n = user_read_string(a->strings + a->bytes, at,
+                                  MIN(room - a->bytes, (size_t)ARG_STRING_MAX));
         if (n < 0)
             return n == -ENAMETOOLONG ? -E2BIG : (int)n;
-        *bytes += (size_t)n + 1;
+        a->bytes += (size_t)n + 1;
         ++*count;
     }
     return 0;
 }
 
-// argv and envp as one block of its real size. An empty argv becomes one empty string, as on
-// Linux since 5.18.
-static int args_in(uint32_t argv, uint32_t envp, struct exec_args *a)
+// execve(2): strings and pointers take a quarter of the stack at most.
+static bool args_fit(const struct exec_args *a)
 {
-    char *big = heap_alloc(ARG_BYTES_MAX);
-    if (!big)
+    uint32_t stack = process_current()->limits[RLIMIT_STACK].current;
+    return a->bytes + (a->argc + a->envc) * sizeof(uint32_t) <= MAX(stack / 4, ARG_ALWAYS);
+}
+
+static int args_try(uint32_t argv, uint32_t envp, struct exec_args *a, size_t room)
+{
+    *a = (struct exec_args){.strings = heap_alloc(room)};
+    if (!a->strings)
         return -ENOMEM;
-    size_t bytes = 0;
-    int e = strings_in(argv, big, &bytes, &a->argc);
-    if (e == 0 && a->argc == 0) {
-        big[bytes++] = 0;
+    int e = strings_in(argv, a, room - 1, &a->argc);
+    if (e == 0 && a->argc == 0) { // one empty string, as on Linux since 5.18
+        a->strings[a->bytes++] = 0;
         a->argc = 1;
     }
     if (e == 0)
-        e = strings_in(envp, big, &bytes, &a->envc);
-    if (e == 0) {
-        a->bytes = bytes;
-        a->strings = heap_alloc(bytes);
-        if (a->strings)
-            memcpy(a->strings, big, bytes);
-        else
-            e = -ENOMEM;
-    }
-    heap_free(big);
+        e = strings_in(envp, a, room, &a->envc);
+    if (e == 0 && !args_fit(a))
+        e = -E2BIG;
+    if (e < 0)
+        heap_free(a->strings);
     return e;
 }
 
-static long exec_at(uint32_t user_path, uint32_t argv, uint32_t envp, struct fs_place at)
+// argv and envp as one block.
+static int args_in(uint32_t argv, uint32_t envp, struct exec_args *a)
 {
-    char *path;
-    int e = linux_path_in(user_path, &path);
-    if (e < 0)
-        return e;
+    int e = -E2BIG;
+    for (size_t room = ARG_FIRST_BYTES; e == -E2BIG && room <= ARG_BYTES_MAX; room *= ARG_GROWTH)
+        e = args_try(argv, envp, a, room);
+    return e;
+}
+
+// `path` is given away.
+static long exec_path(char *path, uint32_t argv, uint32_t envp, struct fs_place at)
+{
     struct exec_args a;
-    e = *path ? args_in(argv, envp, &a) : -ENOENT;
+    int e = *path ? args_in(argv, envp, &a) : -ENOENT;
     if (e == 0) {
         e = process_exec(process_current(), path, at, &a);
         heap_free(a.strings);
@@ -140,25 +154,49 @@ static long exec_at(uint32_t user_path, uint32_t argv, uint32_t envp, struct fs_
 
 long sys_execve(struct call *c)
 {
-    return exec_at(c->args[0], c->args[1], c->args[2], process_current()->fs->cwd);
+    char *path;
+    int e = linux_path_in(c->args[0], &path);
+    return e < 0 ? e : exec_path(path, c->args[1], c->args[2], process_current()->fs->cwd);
 }
 
-#define AT_FDCWD_VALUE (-100)
+// AT_EMPTY_PATH: the open file itself, as fexecve(3) asks for it; by its name in /proc, which a
+// script's interpreter can open as well.
+static long exec_descriptor(uint32_t fd, uint32_t argv, uint32_t envp)
+{
+    const size_t size = 32;
+    struct process *p = process_current();
+    char *name = fd_file(p->files, (int)fd) ? heap_alloc(size) : NULL;
+    if (!name)
+        return fd_file(p->files, (int)fd) ? -ENOMEM : -EBADF;
+    fmt_print(name, size, "/proc/self/fd/%u", fd);
+    return exec_path(name, argv, envp, p->fs->cwd);
+}
 
-// Without AT_EMPTY_PATH (fexecve by descriptor): callers fall back to /proc/self/fd.
 long sys_execveat(struct call *c)
 {
-    struct process *p = process_current();
-    struct fs_place at = p->fs->cwd;
-    if (c->args[4])
+    struct file_name n;
+    struct fs_stat st;
+    char *path;
+    uint32_t flags = c->args[4];
+    if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
         return -EINVAL;
-    if ((int32_t)c->args[0] != AT_FDCWD_VALUE) {
-        struct file *f = fd_file(p->files, (int)c->args[0]);
-        if (!f)
-            return -EBADF;
-        at = f->place;
+    int e = linux_path_in(c->args[1], &path);
+    if (e < 0)
+        return e;
+    bool empty = *path == '\0';
+    heap_free(path);
+    if (empty && (flags & AT_EMPTY_PATH) && (int32_t)c->args[0] != AT_FDCWD)
+        return exec_descriptor(c->args[0], c->args[2], c->args[3]);
+    e = file_name_begin(&n, (int32_t)c->args[0], c->args[1]);
+    if (e < 0)
+        return e;
+    if (flags & AT_SYMLINK_NOFOLLOW && (e = fs_stat(&n.who, n.at, n.path, FS_NOFOLLOW, &st)) == 0)
+        e = (st.mode & S_IFMT) == S_IFLNK ? -ELOOP : 0;
+    if (e < 0) {
+        file_name_end(&n);
+        return e;
     }
-    return exec_at(c->args[1], c->args[2], c->args[3], at);
+    return exec_path(n.path, c->args[2], c->args[3], n.at);
 }
 
 // ---- wait --------------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ static bool may_schedule(const struct task *t)
 
 long sys_sched_getaffinity(struct call *c)
 {
-    if ((int32_t)c->args[0] < 0 || c->args[1] < MASK_BYTES || c->args[1] & 3)
+    if (c->args[1] < MASK_BYTES || c->args[1] & 3)
         return -EINVAL;
     const struct task *t = task_of((int32_t)c->args[0]);
     if (!t)
@@ -42,8 +42,6 @@ long sys_sched_getaffinity(struct call *c)
 long sys_sched_setaffinity(struct call *c)
 {
     uint32_t mask = 0;
-    if ((int32_t)c->args[0] < 0)
-        return -EINVAL;
     int e = user_read(&mask, c->args[2], MIN(c->args[1], MASK_BYTES));
     if (e < 0)
         return e;

@@ -176,7 +176,7 @@ static long send_pieces(struct message *s, struct file *f, uint64_t skip)
     long total = 0;
     if (s->total > GATHER_BYTES && !socket_is_stream(f))
         room = (size_t)s->total; // at once, or -EMSGSIZE
-    if (room > 4 * GATHER_BYTES)
+    if (room > SOCKET_MESSAGE_MAX)
         return -EMSGSIZE;
     char *bytes = heap_alloc(MAX(room, (size_t)1));
     if (bytes == NULL)
@@ -374,7 +374,8 @@ static long receive_message(struct message *s, struct file *f)
         xfer_user(&s->x, one.at, one.bytes);
         return socket_receive(f, &s->m);
     }
-    size_t room = (size_t)MIN(s->total, (uint64_t)GATHER_BYTES);
+    uint32_t most = socket_is_stream(f) ? GATHER_BYTES : SOCKET_MESSAGE_MAX;
+    size_t room = (size_t)MIN(s->total, (uint64_t)most);
     char *bytes = heap_alloc(MAX(room, (size_t)1));
     if (bytes == NULL)
         return -ENOMEM;

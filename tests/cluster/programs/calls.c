@@ -164,6 +164,8 @@ static void scheduling(void)
     T(sched_get_priority_min(99));
     T(sched_setaffinity(0, sizeof(mask), (cpu_set_t *)mask));
     T(sched_getaffinity(99999, sizeof(mask), (cpu_set_t *)mask));
+    T(sched_getaffinity(-1, sizeof(mask), (cpu_set_t *)mask));
+    T(sched_setaffinity(-1, sizeof(mask), (cpu_set_t *)mask));
     T(syscall(SYS_sched_getaffinity, 0, 1, mask));
     T(getpriority(PRIO_PROCESS, 99999));
     T(getpriority(9, 0));
