@@ -13,7 +13,7 @@
 #include "ssi/stream/timerfd.h"
 
 #define EVENTS_MAX  (INT32_MAX / sizeof(struct epoll_event))
-#define EVENTS_STEP 128u // at most so many are given at a time
+#define EVENTS_STEP 5000u // at most so many are given at a time
 #define NO_TIMEOUT  UINT64_MAX
 
 // A new file's descriptor; `f` may be NULL: no memory.
@@ -67,9 +67,9 @@ long sys_epoll_ctl(struct call *c)
 // is a place for them.
 static long events_out(struct file *e, uint32_t to, uint32_t max)
 {
-    if (!epoll_maybe_ready(e))
+    uint32_t n = MIN(MIN(max, epoll_maybe_ready(e)), EVENTS_STEP);
+    if (n == 0)
         return 0;
-    uint32_t n = MIN(max, EVENTS_STEP);
     struct epoll_event *events = heap_alloc(n * sizeof(*events));
     if (events == NULL)
         return -ENOMEM;

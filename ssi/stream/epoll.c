@@ -222,8 +222,9 @@ static struct epoll_item *ready_pop(struct epoll *ep)
     return l ? list_entry(l, struct epoll_item, ready) : NULL;
 }
 
-static unsigned ready_count(const struct epoll *ep)
+unsigned epoll_maybe_ready(const struct file *e)
 {
+    const struct epoll *ep = e->data;
     unsigned n = 0;
     for (const struct list *l = ep->ready.next; l != &ep->ready; l = l->next)
         n++;
@@ -244,7 +245,7 @@ unsigned epoll_take(struct file *e, struct epoll_event *to, unsigned n)
     struct epoll *ep = e->data;
     struct epoll_item *i;
     unsigned got = 0;
-    for (unsigned looks = ready_count(ep); looks > 0 && got < n; looks--) {
+    for (unsigned looks = epoll_maybe_ready(e); looks > 0 && got < n; looks--) {
         if ((i = ready_pop(ep)) == NULL)
             break;
         i->users++;
@@ -256,12 +257,6 @@ unsigned epoll_take(struct file *e, struct epoll_event *to, unsigned n)
         item_put(i);
     }
     return got;
-}
-
-bool epoll_maybe_ready(const struct file *e)
-{
-    const struct epoll *ep = e->data;
-    return !list_empty(&ep->ready);
 }
 
 int epoll_sleep(struct file *e, uint64_t deadline_ns)
@@ -281,7 +276,7 @@ static unsigned epoll_poll(struct file *f)
     struct epoll *ep = f->data;
     struct epoll_item *i;
     unsigned now = 0;
-    for (unsigned looks = ready_count(ep); looks > 0 && now == 0; looks--) {
+    for (unsigned looks = epoll_maybe_ready(f); looks > 0 && now == 0; looks--) {
         if ((i = ready_pop(ep)) == NULL)
             break;
         i->users++;

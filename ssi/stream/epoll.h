@@ -31,7 +31,7 @@ bool epoll_is(const struct file *f);
 int epoll_control(struct file *e, int op, int fd, struct file *f, const struct epoll_event *event);
 // Up to n events that hold; how many. May sleep, not for long.
 unsigned epoll_take(struct file *e, struct epoll_event *to, unsigned n);
-bool epoll_maybe_ready(const struct file *e);
+unsigned epoll_maybe_ready(const struct file *e); // how many may hold
 // Sleeps until something may be ready: 0, -ETIMEDOUT, -EINTR. Deadline on this node's clock.
 int epoll_sleep(struct file *e, uint64_t deadline_ns);
 

@@ -291,7 +291,8 @@ static int take_requests(struct socket *s, struct packet *in)
         if (h->bytes < sizeof(*h) || h->bytes > in->n - at)
             break;
         if ((h->flags & NLM_REQUEST) || (h->flags & NLM_ACK)) {
-            struct reply r = {packet_new(REPLY_BYTES), 0, s->netlink_port, h};
+            bool full = s->inbox_count >= INBOX_MAX;
+            struct reply r = {full ? NULL : packet_new(REPLY_BYTES), 0, s->netlink_port, h};
             if (r.p == NULL)
                 return -ENOBUFS;
             if (h->flags & NLM_REQUEST)
@@ -400,8 +401,6 @@ static int netlink_send(struct socket *s, struct socket_message *m)
         return -ECONNREFUSED;
     if (!s->netlink_port)
         port_choose(s);
-    if (s->inbox_count >= INBOX_MAX)
-        return -ENOBUFS;
     e = packet_gather(m, REQUEST_MAX, &in);
     if (e < 0)
         return e;

@@ -237,6 +237,23 @@ static void epoll_waits(void)
     close(ep), close(p[0]), close(p[1]);
 }
 
+// All that is ready comes at once, as far as there is room for it.
+static void epoll_many(void)
+{
+    static struct epoll_event room[400];
+    int ep = epoll_create1(0), e = eventfd(1, 0), copies[300];
+    for (int i = 0; i < 300; i++) {
+        copies[i] = dup(e);
+        add(ep, copies[i], EPOLLIN, (unsigned)i);
+    }
+    say("room for all", epoll_wait(ep, room, 400, 0));
+    say("again", epoll_wait(ep, room, 400, 0));
+    say("room for 200", epoll_wait(ep, room, 200, 0));
+    for (int i = 0; i < 300; i++)
+        close(copies[i]);
+    close(e), close(ep);
+}
+
 static void epoll_fifo(void)
 {
     char name[] = "/tmp/events.fifo";
@@ -457,6 +474,7 @@ int main(void)
     epoll_nested();
     epoll_waits();
     epoll_fifo();
+    epoll_many();
     eventfds();
     timerfds();
     signalfds();
