@@ -249,7 +249,7 @@ long sys_mq_notify(struct call *c)
     struct mqueue_facts facts;
     int e = c->args[1] ? user_read(&s, c->args[1], sizeof(s)) : 0;
     if (e == 0 && s.notify != SIGEV_NONE && s.notify != SIGEV_SIGNAL)
-        e = s.notify == SIGEV_THREAD ? -ENOSYS : -EINVAL; // there are no netlink sockets
+        e = s.notify == SIGEV_THREAD ? -ENOSYS : -EINVAL; // netlink sockets are told nothing
     if (e == 0 && s.notify == SIGEV_SIGNAL && (uint32_t)s.signal > SIGNAL_MAX)
         e = -EINVAL;
     if (e < 0)
