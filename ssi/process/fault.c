@@ -52,7 +52,18 @@ static bool dying(const struct process *p)
     return p->exiting || (p->pending.pending & SIGBIT(SIGKILL));
 }
 
-// The largest process ends (PROTOCOLS 5), one at a time: NULL while one is at it already.
+#define LEADER_SHARE 8
+
+// What speaks for ending it: its pages. The leader of a session, who may be the shell that somebody
+// works at, must have many times as many as others.
+static uint32_t weight(const struct process *p)
+{
+    uint32_t pages = process_resident_pages(p);
+    return p->sid == p->pid ? pages / LEADER_SHARE : pages;
+}
+
+// The largest process ends (PROTOCOLS 5), of equal ones the youngest, one at a time: NULL while one
+// is at it already.
 static struct process *largest(void)
 {
     struct process *found = NULL;
@@ -62,10 +73,10 @@ static struct process *largest(void)
             continue;
         if (dying(p))
             return NULL;
-        uint32_t pages = process_resident_pages(p);
-        if (!found || pages > most) {
+        uint32_t its = weight(p);
+        if (!found || its >= most) {
             found = p;
-            most = pages;
+            most = its;
         }
     }
     return found;
