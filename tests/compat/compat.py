@@ -6,12 +6,12 @@ usage: compat.py [--only NAME]... [--match REGEX] [--build DIR] [--docs FILE] [-
 
 Each file of tests/compat/cases is one program: a line `# packages: ...` names the Debian i386
 packages it needs, `# without: REGEX` what they depend on but do without, `# programs: ...` files of
-tests/compat/programs that are compiled into /programs, `# seconds: N` a longer limit, `# reason:
-...` why the next command line may differ; every other line is one command line for sh. A line that
-ends with a backslash goes on in the next one. Programs are unpacked with all they need into one
-tree, which a cluster gets by --add and this machine enters by chroot. COMPAT_EXTRA names a folder
-of NAME/cmd files and binaries that are run as well, from /extra/NAME; cmd is a script for sh, which
-may begin with such lines.
+tests/compat/programs that are compiled (or, when they end in .py, copied) into /programs,
+`# seconds: N` a longer limit, `# reason: ...` why the next command line may differ; every other
+line is one command line for sh. A line that ends with a backslash goes on in the next one. Programs
+are unpacked with all they need into one tree, which a cluster gets by --add and this machine enters
+by chroot. COMPAT_EXTRA names a folder of NAME/cmd files and binaries that are run as well, from
+/extra/NAME; cmd is a script for sh, which may begin with such lines.
 
 Status 0: all are the same or have a reason."""
 
@@ -117,11 +117,13 @@ class Cases:
 
 
 def compile_programs(tree, names):
-    """Those of tests/compat/programs, dynamic and static."""
+    """Those of tests/compat/programs, dynamic and static; of Python as they are."""
     folder = os.path.join(tree, 'programs')
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(folder)
-    for name in names:
+    for name in [n for n in names if n.endswith('.py')]:
+        shutil.copy(os.path.join(HERE, 'programs', name), folder)
+    for name in [n for n in names if not n.endswith('.py')]:
         source = os.path.join(HERE, 'programs', name + '.c')
         with open(source, encoding='utf-8') as f:
             flags = [w for line in f if line.startswith('// flags:') for w in line.split()[2:]]
@@ -278,6 +280,28 @@ of your own as well: each `DIR/NAME/` with a file `cmd`, a script for sh, is run
 '''
 
 
+SUITE = '''
+Of CPython's own test suite (`libpython3.11-testsuite`) these modules are run on both by
+`tests/compat/programs/suite.py`, which names each test that does not pass; tests that need what
+Weft has not, or that say times and paths of the machine, are left out by name in
+`tests/compat/cases/cpython`:
+
+| module | tests | passed on Linux | on Weft |
+|---|---|---|---|
+'''
+
+
+def suite_rows(cases):
+    """What suite.py said of each module."""
+    def said(result):
+        line = r'^(test_[\w.]+): (\d+) tests.*?(?:, |: )(\d+) ok'
+        return {m[1]: m for m in re.finditer(line, result[1] if result else '', re.M)}
+    for case in cases:
+        linux, ours = said(case.linux), said(case.weft)
+        for name, m in linux.items():
+            yield (name, m[2], m[3], ours[name][3] if name in ours else '-')
+
+
 def write_docs(path, cases, files):
     differ = [c for c in cases if not c.same()]
     with open(path, 'w', encoding='utf-8') as f:
@@ -295,6 +319,10 @@ def write_docs(path, cases, files):
             line = ' '.join(case.command.split())[:110].replace('`', "'")
             cells = (case.program, f'`{line}`', case.why(), case.reason or 'a fault')
             f.write('| ' + ' | '.join(c.replace('|', '\\|') for c in cells) + ' |\n')
+        rows = list(suite_rows(cases))
+        if rows:
+            f.write(SUITE)
+            f.writelines('| ' + ' | '.join(row) + ' |\n' for row in rows)
 
 
 def busybox_applets():

@@ -97,15 +97,16 @@ static bool frames_back(void *arg UNUSED)
 // Hints of where processes were may stay, and what the network happens to hold.
 static void heap_end(void)
 {
-    const long grown = LINK_RECORD_MAX - LINK_GREETING_MAX;
+    const long grown = LINK_RECORD_MAX - LINK_GREETING_MAX, conn = sizeof(struct tcp_conn);
     for (unsigned i = 0; i < world_count(); i++) {
         if (!world_lives(i))
             continue;
         long more = (long)(world_heap_used(i) - heap_before[i]);
-        while (more > grown - HEAP_STAYS) // two connections for a while, or had none that greeted
-            more -= grown + (long)sizeof(struct tcp_conn);
+        // Two connections for a while, or none that greeted, perhaps beside one that was ending.
+        while (more > grown - HEAP_STAYS - conn)
+            more -= grown + conn;
         // a connection that is just ending may stay as well
-        if (more > (long)sizeof(struct tcp_conn) + HEAP_STAYS + HINT_STAYS * (long)user_count)
+        if (more > conn + HEAP_STAYS + HINT_STAYS * (long)user_count)
             fail("node %u keeps %ld bytes of heap", i, more);
     }
 }
