@@ -150,7 +150,8 @@ void process_on_adopt(const struct rpc_in *in)
         .user_ns = m.user_ns,
         .system_ns = m.system_ns,
     };
-    int e = m.state > CHILD_EXITED || child_find(p, m.child) ? -EPROTO : child_adopt(p, &c);
+    bool good = m.state <= CHILD_EXITED && m.node < NODE_MAX && !child_find(p, m.child);
+    int e = good ? child_adopt(p, &c) : -EPROTO;
     answer_done(in, p->incarnation, e == 1 ? -ECHILD : e, NULL, 0); // as of process_on_child
 }
 

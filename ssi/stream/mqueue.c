@@ -421,8 +421,11 @@ static int asked(struct file *f, uint32_t request, void *data, size_t in, size_t
     int64_t e = -EBADF;
     if (f->ops == &queue_ops)
         e = queue_ioctl(f, request, data, in, out);
-    else if (proxy_is(f) && f->ops->seek == NULL && in <= FILE_DATA_MAX && out <= FILE_DATA_MAX)
+    else if (proxy_is(f) && f->ops->seek == NULL && in <= FILE_DATA_MAX && out <= FILE_DATA_MAX) {
         e = proxy_ask(f, &a, data, data, &reply);
+        if (e >= 0 && reply.bytes != out)
+            e = -EIO;
+    }
     return e == -ENOTTY ? -EBADF : (int)e;
 }
 
@@ -453,10 +456,12 @@ int mqueue_receive(struct file *f, void *to, size_t size, struct mqueue_head *he
     if (data == NULL)
         return -ENOMEM;
     int e = asked(f, QUEUE_RECEIVE, data, 0, n);
-    if (e == 0) {
+    if (e == 0)
         memcpy(head, data, sizeof(*head));
-        memcpy(to, data + sizeof(*head), MIN((size_t)head->bytes, size));
-    }
+    if (e == 0 && head->bytes > size)
+        e = -EIO; // so says its home, another node
+    if (e == 0)
+        memcpy(to, data + sizeof(*head), head->bytes);
     heap_free(data);
     return e;
 }
