@@ -14,7 +14,7 @@ COMPAT = os.path.join(weft.ROOT, 'tests', 'compat', 'compat.py')
 
 def compare(tmp_path, *words, env=None):
     done = subprocess.run(['/usr/bin/python3', COMPAT, '--json', tmp_path / 'compat.json', *words],
-                          capture_output=True, text=True, timeout=1500, check=False,
+                          capture_output=True, text=True, timeout=5400, check=False,
                           env={**os.environ, **(env or {})})
     assert os.path.exists(tmp_path / 'compat.json'), done.stdout + done.stderr
     with open(tmp_path / 'compat.json', encoding='utf-8') as f:

@@ -16,22 +16,25 @@ by chroot. COMPAT_EXTRA names a folder of NAME/cmd files and binaries that are r
 Status 0: all are the same or have a reason."""
 
 import argparse
+import concurrent.futures
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
-import tempfile
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(ROOT, 'tests', 'cluster'))
 
-import weft  # noqa: E402  its folder comes first
+sys.path.insert(0, HERE)
 
-BATCH = 12
+import sides  # noqa: E402  their folders come first
+import weft  # noqa: E402
+
 USELESS = ('doc', 'man', 'locale', 'info', 'lintian', 'bug', 'zoneinfo', 'i18n', 'terminfo')
 
 
@@ -39,14 +42,26 @@ class Case:
     def __init__(self, program, command, seconds, folder=None, reason=''):
         self.program, self.command, self.seconds, self.folder = program, command, seconds, folder
         self.reason = reason
-        self.linux = self.weft = None
+        # By the name of the side: (status, stdout, stderr), how long, why it was ended.
+        self.results, self.seconds_spent, self.ended = {}, {}, {}
+
+    @property
+    def linux(self):
+        return self.results.get('linux')
+
+    @property
+    def weft(self):
+        return self.results.get('weft')
 
     def same(self):
-        return self.linux is not None and self.linux == self.weft
+        return self.linux is not None and self.linux == self.weft and not self.ended
 
     def why(self):
         if self.same():
             return ''
+        if self.ended:
+            return '; '.join(f'ended on {name.capitalize()}: {why}'
+                             for name, why in self.ended.items())
         if self.linux is None or self.weft is None:
             return 'did not run on ' + ('Linux' if self.linux is None else 'Weft')
         for name, ours, theirs in zip(('status', 'stdout', 'stderr'), self.weft, self.linux):
@@ -57,7 +72,8 @@ class Case:
     def row(self):
         def side(result):
             return dict(zip(('status', 'stdout', 'stderr'), result)) if result else None
-        row = {'program': self.program, 'command': self.command, 'same': self.same()}
+        row = {'program': self.program, 'command': self.command, 'same': self.same(),
+               'seconds': {k: round(v, 1) for k, v in self.seconds_spent.items()}}
         if not self.same():
             row.update(why=self.why(), reason=self.reason, linux=side(self.linux),
                        weft=side(self.weft))
@@ -146,11 +162,12 @@ def make_tree(build, packages, without):
     for name in USELESS:
         shutil.rmtree(os.path.join(tree, 'usr', 'share', name), ignore_errors=True)
     shutil.rmtree(os.path.join(tree, 'usr/lib/i386-linux-gnu/gconv'), ignore_errors=True)
-    for name in ('awk:gawk', 'cc:tcc', 'vi:vim.tiny', 'lua:lua5.4'):  # as update-alternatives does
-        link, _, target = name.partition(':')
-        if os.path.exists(os.path.join(tree, 'usr/bin', target)):
-            path = os.path.join(tree, 'usr/bin', link)
-            if not os.path.lexists(path):
+    # As update-alternatives does.
+    for link, target in (('awk', 'gawk'), ('cc', 'tcc'), ('vi', 'vim.tiny'), ('lua', 'lua5.4'),
+                         ('nc', 'nc.openbsd')):
+        for folder in ('usr/bin', 'bin'):
+            path = os.path.join(tree, folder, link)
+            if os.path.exists(os.path.join(tree, folder, target)) and not os.path.lexists(path):
                 os.symlink(target, path)
     write_etc(tree)
     with open(mark, 'w', encoding='utf-8') as f:
@@ -195,75 +212,16 @@ def lay_out(tree, cases, extra):
             os.utime(path, (int(st.st_mtime), int(st.st_mtime)), follow_symlinks=False)
 
 
-def take(output):
-    """Reads what run-cases printed: {number: (status, stdout, stderr)}."""
-    found, at = {}, 0
-    while True:
-        at = output.find(b'@@ ', at)
-        end = output.find(b'\n', at)
-        if at < 0 or end < 0:
-            return found
-        words = output[at:end].split()
-        n, status, out, err = map(int, words[1:5])
-        at = end + 1
-        text = [output[at:at + out], output[at + out:at + out + err]]
-        found[n] = (status, *(t.decode(errors='backslashreplace') for t in text))
-        at += out + err
-
-
-PREPARE = ('mkdir -p T/proc T/dev T/tmp T/run; mount -t proc proc T/proc; '
-           'mount -t tmpfs none T/tmp; chmod 1777 T/tmp; mount -t tmpfs none T/run; ')
-# Namespaces of its own, so that nothing of this machine is seen or touched: $1 the tree, $2 a
-# folder to mount on, $3 applets, $4 the last case.
-LINUX = ('set -e; mount -t tmpfs none "$2"; mkdir "$2/up" "$2/wk" "$2/compat"; T="$2/compat"; '
-         'mount -t overlay -o "lowerdir=$1,upperdir=$2/up,workdir=$2/wk" none "$T"; ' +
-         PREPARE.replace('T/', '"$T"/') + 'mount -t tmpfs none "$T/dev"; '
-         'for n in null zero full random urandom tty; do touch "$T/dev/$n"; '
-         'mount --bind "/dev/$n" "$T/dev/$n"; done; mkdir "$T/dev/pts" "$T/dev/shm"; '
-         'mount -t devpts -o newinstance,ptmxmode=666 none "$T/dev/pts"; '
-         'ln -s pts/ptmx "$T/dev/ptmx"; ln -s /proc/self/fd "$T/dev/fd"; cd /; '
-         'export PATH="$3" CHROOT="$3/chroot"; ifconfig lo 127.0.0.1 up; hostname node0; '
-         'exec linux32 sh "$T/run-cases" "$T" 0 "$4"')
-APPLETS = ('mkdir', 'rm', 'cp', 'timeout', 'chroot', 'wc', 'cat', 'sh', 'env', 'linux32', 'find',
-           'touch', 'ifconfig', 'hostname', 'ls', 'sed')
-
-
-def run_linux(tree, cases):
-    """All on this machine, in a copy that goes away."""
-    busybox = os.path.join(weft.BUILD, 'debs', 'busybox-static', 'bin', 'busybox')
-    with tempfile.TemporaryDirectory() as top:
-        applets = os.path.join(top, 'bin')
-        os.mkdir(applets)
-        for name in APPLETS:
-            os.symlink(busybox, os.path.join(applets, name))
-        os.mkdir(os.path.join(top, 'm'))
-        done = subprocess.run(['unshare', '-mpfniu', 'sh', '-c', LINUX, 'sh', tree,
-                               os.path.join(top, 'm'), applets, str(len(cases) - 1)],
-                              stdin=subprocess.DEVNULL, capture_output=True, check=False,
-                              preexec_fn=lambda: os.setpriority(os.PRIO_PROCESS, 0, 0),
-                              env={'PATH': os.environ['PATH']})
-    if done.returncode:
-        raise SystemExit(f'compat: Linux: {done.stderr.decode()[-2000:]}')
-    for n, result in take(done.stdout).items():
-        cases[n].linux = result
-        if result[0] == 127 and 'chroot:' in result[2]:
-            raise SystemExit(f'compat: Linux: {cases[n].command}: {result[2]}')
-
-
-def run_weft(tree, cases):
-    """All on a node; a batch that hangs costs only its own cases."""
-    options = {'add': [f'{tree}:/compat'], 'mem': '1024', 'timeout': 300}
-    with weft.cluster(1, **options) as c:
-        c.sh(0, PREPARE.replace('T/', '/compat/') + 'mount -o bind /dev /compat/dev')
-        for first in range(0, len(cases), BATCH):
-            last = min(first + BATCH, len(cases)) - 1
-            limit = 60 + sum(case.seconds for case in cases[first:last + 1])
-            r = c.exec(0, f'/compat/run-cases /compat {first} {last}', timeout=limit)
-            for n, result in take(r.out).items():
-                cases[n].weft = result
-            if r.status:
-                print(f'compat: cases {first}-{last}: {r.status} {r.out[-200:]}', file=sys.stderr)
-        return c.read(0, '/proc/cluster/enosys')
+def run_both(tree, cases):
+    """Both at once: Linux mostly sleeps. Returns what the node did not know, and seconds by side."""
+    linux = sides.Linux(tree)
+    node = sides.Weft(tree, sum(case.seconds + sides.GRACE_SECONDS for case in cases))
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        spent = {s.name: pool.submit(sides.follow, s, cases) for s in (linux, node)}
+    for case in cases:
+        if case.linux and case.linux[0] == 127 and 'chroot:' in case.linux[2]:
+            raise SystemExit(f'compat: Linux: {case.command}: {case.linux[2]}')
+    return node.unknown, {name: job.result() for name, job in spent.items()}
 
 
 DOCS = '''# Compatibility
@@ -302,17 +260,33 @@ def suite_rows(cases):
             yield (name, m[2], m[3], ours[name][3] if name in ours else '-')
 
 
-def write_docs(path, cases, files):
+RUN = '''
+{same} of {all} the same, in the run of {day}, on {commit}, the whole of it: {linux} minutes on
+Linux, {weft} on a node of one CPU that QEMU emulates (TCG). {applets} of the {listed} applets of
+busybox are run.
+'''
+
+
+def commit():
+    """What was run, by git's name."""
+    done = subprocess.run(['git', 'describe', '--always', '--dirty'], cwd=ROOT, check=False,
+                          capture_output=True, text=True)
+    return f'`{done.stdout.strip()}`' if done.returncode == 0 else 'a tree without git'
+
+
+def write_docs(path, cases, files, spent):
     differ = [c for c in cases if not c.same()]
     with open(path, 'w', encoding='utf-8') as f:
         f.write(DOCS)
         for of in files:
             f.write(f'| {of.name} | {" ".join(of.packages) or "own"} | {len(of.cases)} | '
                     f'{sum(c.same() for c in of.cases)} |\n')
-        f.write(f'\n{len(cases) - len(differ)} of {len(cases)} the same.')
         applets = {w for c in cases for w in re.findall(r'busybox ([\w\[.-]+)', c.command)}
         listed = set(busybox_applets())
-        f.write(f' {len(applets & listed)} of the {len(listed)} applets of busybox are run.\n')
+        f.write(RUN.format(same=len(cases) - len(differ), all=len(cases), commit=commit(),
+                           day=time.strftime('%-d %B %Y', time.gmtime()),
+                           linux=round(spent['linux'] / 60), weft=round(spent['weft'] / 60),
+                           applets=len(applets & listed), listed=len(listed)))
         if differ:
             f.write('\n| program | command line | what differs | why |\n|---|---|---|---|\n')
         for case in differ:
@@ -341,6 +315,8 @@ def main():
     parser.add_argument('--every', type=int, default=1, help='only each n-th case')
     parser.add_argument('--match', default='', help='only command lines that have it')
     args = parser.parse_args()
+    if args.docs and (args.only or args.match or args.every != 1):
+        parser.error('--docs: the page is that of a whole run')
     names = args.only or sorted(os.listdir(os.path.join(HERE, 'cases')))
     files = [Cases(name, os.path.join(HERE, 'cases', name)) for name in names]
     for of in files:
@@ -362,8 +338,7 @@ def main():
                      [w for of in files for w in of.without])
     compile_programs(tree, [p for of in files for p in of.programs])
     lay_out(tree, cases, extra)
-    run_linux(tree, cases)
-    unknown = run_weft(tree, cases)
+    unknown, spent = run_both(tree, cases)
     rows = [case.row() for case in cases]
     with open(args.json, 'w', encoding='utf-8') as f:
         json.dump(rows, f, indent=1)
@@ -376,7 +351,7 @@ def main():
             print(case.command, case.linux)
         print(unknown)
     if args.docs:
-        write_docs(args.docs, cases, files)
+        write_docs(args.docs, cases, files, spent)
     print(f'compat: {sum(case.same() for case in cases)} of {len(cases)} the same')
     return 0 if all(case.same() or case.reason for case in cases) else 1
 
