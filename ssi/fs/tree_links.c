@@ -141,7 +141,8 @@ struct renaming {
 
 static bool is_below(const struct inode *i, const struct inode *above)
 {
-    for (; i != inode_root(); i = i->dir.parent)
+    // The root of the tree and that of each mounted tmpfs are their own parents.
+    for (; i->dir.parent != i; i = i->dir.parent)
         if (i == above)
             return true;
     return i == above;

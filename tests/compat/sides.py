@@ -152,6 +152,12 @@ class Progress:
               f'{spent % 60:02}, {why or "at"} {case.program}: {line} ({seconds:.0f} s)',
               file=sys.stderr, flush=True)
 
+    def tell_difference(self, n):
+        case = self.cases[n]
+        if case.linux and case.weft and not case.same():
+            print(f'compat: {n + 1} {case.program}: {case.command[:100]!r}: {case.why()}'
+                  f'{" (" + case.reason + ")" if case.reason else ""}', flush=True)
+
 
 def follow(side, cases):
     """Runs all cases on a side: each gets results[side.name], seconds[side.name] or, when it was
@@ -188,6 +194,7 @@ def read(stream, cases, n, name, progress):
             spent, since = time.monotonic() - since, time.monotonic()
             n = close_case(cases, result, name, spent)
             progress.tell(n - 1, spent, 'done' if spent > TELL_SECONDS else '')
+            progress.tell_difference(n - 1)
     return n, ''
 
 
