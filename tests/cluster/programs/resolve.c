@@ -127,6 +127,13 @@ static void mounts(int dir)
     if (mount("none", DIR "/sub", "tmpfs", 0, NULL) == 0) {
         T(open2(dir, "sub", O_RDONLY, 0, RESOLVE_NO_XDEV));
         T(open2(dir, "sub/..", O_RDONLY, 0, RESOLVE_BENEATH));
+        T(mkdir(DIR "/sub/one", 0755));
+        T(rename(DIR "/sub/one", DIR "/sub/two"));
+        T(mkdir(DIR "/sub/two/in", 0755));
+        T(rename(DIR "/sub/two/in", DIR "/sub/in"));
+        T(rename(DIR "/sub/two", DIR "/sub/two/in"));
+        T(renameat2(AT_FDCWD, DIR "/sub/two", AT_FDCWD, DIR "/sub/in", RENAME_EXCHANGE));
+        T(rename(DIR "/sub/in", DIR "/out"));
         T(umount(DIR "/sub"));
     }
 }
