@@ -213,7 +213,7 @@ def lay_out(tree, cases, extra):
 
 
 def run_both(tree, cases):
-    """Both at once: Linux mostly sleeps. Returns what the node did not know, and seconds by side."""
+    """Both at once: Linux mostly sleeps. Returns what the node did not know; seconds by side."""
     linux = sides.Linux(tree)
     node = sides.Weft(tree, sum(case.seconds + sides.GRACE_SECONDS for case in cases))
     with concurrent.futures.ThreadPoolExecutor() as pool:

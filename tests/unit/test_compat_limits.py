@@ -43,8 +43,8 @@ def run(monkeypatch, *scripts):
 
 
 def test_results_come_in_pieces(monkeypatch):
-    cases, starts = run(monkeypatch, 'printf "@@ N 0 2 "; sleep 0.1; printf "0\\no"; sleep 0.1; echo k',
-                        'printf "@@ N 1 2 3\\nokbad"')
+    slow = 'printf "@@ N 0 2 "; sleep 0.1; printf "0\\no"; sleep 0.1; echo k'
+    cases, starts = run(monkeypatch, slow, 'printf "@@ N 1 2 3\\nokbad"')
     assert [c.weft for c in cases] == [(0, 'ok', ''), (1, 'ok', 'bad')] and starts == [0]
     assert [c.same() for c in cases] == [True, False]
 
