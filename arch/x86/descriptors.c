@@ -122,10 +122,12 @@ void arch_user_enter(struct arch_regs *regs)
     user_enter(frame);
 }
 
+// Any stack selector will do: one that the CPU refuses is a fault of the program (entry.S). Code of
+// another segment, which there is none of, gets such a one.
 void arch_regs_sanitise(struct arch_regs *r)
 {
+    r->ss = (r->cs | 3) == USER_CS ? (r->ss & 0xffff) | 3 : 3;
     r->cs = USER_CS;
-    r->ss = USER_DS;
     r->eflags = (r->eflags & EFLAGS_USER) | EFLAGS_FIXED | EFLAGS_IF;
 }
 

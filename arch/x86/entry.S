@@ -4,13 +4,14 @@
 
 #include "arch/x86/vdso/places.h"
 
-#define KERNEL_DS       0x68
-#define CPU_GS          0xd8
-#define USER_CS         0x73
-#define USER_DS         0x7b
-#define EFLAGS_FIXED    0x002
-#define EFLAGS_IF       0x200
-#define VECTOR_SYSENTER 0x100
+#define KERNEL_DS         0x68
+#define CPU_GS            0xd8
+#define USER_CS           0x73
+#define USER_DS           0x7b
+#define EFLAGS_FIXED      0x002
+#define EFLAGS_IF         0x200
+#define VECTOR_PROTECTION 13
+#define VECTOR_SYSENTER   0x100
 
     .text
 common:                                     // vector and error code are on the stack
@@ -53,20 +54,24 @@ load_ds:
     pop %ds
 load_es:
     pop %es
+    .globl load_fs
 load_fs:
     pop %fs
 load_gs:
     pop %gs
     add $8, %esp
+leave:
     iret
 
-// A selector that the CPU refuses on the way out is taken as null. A bad iret cannot happen: code
-// and stack selectors are fixed by arch_regs_sanitise.
+// A selector that the CPU refuses on the way out is taken as null. The code's is always good
+// (arch_regs_sanitise; TLS descriptors are of data), but a program may take away the descriptor
+// that its stack lies in: then it has a protection fault, on the common stack.
     .section copy_fixups, "a"
     .long load_ds, fix_ds
     .long load_es, fix_es
     .long load_fs, fix_fs
     .long load_gs, fix_gs
+    .long leave, fix_stack
     .text
 fix_ds:
     movl $0, (%esp)
@@ -80,6 +85,11 @@ fix_fs:
 fix_gs:
     movl $0, (%esp)
     jmp load_gs
+fix_stack:
+    movl $USER_DS, 16(%esp)
+    push $0
+    push $VECTOR_PROTECTION
+    jmp common
 
 // A call by SYSENTER, from VDSO_SYSENTER or anywhere: the way back is VDSO_RETURN. The CPU has
 // taken the stack of the thread that runs and cleared IF; all other flags are still the program's:

@@ -42,6 +42,8 @@ extern const struct fixup __start_copy_fixups[], __stop_copy_fixups[];
 // A fault in one of the few instructions that may: continue at its fixup.
 static bool fixup_apply(struct arch_regs *r)
 {
+    if (r->eip == (uint32_t)load_fs) // the kernel runs with what the program had there: the way
+        r->fs = 0;                   // back from this trap would stumble over it, too
     for (const struct fixup *f = __start_copy_fixups; f < __stop_copy_fixups; f++) {
         if (r->eip == f->at) {
             r->eip = f->to;

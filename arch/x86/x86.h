@@ -16,7 +16,7 @@
 #define EFLAGS_TF    0x0100u
 #define EFLAGS_IF    0x0200u
 #define EFLAGS_FIXED 0x0002u
-#define EFLAGS_USER  0x00250dd5u // bits a program may set: CF PF AF ZF SF TF DF OF AC NT-free ID
+#define EFLAGS_USER  0x00254dd5u // bits a program may set: CF PF AF ZF SF TF DF OF NT RF AC ID
 
 #define CR0_MP         0x00000002u
 #define CR0_EM         0x00000004u
@@ -214,7 +214,8 @@ void interrupt_dispatch(unsigned vector); // device and timer interrupts
 void trap_dispatch(struct arch_regs *r);  // from entry.S
 extern void *const trap_stubs[256];
 extern const char sysenter_entry[], sysenter_flags_clean[]; // entry.S
-void page_zero(void *page);                                 // block.S: with SSE only
+extern const char load_fs[];
+void page_zero(void *page); // block.S: with SSE only
 void page_copy(void *to, const void *from);
 void fault_task_entry(void); // double fault: own stack, own task
 

@@ -9,8 +9,6 @@
 #include "mm/user.h"
 #include "ssi/cluster/cluster.h"
 
-#define FLAGS_TF 0x100u
-
 enum { // exception vectors
     VECTOR_DE = 0,
     VECTOR_DB = 1,
@@ -179,8 +177,7 @@ static void on_exception(unsigned vector, struct arch_regs *r)
         break;
     case VECTOR_DB:
         info.signal = SIGTRAP;
-        info.code = TRAP_TRACE;
-        r->eflags &= ~FLAGS_TF;
+        info.code = TRAP_TRACE; // the program goes on stepping, but not in its handler
         break;
     case VECTOR_BP:
         info.signal = SIGTRAP;

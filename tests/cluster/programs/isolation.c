@@ -442,8 +442,25 @@ static void thread_area_code(unsigned flags)
     far_call(d.entry << 3 | 3);
 }
 
+// The stack lies in a descriptor of our own, which then is no longer there, or cannot be written.
+static void stack_taken_away(unsigned how)
+{
+    static const unsigned then[] = {0, 0x59};
+    struct user_desc_i386 d = {0xffffffff, 0, 0xfffff, 0x51};
+    syscall(SYS_set_thread_area, &d);
+    unsigned selector = d.entry << 3 | 3;
+    d.flags = then[how];
+    d.limit = how ? d.limit : 0;
+    __asm__ volatile("mov %w1, %%ss; int $0x80"
+                     :
+                     : "a"(SYS_set_thread_area), "r"(selector), "b"(&d)
+                     : "memory");
+}
+
 static void descriptors(void)
 {
+    attempt("stack whose descriptor goes", 0, DIES, stack_taken_away);
+    attempt("stack whose descriptor goes", 1, DIES, stack_taken_away);
     for (unsigned flags = 0; flags < 0x80; flags++) {
         attempt("TLS descriptor over the kernel, flags", flags, DIES, thread_area);
         if (flags % 8 == 1)
