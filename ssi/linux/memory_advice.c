@@ -195,7 +195,7 @@ long sys_mincore(struct call *c)
     uint32_t at = c->args[0], bytes = memory_round_up(c->args[1]);
     if (at & PAGE_MASK)
         return -EINVAL;
-    if (memory_range_bad(at, bytes) || !range_whole(at, bytes))
+    if (bytes < c->args[1] || memory_range_bad(at, bytes) || !range_whole(at, bytes))
         return -ENOMEM;
     for (uint32_t i = 0; i < bytes >> PAGE_SHIFT;) {
         uint8_t in[MINCORE_STEP];

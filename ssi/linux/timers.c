@@ -123,9 +123,31 @@ struct linux_sigevent {
 } PACKED;
 STATIC_ASSERT(sizeof(struct linux_sigevent) == 64, "struct sigevent of the ABI");
 
+// The CPU clock of this process or a thread of it by its number (clock_getcpuclockid(3)): so the C
+// library asks for the two that have a name.
+static int cpu_clock_of_timer(uint32_t clock, struct process_timer *t)
+{
+    int32_t id = (int32_t) ~(clock >> 3 | 0xe0000000u);
+    bool user = (clock & 3) == 1;
+    if ((clock & 3) == 3)
+        return -EINVAL;
+    if (clock & 4) {
+        const struct task *task = id ? task_find(id) : task_current();
+        if (!task || task->process != t->process || user)
+            return -EINVAL;
+        t->thread = task->tid;
+        t->clock = TIMER_THREAD_CPU;
+        return 0;
+    }
+    t->clock = user ? TIMER_PROCESS_USER : TIMER_PROCESS_CPU;
+    return id == 0 || id == t->process->pid ? 0 : -EINVAL;
+}
+
 static int clock_of_timer(uint32_t clock, struct process_timer *t)
 {
     t->thread = task_current()->tid;
+    if ((int32_t)clock < 0)
+        return cpu_clock_of_timer(clock, t);
     switch (clock) {
     case CLOCK_REALTIME:
     case CLOCK_TAI:
