@@ -7,6 +7,7 @@
 #include "ssi/fs/locks.h"
 #include "ssi/fs/special.h"
 #include "ssi/linux/file_owner.h"
+#include "ssi/process/linux_abi.h"
 #include "ssi/stream/socket.h"
 #include "ssi/stream/stream.h"
 
@@ -235,18 +236,6 @@ long sys_close(struct call *c)
     return fd_close(process_current()->files, (int)c->args[0]);
 }
 
-// The table becomes the process's own. Threads share theirs for good.
-static int files_unshare(void)
-{
-    struct process *p = process_current();
-    struct fd_table *old = p->files, *own = fd_table_clone(old);
-    if (own == NULL)
-        return -ENOMEM;
-    p->files = own;
-    fd_table_put(old);
-    return 0;
-}
-
 long sys_close_range(struct call *c)
 {
     struct fd_table *t = process_current()->files;
@@ -254,7 +243,7 @@ long sys_close_range(struct call *c)
     int e;
     if (first > last || (flags & ~6u)) // CLOSE_RANGE_UNSHARE, CLOSE_RANGE_CLOEXEC
         return -EINVAL;
-    if ((flags & 2) && (e = files_unshare()) < 0)
+    if ((flags & 2) && (e = process_unshare(process_current(), CLONE_FILES)) < 0)
         return e;
     t = process_current()->files;
     int fd = first > INT32_MAX ? -1 : fd_next(t, (int)first - 1);

@@ -34,7 +34,6 @@ enum { // mmap(2), asm-generic/mman-common.h
     PROT_GROWSDOWN_FLAG = 0x01000000,
 };
 
-#define ADDRESS_MIN  0x10000u // vm.mmap_min_addr
 #define MODE_TYPE    0170000u
 #define MODE_REGULAR 0100000u
 
@@ -124,7 +123,7 @@ static int place(uint32_t hint, uint32_t bytes, uint32_t flags, uint32_t *at)
         return -EINVAL;
     if (hint >= USER_TOP || bytes > USER_TOP - hint)
         return -ENOMEM;
-    if (hint < ADDRESS_MIN && process_current()->cred.euid)
+    if (hint < MMAP_ADDRESS_MIN && process_current()->cred.euid)
         return -EPERM;
     if (flags & MMAP_FIXED_NOREPLACE) {
         struct segment *s = space_find_from(space(), hint);

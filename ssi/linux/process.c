@@ -7,6 +7,7 @@
 #include "mm/user.h"
 #include "ssi/fs/inode.h"
 #include "ssi/linux/rusage.h"
+#include "ssi/process/ipc.h"
 #include "ssi/process/linux_abi.h"
 #include "ssi/process/siginfo.h"
 #include "ssi/process/wait.h"
@@ -72,6 +73,39 @@ long sys_clone3(struct call *c)
     return process_fork((uint32_t)(a.flags | a.exit_signal), task_current()->regs,
                         (uint32_t)(a.stack + a.stack_size), (uint32_t)a.parent_tid, (uint32_t)a.tls,
                         (uint32_t)a.child_tid);
+}
+
+// unshare(2). The threads of a process share what this call divides for good, so where there are
+// several it is refused; and there are no namespaces.
+static int unshare_refused(const struct process *p, uint32_t flags)
+{
+    const uint32_t group = CLONE_THREAD | CLONE_SIGHAND | CLONE_VM;
+    const uint32_t own = CLONE_FILES | CLONE_FS | CLONE_SYSVSEM;
+    if (flags & ~(group | own | CLONE_NEW_ANY))
+        return -EINVAL;
+    if (flags & (group | own) && p->task_count > 1)
+        return -EINVAL;
+    if (flags & (CLONE_SIGHAND | CLONE_VM) && p->actions->users > 1)
+        return -EINVAL;
+    if (flags & CLONE_VM && p->space->users > 1)
+        return -EINVAL;
+    if (flags & CLONE_NEW_ANY)
+        return p->cred.euid ? -EPERM : -EINVAL;
+    return 0;
+}
+
+long sys_unshare(struct call *c)
+{
+    struct process *p = process_current();
+    uint32_t flags = c->args[0];
+    int e = unshare_refused(p, flags);
+    if (e == 0)
+        e = process_unshare(p, flags & (CLONE_FILES | CLONE_FS));
+    if (e == 0 && flags & CLONE_SYSVSEM && p->ipc_undoes) { // as if it had ended
+        struct ipc_ask a = {.kind = IPC_KIND_SEM, .op = IPC_OP_EXIT};
+        e = (int)ipc_ask(&a, NULL, NULL, 0, NULL);
+    }
+    return e;
 }
 
 // ---- exec --------------------------------------------------------------------------------------

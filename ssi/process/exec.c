@@ -24,9 +24,10 @@ static int open_file(struct exec_plan *x, struct fs_place at, const char *path,
                      struct exec_file *out)
 {
     struct file *f;
-    int e = fs_open(&x->who, at, path, O_RDONLY, 0, &f);
+    int e =
+        fs_open(&x->who, at, path, O_RDONLY | O_NONBLOCK, 0, &f); // a FIFO is only to be refused
     if (e < 0)
-        return e;
+        return e == -ENXIO ? -EACCES : e; // a device that is not there, a socket
     out->file = f;
     e = f->ops->stat ? f->ops->stat(f, &out->st) : -EACCES;
     if (e < 0)
@@ -259,29 +260,6 @@ static void start_registers(struct task *t, const struct exec_plan *x)
     t->clear_child_tid = t->robust_list = 0;
 }
 
-// Objects that other processes use, too, become this one's own before it changes them. 0, -ENOMEM.
-static int unshare(struct process *p)
-{
-    if (p->actions->users > 1) {
-        struct signal_actions *own = heap_alloc(sizeof(*own));
-        if (!own)
-            return -ENOMEM;
-        *own = *p->actions;
-        own->users = 1;
-        signal_actions_put(p->actions);
-        p->actions = own;
-    }
-    if (p->files_shared) {
-        struct fd_table *own = fd_table_clone(p->files);
-        if (!own)
-            return -ENOMEM;
-        fd_table_put(p->files);
-        p->files = own;
-        p->files_shared = false;
-    }
-    return 0;
-}
-
 static void adopt_image(struct process *p, const struct exec_plan *x)
 {
     p->arg_start = x->arg_start;
@@ -374,7 +352,7 @@ int process_exec(struct process *p, const char *path, struct fs_place at,
     str_copy(x->path, path, sizeof(x->path));
     int e = prepare(x, at);
     if (e == 0)
-        e = unshare(p);
+        e = process_unshare(p, CLONE_FILES | CLONE_SIGHAND);
     if (e == 0)
         e = process_become_single(p); // from here on there is no way back
     if (e == 0) {

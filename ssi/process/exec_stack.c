@@ -5,6 +5,7 @@
 #include "kernel/random.h"
 #include "lib/errno.h"
 #include "lib/string.h"
+#include "ssi/process/frame.h"
 
 enum { // auxiliary vector, getauxval(3)
     AT_NULL = 0,
@@ -28,8 +29,9 @@ enum { // auxiliary vector, getauxval(3)
     AT_EXECFN = 31,
     AT_SYSINFO = 32,
     AT_SYSINFO_EHDR = 33,
+    AT_MINSIGSTKSZ = 51,
 };
-#define AUXV_PAIRS 21u
+#define AUXV_PAIRS 22u
 
 // Words and strings go into the stack's container in ascending order, buffered.
 struct writer {
@@ -92,6 +94,7 @@ static void put_auxv(struct writer *w, const struct exec_plan *x, const struct p
     const struct elf_image *m = &x->image;
     put_pair(w, AT_SYSINFO, VDSO_VSYSCALL);
     put_pair(w, AT_SYSINFO_EHDR, VDSO_CODE);
+    put_pair(w, AT_MINSIGSTKSZ, FRAME_BYTES_MAX);
     put_pair(w, AT_HWCAP, arch_cpu_features().edx);
     put_pair(w, AT_PAGESZ, PAGE_SIZE);
     put_pair(w, AT_CLKTCK, 100);

@@ -53,6 +53,26 @@ static int check_limit(const struct process *p)
 }
 
 // ---- the shareable objects of a new process ----------------------------------------------------
+static struct fs_context *fs_copy(const struct fs_context *from)
+{
+    struct fs_context *c = heap_alloc(sizeof(*c));
+    if (c) {
+        *c = *from;
+        c->users = 1;
+    }
+    return c;
+}
+
+static struct signal_actions *actions_copy(const struct signal_actions *from)
+{
+    struct signal_actions *a = heap_alloc(sizeof(*a));
+    if (a) {
+        *a = *from;
+        a->users = 1;
+    }
+    return a;
+}
+
 static bool take_fs(struct process *to, struct process *from, uint32_t flags)
 {
     if (flags & CLONE_FS) {
@@ -60,12 +80,8 @@ static bool take_fs(struct process *to, struct process *from, uint32_t flags)
         to->fs->users++;
         return true;
     }
-    to->fs = heap_alloc(sizeof(*to->fs));
-    if (!to->fs)
-        return false;
-    *to->fs = *from->fs;
-    to->fs->users = 1;
-    return true;
+    to->fs = fs_copy(from->fs);
+    return to->fs != NULL;
 }
 
 static bool take_actions(struct process *to, struct process *from, uint32_t flags)
@@ -75,12 +91,8 @@ static bool take_actions(struct process *to, struct process *from, uint32_t flag
         to->actions->users++;
         return true;
     }
-    to->actions = heap_alloc(sizeof(*to->actions));
-    if (!to->actions)
-        return false;
-    *to->actions = *from->actions;
-    to->actions->users = 1;
-    return true;
+    to->actions = actions_copy(from->actions);
+    return to->actions != NULL;
 }
 
 static bool take_files(struct process *to, struct process *from, uint32_t flags)
@@ -93,6 +105,33 @@ static bool take_files(struct process *to, struct process *from, uint32_t flags)
     }
     to->files = fd_table_clone(from->files);
     return to->files != NULL;
+}
+
+int process_unshare(struct process *p, uint32_t flags)
+{
+    if (flags & CLONE_SIGHAND && p->actions->users > 1) {
+        struct signal_actions *own = actions_copy(p->actions);
+        if (!own)
+            return -ENOMEM;
+        signal_actions_put(p->actions);
+        p->actions = own;
+    }
+    if (flags & CLONE_FS && p->fs->users > 1) {
+        struct fs_context *own = fs_copy(p->fs);
+        if (!own)
+            return -ENOMEM;
+        fs_context_put(p->fs);
+        p->fs = own;
+    }
+    if (flags & CLONE_FILES && p->files_shared) {
+        struct fd_table *shared = p->files, *own = fd_table_clone(shared);
+        if (!own)
+            return -ENOMEM;
+        p->files = own;
+        p->files_shared = false;
+        fd_table_put(shared);
+    }
+    return 0;
 }
 
 static bool take_space(struct process *to, struct process *from, uint32_t flags)

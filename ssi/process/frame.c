@@ -225,7 +225,7 @@ static uint32_t frame_place(const struct task *t, const struct signal_action *a,
     bool was_on = on_altstack(t, esp) && !(t->altstack_flags & SS_AUTODISARM);
     if (a->flags & SA_ONSTACK && t->altstack_bytes && !was_on)
         esp = t->altstack_at + t->altstack_bytes;
-    uint32_t need = bytes + FRAME_FPSTATE_BYTES + 64 + 16;
+    uint32_t need = bytes + FRAME_FPSTATE_BYTES + FRAME_ALIGNING_BYTES;
     if (esp < need)
         return 0;
     // The FXSAVE image, 112 bytes into the state, is 64-aligned.

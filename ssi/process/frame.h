@@ -58,3 +58,8 @@ struct frame_rt { // with SA_SIGINFO; ends with rt_sigreturn
     uint8_t retcode[8];
 } PACKED;
 STATIC_ASSERT(sizeof(struct frame_rt) == 268, "rt_sigframe_ia32");
+
+// What a handler takes from a stack before its first instruction: the larger frame, the FPU state,
+// and what is lost by aligning both.
+#define FRAME_ALIGNING_BYTES (64u + 16u)
+#define FRAME_BYTES_MAX      (FRAME_PLAIN_BYTES + FRAME_FPSTATE_BYTES + FRAME_ALIGNING_BYTES)

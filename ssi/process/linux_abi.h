@@ -97,6 +97,8 @@ enum { // si_code
 #define WAIT_STATUS_CONTINUED 0xffff
 #define WAIT_CORE_FLAG        0x80
 
+#define MMAP_ADDRESS_MIN 0x10000u // mmap(2): vm.mmap_min_addr
+
 #define CLONE_VM             0x00000100u
 #define CLONE_FS             0x00000200u
 #define CLONE_FILES          0x00000400u

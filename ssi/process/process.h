@@ -298,6 +298,9 @@ int process_exec(struct process *p, const char *path, struct fs_place at,
                  const struct exec_args *args);
 int32_t process_fork(uint32_t clone_flags, const struct arch_regs *regs, uint32_t child_stack,
                      uint32_t parent_tid, uint32_t tls, uint32_t child_tid);
+// Files (CLONE_FILES), directories (CLONE_FS), handlers (CLONE_SIGHAND) that other processes use,
+// too, become this one's own. 0, -ENOMEM.
+int process_unshare(struct process *p, uint32_t flags);
 void process_exit_group(int status) NORETURN; // status as wait4 gives it
 void task_exit(int status) NORETURN;
 

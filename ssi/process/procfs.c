@@ -71,16 +71,18 @@ static int process_attributes(int32_t pid, uint32_t kind, struct gen_entry *e)
 
 static int system_attributes(uint32_t kind, struct gen_entry *e)
 {
-    if ((kind >= PROC_ROOT && kind <= PROC_SYS_KERNEL) || kind == PROC_NET)
+    if ((kind >= PROC_ROOT && kind <= PROC_SYS_KERNEL) || kind == PROC_NET || kind == PROC_SYS_VM)
         e->mode = DIR_MODE;
-    else if (kind == PROC_SELF)
+    else if (kind == PROC_SELF || kind == PROC_THREAD_SELF)
         e->mode = LINK_MODE;
     else if (kind >= PROC_CLUSTER_FILES) {
         const struct cluster_file *f = cluster_file(kind - PROC_CLUSTER_FILES);
         if (!f)
             return -ENOENT;
         e->mode = FILE_TYPE | (f->write ? 0644 : 0444);
-    } else if (kind >= PROC_NET_FILES && kind - PROC_NET_FILES < rows_count(proc_net_rows))
+    } else if (kind >= PROC_VM_FILES && kind - PROC_VM_FILES < rows_count(proc_vm_rows))
+        e->mode = FILE_TYPE | 0444;
+    else if (kind >= PROC_NET_FILES && kind - PROC_NET_FILES < rows_count(proc_net_rows))
         e->mode = FILE_TYPE | 0444;
     else if (kind >= PROC_KERNEL_FILES && kind - PROC_KERNEL_FILES < rows_count(proc_kernel_rows))
         e->mode = FILE_TYPE | 0444;
@@ -99,10 +101,12 @@ static int attributes(uint64_t inode, struct gen_entry *e)
 }
 
 // ---- names -------------------------------------------------------------------------------------
+// One spelling of each number only: no zeros before it.
 static bool number(const char *name, int32_t *value)
 {
     uint32_t v;
-    if (name[0] < '0' || name[0] > '9' || !str_to_u32(name, &v) || v > INT32_MAX)
+    if (name[0] < '0' || name[0] > '9' || (name[0] == '0' && name[1]) || !str_to_u32(name, &v) ||
+        v > INT32_MAX)
         return false;
     *value = (int32_t)v;
     return true;
@@ -126,6 +130,8 @@ static int look_root(const char *name, struct gen_entry *e)
         return entry(e, PROC_SYS, DIR_MODE, name);
     if (!strcmp(name, "self"))
         return entry(e, PROC_SELF, LINK_MODE, name);
+    if (!strcmp(name, "thread-self"))
+        return entry(e, PROC_THREAD_SELF, LINK_MODE, name);
     if (!strcmp(name, "net"))
         return entry(e, PROC_NET, DIR_MODE, name);
     int row = proc_row_find(proc_system_rows, name);
@@ -194,7 +200,8 @@ static int look(const struct fs_who *who, uint64_t dir, const char *name, struct
     if (!strcmp(name, "..")) {
         if (pid && kind != PROC_DIR)
             return look_at(PROC_INODE(pid, PROC_DIR), name, e);
-        return entry(e, kind == PROC_SYS_KERNEL && !pid ? PROC_SYS : PROC_ROOT, DIR_MODE, name);
+        bool below_sys = !pid && (kind == PROC_SYS_KERNEL || kind == PROC_SYS_VM);
+        return entry(e, below_sys ? PROC_SYS : PROC_ROOT, DIR_MODE, name);
     }
     if (pid)
         return kind == PROC_DIR ? look_process(pid, name, e) : look_number(pid, kind, name, e);
@@ -208,10 +215,15 @@ static int look(const struct fs_who *who, uint64_t dir, const char *name, struct
         row = proc_row_find(proc_net_rows, name);
         return row < 0 ? row : look_at(PROC_NET_FILES + (unsigned)row, name, e);
     case PROC_SYS:
+        if (!strcmp(name, "vm"))
+            return entry(e, PROC_SYS_VM, DIR_MODE, name);
         return strcmp(name, "kernel") ? -ENOENT : entry(e, PROC_SYS_KERNEL, DIR_MODE, name);
     case PROC_SYS_KERNEL:
         row = proc_row_find(proc_kernel_rows, name);
         return row < 0 ? row : look_at(PROC_KERNEL_FILES + (unsigned)row, name, e);
+    case PROC_SYS_VM:
+        row = proc_row_find(proc_vm_rows, name);
+        return row < 0 ? row : look_at(PROC_VM_FILES + (unsigned)row, name, e);
     }
     return -ENOENT;
 }
@@ -226,7 +238,7 @@ static int list_rows(const struct proc_row *rows, uint64_t base, uint64_t row, u
 }
 
 #define CURSOR_PIDS (1u << 24) // + the PID that was listed last: 31 bits, as readdir(3) wants
-#define ROOT_NAMES  5u
+#define ROOT_NAMES  6u
 #define PROC_INIT   PROC_INODE(PID_CLUSTER, PROC_DIR)
 
 // The lowest PID above `after` on any member; 0: none. A process that moves meanwhile is listed
@@ -249,11 +261,10 @@ static int list_root(uint64_t *cursor, struct gen_entry *e)
         const char *name;
         uint64_t inode;
         uint32_t mode;
-    } names[ROOT_NAMES] = {{"cluster", PROC_CLUSTER, DIR_MODE},
-                           {"sys", PROC_SYS, DIR_MODE},
-                           {"self", PROC_SELF, LINK_MODE},
-                           {"net", PROC_NET, DIR_MODE},
-                           {"1", PROC_INIT, DIR_MODE}};
+    } names[ROOT_NAMES] = {
+        {"cluster", PROC_CLUSTER, DIR_MODE}, {"sys", PROC_SYS, DIR_MODE},
+        {"self", PROC_SELF, LINK_MODE},      {"thread-self", PROC_THREAD_SELF, LINK_MODE},
+        {"net", PROC_NET, DIR_MODE},         {"1", PROC_INIT, DIR_MODE}};
     uint64_t at = *cursor;
     if (at < ROOT_NAMES) {
         ++*cursor;
@@ -319,10 +330,15 @@ static int list(uint64_t dir, uint64_t *cursor, struct gen_entry *e)
         return list_rows(proc_net_rows, PROC_NET_FILES, at, FILE_TYPE | 0444, e);
     case PROC_SYS:
         ++*cursor;
+        if (at == 1)
+            return entry(e, PROC_SYS_VM, DIR_MODE, "vm");
         return at ? -ENOENT : entry(e, PROC_SYS_KERNEL, DIR_MODE, "kernel");
     case PROC_SYS_KERNEL:
         ++*cursor;
         return list_rows(proc_kernel_rows, PROC_KERNEL_FILES, at, FILE_TYPE | 0444, e);
+    case PROC_SYS_VM:
+        ++*cursor;
+        return list_rows(proc_vm_rows, PROC_VM_FILES, at, FILE_TYPE | 0444, e);
     }
     return -ENOENT;
 }
@@ -335,6 +351,8 @@ static int show(uint64_t inode, struct text *t)
         return proc_process_text(pid_of(inode), kind, t);
     if (kind >= PROC_CLUSTER_FILES)
         cluster_file(kind - PROC_CLUSTER_FILES)->show(t);
+    else if (kind >= PROC_VM_FILES)
+        proc_vm_rows[kind - PROC_VM_FILES].show(t);
     else if (kind >= PROC_NET_FILES)
         proc_net_rows[kind - PROC_NET_FILES].show(t);
     else if (kind >= PROC_KERNEL_FILES)
@@ -378,6 +396,11 @@ static int link(const struct fs_who *who, uint64_t inode, char *to, size_t size)
 {
     if (inode == PROC_SELF) {
         fmt_print(to, size, "%d", who->pid);
+        return 0;
+    }
+    if (inode == PROC_THREAD_SELF) { // of who is here: /proc is each node's own
+        const struct task *me = task_current();
+        fmt_print(to, size, "%d/task/%d", who->pid, me ? me->tid : who->pid);
         return 0;
     }
     struct text t;

@@ -18,9 +18,12 @@ enum {
     PROC_SYS_KERNEL = 4,
     PROC_SELF = 5,
     PROC_NET = 6,
+    PROC_THREAD_SELF = 7,
+    PROC_SYS_VM = 8,
     PROC_SYSTEM_FILES = 0x100, // + row of the table
     PROC_KERNEL_FILES = 0x200,
     PROC_NET_FILES = 0x300,
+    PROC_VM_FILES = 0x400,
     PROC_CLUSTER_FILES = 0x1000,
     // of a process
     PROC_DIR = 1,
@@ -50,6 +53,7 @@ struct proc_row { // a plain file or a link
 
 extern const struct proc_row proc_system_rows[]; // ended by an empty name
 extern const struct proc_row proc_kernel_rows[]; // /proc/sys/kernel
+extern const struct proc_row proc_vm_rows[];     // /proc/sys/vm
 extern const struct proc_row proc_net_rows[];    // /proc/net
 void proc_show_mounts(struct text *t);
 void proc_show_mountinfo(struct text *t);

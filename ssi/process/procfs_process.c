@@ -115,6 +115,17 @@ static void add_set(struct text *t, const char *name, sigset64 s)
     text_add(t, "%s:\t%08x%08x\n", name, (unsigned)(s >> 32), (unsigned)(uint32_t)s);
 }
 
+static uint32_t locked_kib(const struct space *space)
+{
+    const struct segment *s;
+    uint32_t bytes = 0;
+    list_for_each (s, &space->segments, link) {
+        if (s->flags & SEGMENT_LOCKED)
+            bytes += s->end - s->start;
+    }
+    return bytes >> 10;
+}
+
 static int show_status(int32_t pid, struct process *p, struct text *t)
 {
     const struct credentials *c = &p->cred;
@@ -127,8 +138,9 @@ static int show_status(int32_t pid, struct process *p, struct text *t)
     for (uint32_t i = 0; i < c->group_count; i++)
         text_add(t, "%u ", c->groups[i]);
     uint32_t kib = p->space ? p->space->mapped_pages * 4 : 0;
-    text_add(t, "\nVmSize:\t%8u kB\nVmRSS:\t%8u kB\nThreads:\t%u\n", kib,
-             process_resident_pages(p) * 4, MAX(p->task_count, 1u));
+    text_add(t, "\nVmSize:\t%8u kB\nVmLck:\t%8u kB\nVmRSS:\t%8u kB\nThreads:\t%u\n", kib,
+             p->space ? locked_kib(p->space) : 0, process_resident_pages(p) * 4,
+             MAX(p->task_count, 1u));
     add_set(t, "SigPnd", first ? first->pending.pending : 0);
     add_set(t, "ShdPnd", p->pending.pending);
     add_set(t, "SigBlk", first ? first->blocked : 0);

@@ -189,6 +189,23 @@ const struct proc_row proc_kernel_rows[] = {
     {"pid_max", FILE_R, show_pid_max, NULL},     {NULL, 0, NULL, NULL},
 };
 
+// ---- /proc/sys/vm ------------------------------------------------------------------------------
+static void show_map_count(struct text *t)
+{
+    text_add(t, "%u\n", SPACE_SEGMENTS_MAX);
+}
+
+static void show_address_min(struct text *t)
+{
+    text_add(t, "%u\n", MMAP_ADDRESS_MIN);
+}
+
+const struct proc_row proc_vm_rows[] = {
+    {"max_map_count", FILE_R, show_map_count, NULL},
+    {"mmap_min_addr", FILE_R, show_address_min, NULL},
+    {NULL, 0, NULL, NULL},
+};
+
 // ---- /proc/cluster: a part per node ------------------------------------------------------------
 static void show_memory(struct text *t)
 {

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.usefixtures('kernel')
 PROGRAMS = ['names', 'data', 'mappings', 'calls', 'families', 'signals', 'memory', 'threads',
             'facts', 'sockets', 'unixes', 'events', 'ptys', 'timers', 'sysv',
             'faults', 'spans', 'descriptors', 'selves', 'notify', 'resolve',
-            'mqueues', 'owners', 'reaches', 'rests', 'links']
+            'mqueues', 'owners', 'reaches', 'rests', 'links', 'corners']
 SLOW = ['sockwaits']  # whether a wait ends is seen by its taking time
 
 
