@@ -5,6 +5,7 @@
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "mm/heap.h"
+#include "ssi/fs/locks.h"
 
 #define FD_MIN 32u
 
@@ -155,11 +156,14 @@ int fd_close(struct fd_table *t, int fd)
     return 0;
 }
 
-void fd_close_on_exec(struct fd_table *t)
+void fd_close_on_exec(struct fd_table *t, int32_t owner)
 {
-    for (uint32_t fd = 0; fd < t->size; fd++)
-        if (t->slots[fd].file && t->slots[fd].cloexec)
-            fd_close(t, (int)fd);
+    for (uint32_t fd = 0; fd < t->size; fd++) {
+        if (t->slots[fd].file == NULL || !t->slots[fd].cloexec)
+            continue;
+        locks_drop(t->slots[fd].file, owner);
+        fd_close(t, (int)fd);
+    }
 }
 
 bool fd_cloexec(struct fd_table *t, int fd)

@@ -299,6 +299,8 @@ int locks_get(struct file *f, struct lock_range *r)
 
 void locks_drop(struct file *f, int32_t owner)
 {
+    if (f->flags & O_PATH)
+        return;
     if (proxy_is(f)) {
         if (held_forget(f->place.inode, owner) || proxy_came(f))
             tell_home(f->place.inode, owner);

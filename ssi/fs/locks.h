@@ -27,7 +27,8 @@ struct lock_range {
 int locks_set(struct file *f, const struct lock_range *r, bool waits);
 // The first lock that would conflict with *r replaces it; kind LOCK_NONE: none.
 int locks_get(struct file *f, struct lock_range *r);
-// A process closed a descriptor of the file, which drops all its byte ranges on it.
+// A process closed a descriptor of the file, which drops all its byte ranges on it; one of O_PATH
+// drops none.
 void locks_drop(struct file *f, int32_t owner);
 // A process has ended: its byte ranges go, on every file. `moved`: it came from another node, which
 // may have set some for it.

@@ -228,6 +228,8 @@ static int op_parent(struct name_call *c)
     return 0;
 }
 
+#define OUTSIDE "(unreachable)" // the root of the asker is not above it (getcwd(2))
+
 // The path is written from its end; what fits no buffer is -ERANGE.
 static int op_path(struct name_call *c)
 {
@@ -273,6 +275,12 @@ static int op_path(struct name_call *c)
     }
     if (at == c->text_size && at > 0)
         c->text[--at] = '/';
+    if (!place_equal(c->who->root, place_in(view, i->number)) && c->who->root.inode) {
+        if (at < strlen(OUTSIDE))
+            return -ERANGE;
+        at -= strlen(OUTSIDE);
+        memcpy(c->text + at, OUTSIDE, strlen(OUTSIDE));
+    }
     c->text_bytes = c->text_size - at;
     memmove(c->text, c->text + at, c->text_bytes);
     return 0;

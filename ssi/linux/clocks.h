@@ -2,6 +2,8 @@
 // Clock ids of Linux (clock_gettime(2)).
 #pragma once
 
+#include "lib/types.h"
+
 enum {
     CLOCK_REALTIME = 0,
     CLOCK_MONOTONIC = 1,
@@ -16,3 +18,18 @@ enum {
     CLOCK_TAI = 11,
     TIMER_ABSTIME = 1,
 };
+
+// The CPU time of a process or a thread, as clock_getcpuclockid(3) numbers it.
+struct cpu_clock {
+    int32_t id; // pid or tid; 0: the caller's
+    bool thread, user_only;
+};
+
+// False: no such number.
+static inline bool cpu_clock_of(uint32_t clock, struct cpu_clock *k)
+{
+    k->id = (int32_t) ~(clock >> 3 | 0xe0000000u);
+    k->thread = clock & 4;
+    k->user_only = (clock & 3) == 1;
+    return (int32_t)clock < 0 && (clock & 3) != 3;
+}

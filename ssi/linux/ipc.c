@@ -72,16 +72,15 @@ static int facts_out(enum ipc_kind kind, const struct ipc_facts *f, uint32_t to)
     return user_write(to, &d, n);
 }
 
-static long stat_call(enum ipc_kind kind, uint32_t id, bool by_index, uint32_t to)
+static long stat_call(enum ipc_kind kind, uint32_t id, enum ipc_stat how, uint32_t to)
 {
     struct ipc_facts f;
-    struct ipc_ask a = {
-        .kind = (uint16_t)kind, .op = IPC_OP_STAT, .id = (int32_t)id, .flags = by_index};
+    struct ipc_ask a = {.kind = (uint16_t)kind, .op = IPC_OP_STAT, .id = (int32_t)id, .flags = how};
     long r = ask_facts(&a, &f, sizeof(f));
     if (r < 0)
         return r;
     r = facts_out(kind, &f, to);
-    return r < 0 ? r : by_index ? f.id : 0;
+    return r < 0 ? r : how == IPC_STAT_BY_ID ? 0 : f.id;
 }
 
 static long set_call(enum ipc_kind kind, uint32_t id, uint32_t from)
@@ -111,7 +110,7 @@ static long info_call(enum ipc_kind kind, bool used, uint32_t to)
     long r = ask_facts(&a, &i, sizeof(i));
     if (r < 0)
         return r;
-    struct seminfo sem = {0, IPC_IDS_MAX,   32000 * IPC_IDS_MAX, 0, IPC_SEMS_MAX, IPC_SEMOPS, 0,
+    struct seminfo sem = {0, IPC_IDS_MAX,   IPC_SEMS_ALL, 0, IPC_SEMS_MAX, IPC_SEMOPS, 0,
                           0, IPC_SEM_VALUE, IPC_SEM_VALUE};
     struct shminfo64 shm = {USER_TOP, 1, IPC_IDS_MAX, IPC_IDS_MAX, USER_TOP / PAGE_SIZE, {0}};
     struct shm_info shm_used = {(int32_t)i.objects, i.units, i.units, 0, 0, 0};
@@ -142,7 +141,7 @@ static long control(enum ipc_kind kind, uint32_t id, uint32_t command, uint32_t 
     case IPC_SET:
         return set_call(kind, id, arg);
     case IPC_STAT:
-        return stat_call(kind, id, false, arg);
+        return stat_call(kind, id, IPC_STAT_BY_ID, arg);
     case IPC_INFO:
         return info_call(kind, false, arg);
     }
@@ -231,7 +230,9 @@ static long sem_control(uint32_t id, uint32_t number, uint32_t command, uint32_t
     case SEM_SETALL:
         return sem_values(id, command == SEM_SETALL, arg);
     case SEM_STAT:
-        return stat_call(IPC_KIND_SEM, id, true, arg);
+        return stat_call(IPC_KIND_SEM, id, IPC_STAT_BY_INDEX, arg);
+    case SEM_STAT_ANY:
+        return stat_call(IPC_KIND_SEM, id, IPC_STAT_ANY, arg);
     case SEM_INFO:
         return info_call(IPC_KIND_SEM, true, arg);
     }
@@ -298,9 +299,14 @@ static long message_control(uint32_t id, uint32_t command, uint32_t arg)
 {
     if ((int32_t)id < 0)
         return -EINVAL;
-    if (command == MSG_STAT || command == MSG_INFO)
-        return command == MSG_STAT ? stat_call(IPC_KIND_MSG, id, true, arg)
-                                   : info_call(IPC_KIND_MSG, true, arg);
+    switch (command) {
+    case MSG_STAT:
+        return stat_call(IPC_KIND_MSG, id, IPC_STAT_BY_INDEX, arg);
+    case MSG_STAT_ANY:
+        return stat_call(IPC_KIND_MSG, id, IPC_STAT_ANY, arg);
+    case MSG_INFO:
+        return info_call(IPC_KIND_MSG, true, arg);
+    }
     long r = control(IPC_KIND_MSG, id, command, arg);
     return r == -ENOTTY ? -EINVAL : r;
 }
@@ -400,7 +406,9 @@ static long memory_control(uint32_t id, uint32_t command, uint32_t arg)
         return -EINVAL;
     switch (command) {
     case SHM_STAT:
-        return stat_call(IPC_KIND_SHM, id, true, arg);
+        return stat_call(IPC_KIND_SHM, id, IPC_STAT_BY_INDEX, arg);
+    case SHM_STAT_ANY:
+        return stat_call(IPC_KIND_SHM, id, IPC_STAT_ANY, arg);
     case SHM_INFO:
         return info_call(IPC_KIND_SHM, true, arg);
     case SHM_LOCK: // nothing is ever swapped out

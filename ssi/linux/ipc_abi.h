@@ -33,12 +33,15 @@ enum { // commands
     SEM_SETALL = 17,
     SEM_STAT = 18,
     SEM_INFO = 19,
+    SEM_STAT_ANY = 20,
     SHM_LOCK = 11,
     SHM_UNLOCK = 12,
     SHM_STAT = 13,
     SHM_INFO = 14,
+    SHM_STAT_ANY = 15,
     MSG_STAT = 11,
     MSG_INFO = 12,
+    MSG_STAT_ANY = 13,
 };
 #define IPC_64 0x100u
 

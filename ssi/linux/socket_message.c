@@ -13,9 +13,13 @@
 #define SCM_RIGHTS        1
 #define SCM_CREDENTIALS   2
 #define SCM_TIMESTAMP     29
+#define SCM_STAMP_NS      35
+#define SCM_STAMP_WIDE    63
+#define SCM_STAMP_NS_WIDE 64
 #define IP_TOS            1
 #define IP_TTL            2
 #define IP_PKTINFO        8
+#define IP_ORIGDSTADDR    20
 
 struct linux_iovec {
     uint32_t at, bytes;
@@ -333,23 +337,42 @@ static int rights_out(struct control_out *o, struct message *s, uint32_t flags)
     return made ? part_out(o, SOL_SOCKET, SCM_RIGHTS, fds, made * 4) : 0;
 }
 
+static int time_out(struct control_out *o, const struct socket_message *m)
+{
+    bool ns = m->ip_wanted & SOCKET_WANT_TIME_NS;
+    uint64_t wide[2] = {m->time_ns / NS_PER_S, m->time_ns % NS_PER_S / (ns ? 1 : 1000)};
+    uint32_t narrow[2] = {(uint32_t)wide[0], (uint32_t)wide[1]};
+    if (m->ip_wanted & SOCKET_WANT_TIME_WIDE)
+        return part_out(o, SOL_SOCKET, ns ? SCM_STAMP_NS_WIDE : SCM_STAMP_WIDE, wide, sizeof(wide));
+    return part_out(o, SOL_SOCKET, ns ? SCM_STAMP_NS : SCM_TIMESTAMP, narrow, sizeof(narrow));
+}
+
+static int destination_out(struct control_out *o, const struct socket_message *m)
+{
+    struct {
+        uint16_t family, port;
+        uint32_t ip, zero[2];
+    } PACKED to = {AF_INET, __builtin_bswap16(m->to_port), __builtin_bswap32(m->to_ip), {0, 0}};
+    return part_out(o, SOL_IP, IP_ORIGDSTADDR, &to, sizeof(to));
+}
+
 static int ip_out(struct control_out *o, const struct socket_message *m)
 {
     uint8_t want = m->ip_wanted;
-    uint32_t time[2] = {(uint32_t)(m->time_ns / NS_PER_S),
-                        (uint32_t)(m->time_ns % NS_PER_S / 1000)};
     int32_t ttl = m->ttl;
     uint32_t ip = __builtin_bswap32(m->to_ip);
     uint32_t info[3] = {m->to_ip >> 24 == 127 ? 1 : 2, ip, ip};
     int e = 0;
     if (want & SOCKET_WANT_TIME)
-        e = part_out(o, SOL_SOCKET, SCM_TIMESTAMP, time, sizeof(time));
+        e = time_out(o, m);
     if (e == 0 && want & SOCKET_WANT_PKTINFO)
         e = part_out(o, SOL_IP, IP_PKTINFO, info, sizeof(info));
     if (e == 0 && want & SOCKET_WANT_TTL)
         e = part_out(o, SOL_IP, IP_TTL, &ttl, sizeof(ttl));
     if (e == 0 && want & SOCKET_WANT_TOS)
         e = part_out(o, SOL_IP, IP_TOS, &m->tos, sizeof(m->tos));
+    if (e == 0 && want & SOCKET_WANT_DESTINATION)
+        e = destination_out(o, m);
     return e;
 }
 

@@ -18,27 +18,25 @@ static void my_times(uint64_t *user, uint64_t *system)
     process_times(process_current(), user, system);
 }
 
-// The clock of a process or a thread by its number, as clock_getcpuclockid(3) makes them.
 static int cpu_clock_ns(uint32_t clock, uint64_t *ns)
 {
-    int32_t id = (int32_t) ~(clock >> 3 | 0xe0000000u);
-    bool thread = clock & 4, sum = (clock & 3) != 1; // 1: user time only
+    struct cpu_clock k;
     uint64_t user, system;
-    if ((clock & 3) == 3)
+    if (!cpu_clock_of(clock, &k))
         return -EINVAL;
-    if (thread) {
-        const struct task *t = id ? task_find(id) : task_current();
+    if (k.thread) {
+        const struct task *t = k.id ? task_find(k.id) : task_current();
         if (t == NULL || t->process != process_current())
             return -EINVAL;
         user = t->thread->user_ns;
         system = t->thread->system_ns;
     } else {
-        const struct process *p = id ? process_find(id) : process_current();
+        const struct process *p = k.id ? process_find(k.id) : process_current();
         if (p == NULL)
             return -EINVAL;
         process_times(p, &user, &system);
     }
-    *ns = sum ? user + system : user;
+    *ns = k.user_only ? user : user + system;
     return 0;
 }
 
@@ -223,7 +221,27 @@ long sys_nanosleep(struct call *c)
     return sleep_relative(c, c->args[0], false);
 }
 
-// Until the CPU time of the process has come that far: looked at when it could have.
+// How many threads may make a clock of CPU time go on at once.
+static uint32_t cpu_clock_tasks(uint32_t clock)
+{
+    struct cpu_clock k;
+    const struct process *p = process_current();
+    if (cpu_clock_of(clock, &k) && k.thread)
+        return 1;
+    if (cpu_clock_of(clock, &k) && k.id)
+        p = process_find(k.id);
+    return p ? MAX(p->task_count, 1u) : 1;
+}
+
+static bool own_thread_clock(uint32_t clock)
+{
+    struct cpu_clock k;
+    if (clock == CLOCK_THREAD_CPUTIME_ID)
+        return true;
+    return cpu_clock_of(clock, &k) && k.thread && (k.id == 0 || k.id == task_current()->tid);
+}
+
+// Until that CPU time has come so far: looked at when it could have.
 static long cpu_sleep(struct call *c, bool wide)
 {
     uint64_t until, now, value;
@@ -237,7 +255,7 @@ static long cpu_sleep(struct call *c, bool wide)
         memcpy(c->body, &until, sizeof(until));
     }
     while (e == 0 && clock_ns(c->args[0], &now) == 0 && now < until) {
-        uint64_t left = (until - now) / MAX(process_current()->task_count, 1u);
+        uint64_t left = (until - now) / cpu_clock_tasks(c->args[0]);
         e = wait_for_ns(MAX(left, CPU_LOOK_NS), WAIT_INTERRUPTIBLE);
     }
     return e;
@@ -246,9 +264,9 @@ static long cpu_sleep(struct call *c, bool wide)
 static long clock_sleep(struct call *c, bool wide)
 {
     uint32_t clock = c->args[0];
-    if (clock == CLOCK_THREAD_CPUTIME_ID)
+    if (own_thread_clock(clock)) // it would never end
         return -EINVAL;
-    if (clock == CLOCK_PROCESS_CPUTIME_ID)
+    if (clock == CLOCK_PROCESS_CPUTIME_ID || (int32_t)clock < 0)
         return cpu_sleep(c, wide);
     if (clock != CLOCK_REALTIME && clock != CLOCK_MONOTONIC && clock != CLOCK_BOOTTIME &&
         clock != CLOCK_TAI)

@@ -21,7 +21,7 @@ static uint64_t alarm_left(const struct process *p)
 
 static void alarm_set(struct process *p, uint64_t in_ns, uint64_t interval_ns)
 {
-    p->alarm_interval_ns = interval_ns;
+    p->alarm_interval_ns = in_ns ? interval_ns : 0;
     if (in_ns)
         timer_set(&p->alarm, clock_now_ns() + in_ns);
     else
@@ -123,24 +123,24 @@ struct linux_sigevent {
 } PACKED;
 STATIC_ASSERT(sizeof(struct linux_sigevent) == 64, "struct sigevent of the ABI");
 
-// The CPU clock of this process or a thread of it by its number (clock_getcpuclockid(3)): so the C
-// library asks for the two that have a name.
+// By the number of a CPU clock: those of other processes cannot be had.
 static int cpu_clock_of_timer(uint32_t clock, struct process_timer *t)
 {
-    int32_t id = (int32_t) ~(clock >> 3 | 0xe0000000u);
-    bool user = (clock & 3) == 1;
-    if ((clock & 3) == 3)
+    struct cpu_clock k;
+    if (!cpu_clock_of(clock, &k))
         return -EINVAL;
-    if (clock & 4) {
-        const struct task *task = id ? task_find(id) : task_current();
-        if (!task || task->process != t->process || user)
+    if (k.thread) {
+        const struct task *task = k.id ? task_find(k.id) : task_current();
+        if (task == NULL || task->process != t->process)
             return -EINVAL;
         t->thread = task->tid;
         t->clock = TIMER_THREAD_CPU;
-        return 0;
+        return k.user_only ? -EOPNOTSUPP : 0;
     }
-    t->clock = user ? TIMER_PROCESS_USER : TIMER_PROCESS_CPU;
-    return id == 0 || id == t->process->pid ? 0 : -EINVAL;
+    if (k.id && k.id != t->process->pid)
+        return process_find(k.id) ? -EOPNOTSUPP : -EINVAL;
+    t->clock = k.user_only ? TIMER_PROCESS_USER : TIMER_PROCESS_CPU;
+    return 0;
 }
 
 static int clock_of_timer(uint32_t clock, struct process_timer *t)
@@ -201,7 +201,7 @@ long sys_timer_create(struct call *c)
         return -EAGAIN;
     process_timer_init(t, p, TIMER_CLUSTER);
     t->code = SI_TIMER;
-    t->id = p->timer_ids;
+    t->id = p->timer_ids++; // here: what follows may sleep
     int e = clock_of_timer(c->args[0], t);
     if (e == 0)
         e = notify_of_timer(c->args[1], t);
@@ -211,7 +211,6 @@ long sys_timer_create(struct call *c)
         heap_free(t);
         return e;
     }
-    p->timer_ids++;
     list_append(&p->timers, &t->link);
     return 0;
 }

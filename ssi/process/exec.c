@@ -295,7 +295,7 @@ static void commit(struct exec_plan *x)
     str_copy(t->thread->name, p->name, sizeof(t->thread->name));
     reset_signals(p, t);
     start_registers(t, x);
-    fd_close_on_exec(p->files);
+    fd_close_on_exec(p->files, p->pid);
     process_timers_delete(p);
     ipc_exec(p);
     vfork_release(p);

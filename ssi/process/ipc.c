@@ -196,7 +196,8 @@ static int stat_of(struct ipc_serving *s, struct ipc_object *o)
         .last_by = o->last_by,
         .last_taker = o->last_taker,
     };
-    if (!ipc_may(o, s->ask, s->ask->a ? IPC_MAY_WRITE : IPC_MAY_READ)) // for SETALL, else
+    uint32_t bits = s->ask->a ? IPC_MAY_WRITE : IPC_MAY_READ; // for SETALL, else
+    if (s->ask->flags != IPC_STAT_ANY && !ipc_may(o, s->ask, bits))
         return -EACCES;
     memcpy(f.times_s, o->times_s, sizeof(f.times_s));
     ipc_put(s, &f, sizeof(f));
@@ -261,7 +262,7 @@ static int serve_object(struct ipc_serving *s)
 {
     const struct ipc_ask *a = s->ask;
     struct ipc_object *o = object_find((enum ipc_kind)a->kind, a->id);
-    if (a->op == IPC_OP_STAT && a->flags) {
+    if (a->op == IPC_OP_STAT && a->flags != IPC_STAT_BY_ID) {
         o = (uint32_t)a->id < IPC_IDS_MAX ? node(ipc_tables)[a->kind].object[a->id] : NULL;
     }
     if (o == NULL)

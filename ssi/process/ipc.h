@@ -17,7 +17,7 @@ enum ipc_kind {
 
 enum ipc_op {
     IPC_OP_GET,           // id: key; a: size or number; flags
-    IPC_OP_STAT,          // -> struct ipc_facts. flags 1: `id` is an index (SEM_STAT and its like)
+    IPC_OP_STAT,          // -> struct ipc_facts. flags: enum ipc_stat
     IPC_OP_SET,           // a: uid, b: gid, flags: mode, c: bytes of a queue
     IPC_OP_REMOVE,        //
     IPC_OP_INFO,          // -> struct ipc_info; result: highest index in use
@@ -36,6 +36,12 @@ enum ipc_op {
     IPC_OP_FORGET,        // the call waits no longer
     IPC_OP_EXIT,          // the process ended: its undos
     IPC_OPS
+};
+
+enum ipc_stat {
+    IPC_STAT_BY_ID,
+    IPC_STAT_BY_INDEX, // `id` is an index: SEM_STAT and its like
+    IPC_STAT_ANY,      // as that, whoever may read it: SEM_STAT_ANY and its like
 };
 
 struct ipc_ask {
@@ -94,6 +100,7 @@ struct ipc_shm {
 #define IPC_SEMOPS    500u   // of a call
 #define IPC_SEM_VALUE 32767
 #define IPC_IDS_MAX   512u // objects of a kind
+#define IPC_SEMS_ALL  (32000u * IPC_IDS_MAX)
 
 // The current process asks the home. *a is filled in with who asks; result or negative errno.
 // out_size bytes at most come back in `out`, *out_bytes of them (may be NULL). May sleep.

@@ -15,9 +15,17 @@ bool signal_permitted(const struct process *from, const struct process *to, int 
     return signal == SIGCONT && from->sid == to->sid;
 }
 
+// By the id of any of its threads, as kill(2) has it on Linux; on its own node only.
+static struct process *whose(int32_t id)
+{
+    struct process *p = process_find(id);
+    const struct task *t = p ? NULL : task_find(id);
+    return t ? t->process : p;
+}
+
 static int kill_one(const struct process *from, int32_t pid, const struct signal_info *info)
 {
-    struct process *p = process_find(pid);
+    struct process *p = whose(pid);
     if (!p || p->state == PROCESS_MOVING)
         return pid == PID_CLUSTER ? kill_init(from) : remote_signal(from, pid, info);
     if (!signal_permitted(from, p, info->signal))

@@ -151,7 +151,7 @@ enum timer_clock {
     TIMER_CLUSTER,     // monotonic
     TIMER_PROCESS_CPU, // user and system time of all its tasks
     TIMER_PROCESS_USER,
-    TIMER_THREAD_CPU, // of the task that made it
+    TIMER_THREAD_CPU, // of one task
     TIMER_CLOCKS
 };
 

@@ -8,6 +8,7 @@
 #include "lib/string.h"
 #include "mm/heap.h"
 #include "ssi/cluster/cluster.h"
+#include "ssi/process/ipc.h"
 #include "ssi/process/load.h"
 #include "ssi/process/procfs_priv.h"
 #include "ssi/process/uname.h"
@@ -183,10 +184,51 @@ static void show_pid_max(struct text *t)
     text_add(t, "%u\n", NODE_MAX * PID_PER_NODE);
 }
 
+// System V IPC: what cannot be exceeded, as IPC_INFO tells it.
+static void show_sem(struct text *t)
+{
+    text_add(t, "%u\t%u\t%u\t%u\n", IPC_SEMS_MAX, IPC_SEMS_ALL, IPC_SEMOPS, IPC_IDS_MAX);
+}
+
+static void show_ipc_ids(struct text *t) // msgmni, shmmni
+{
+    text_add(t, "%u\n", IPC_IDS_MAX);
+}
+
+static void show_msgmax(struct text *t)
+{
+    text_add(t, "%u\n", IPC_MSG_MAX);
+}
+
+static void show_msgmnb(struct text *t)
+{
+    text_add(t, "%u\n", IPC_QUEUE_MAX);
+}
+
+static void show_shmmax(struct text *t)
+{
+    text_add(t, "%u\n", USER_TOP);
+}
+
+static void show_shmall(struct text *t)
+{
+    text_add(t, "%u\n", USER_TOP / PAGE_SIZE);
+}
+
 const struct proc_row proc_kernel_rows[] = {
-    {"hostname", FILE_R, show_hostname, NULL},   {"ostype", FILE_R, show_ostype, NULL},
-    {"osrelease", FILE_R, show_osrelease, NULL}, {"version", FILE_R, show_os_version, NULL},
-    {"pid_max", FILE_R, show_pid_max, NULL},     {NULL, 0, NULL, NULL},
+    {"hostname", FILE_R, show_hostname, NULL},
+    {"ostype", FILE_R, show_ostype, NULL},
+    {"osrelease", FILE_R, show_osrelease, NULL},
+    {"version", FILE_R, show_os_version, NULL},
+    {"pid_max", FILE_R, show_pid_max, NULL},
+    {"sem", FILE_R, show_sem, NULL},
+    {"msgmax", FILE_R, show_msgmax, NULL},
+    {"msgmnb", FILE_R, show_msgmnb, NULL},
+    {"msgmni", FILE_R, show_ipc_ids, NULL},
+    {"shmmax", FILE_R, show_shmmax, NULL},
+    {"shmall", FILE_R, show_shmall, NULL},
+    {"shmmni", FILE_R, show_ipc_ids, NULL},
+    {NULL, 0, NULL, NULL},
 };
 
 // ---- /proc/sys/vm ------------------------------------------------------------------------------

@@ -112,7 +112,6 @@ static const struct option options[] = {
     FIELD(SOL_SOCKET, 15, reuse_port, HOW_FIELD, 0),   // SO_REUSEPORT
     FIELD(SOL_SOCKET, 16, pass_cred, HOW_FIELD, 0),    // SO_PASSCRED
     FIELD(SOL_SOCKET, 18, low_water, HOW_FIELD, 0),    // SO_RCVLOWAT
-    FIELD(SOL_SOCKET, 29, timestamp, HOW_FIELD, 0),    // SO_TIMESTAMP
     FIELD(SOL_SOCKET, 36, mark, HOW_FIELD, 0),         // SO_MARK
     FIELD(SOL_SOCKET, 38, protocol, HOW_READ_ONLY, 0), // SO_PROTOCOL
     FIELD(SOL_SOCKET, 39, family, HOW_READ_ONLY, 0),   // SO_DOMAIN
@@ -123,9 +122,13 @@ static const struct option options[] = {
     OWN(SOL_SOCKET, 17),                               // SO_PEERCRED
     OWN(SOL_SOCKET, 20),                               // SO_RCVTIMEO
     OWN(SOL_SOCKET, 21),                               // SO_SNDTIMEO
+    OWN(SOL_SOCKET, 29),                               // SO_TIMESTAMP
     OWN(SOL_SOCKET, 30),                               // SO_ACCEPTCONN
     OWN(SOL_SOCKET, 32),                               // SO_SNDBUFFORCE
     OWN(SOL_SOCKET, 33),                               // SO_RCVBUFFORCE
+    OWN(SOL_SOCKET, 35),                               // SO_TIMESTAMPNS
+    OWN(SOL_SOCKET, 63),                               // SO_TIMESTAMP_NEW
+    OWN(SOL_SOCKET, 64),                               // SO_TIMESTAMPNS_NEW
     OWN(SOL_SOCKET, 66),                               // SO_RCVTIMEO_NEW
     OWN(SOL_SOCKET, 67),                               // SO_SNDTIMEO_NEW
     FIELD(SOL_IP, 1, tos, HOW_BYTE, 0),                // IP_TOS
@@ -137,6 +140,7 @@ static const struct option options[] = {
     FIELD(SOL_IP, 12, want_ttl, HOW_FIELD, 0),         // IP_RECVTTL
     FIELD(SOL_IP, 13, want_tos, HOW_FIELD, 0),         // IP_RECVTOS
     FIELD(SOL_IP, 15, v4_free_bind, HOW_FIELD, 0),     // IP_FREEBIND
+    FIELD(SOL_IP, 20, want_destination, HOW_FIELD, 0), // IP_RECVORIGDSTADDR
     FIELD(SOL_IP, 33, multicast_ttl, HOW_BYTE, 1),     // IP_MULTICAST_TTL
     FIELD(SOL_IP, 34, multicast_loop, HOW_FIELD, 0),   // IP_MULTICAST_LOOP
     FIELD(SOL_TCP, 1, no_delay, HOW_FIELD, 0),         // TCP_NODELAY
@@ -230,6 +234,13 @@ static void buffer_set(uint32_t *to, int32_t value)
     *to = MAX(wanted, BUFFER_MIN);
 }
 
+// The kind of time that an option means: the last one that is set holds.
+static uint8_t stamp_kind(int16_t number)
+{
+    return (uint8_t)(SOCKET_WANT_TIME | (number == 35 || number == 64 ? SOCKET_WANT_TIME_NS : 0) |
+                     (number >= 63 ? SOCKET_WANT_TIME_WIDE : 0));
+}
+
 static int set_own(struct socket *s, const struct option *o, const void *value, size_t n)
 {
     int32_t v[2] = {0, 0};
@@ -255,6 +266,12 @@ static int set_own(struct socket *s, const struct option *o, const void *value, 
     case 20:
     case 66:
         return timeout_set(&s->receive_timeout_ns, o->number == 66, value, n);
+    case 29:
+    case 35:
+    case 63:
+    case 64:
+        s->timestamp = v[0] ? stamp_kind(o->number) : 0;
+        return 0;
     case 21:
     case 67:
         return timeout_set(&s->send_timeout_ns, o->number == 67, value, n);
@@ -304,6 +321,13 @@ static long get_own(struct socket *s, const struct option *o, void *value)
     case 21:
     case 67:
         return timeout_get(s->send_timeout_ns, o->number == 67, value);
+    case 29:
+    case 35:
+    case 63:
+    case 64:
+        v[0] = s->timestamp == stamp_kind(o->number) ||
+               (o->number == 63 && s->timestamp & SOCKET_WANT_TIME_WIDE);
+        break;
     case 30:
         v[0] = s->state == SOCKET_LISTENING;
         break;

@@ -74,6 +74,7 @@ struct socket_message {
     uint8_t ip_wanted;   // SOCKET_WANT_*: what of below is told
     uint8_t ttl, tos;    // of an AF_INET datagram
     uint32_t to_ip;      // where it was sent to
+    uint16_t to_port;    //
     uint64_t time_ns;    // real time of its arrival
     uint64_t timeout_ns; // SO_RCVTIMEO or SO_SNDTIMEO in force; 0: none
 };
@@ -82,7 +83,10 @@ enum { // ip_wanted
     SOCKET_WANT_TTL = 1,
     SOCKET_WANT_PKTINFO = 2,
     SOCKET_WANT_TIME = 4,
-    SOCKET_WANT_TOS = 8
+    SOCKET_WANT_TOS = 8,
+    SOCKET_WANT_DESTINATION = 16,
+    SOCKET_WANT_TIME_NS = 32,   // with WANT_TIME: in ns, not us
+    SOCKET_WANT_TIME_WIDE = 64, // with WANT_TIME: in 64-bit words
 };
 
 // `type` with SOCK_NONBLOCK. -EAFNOSUPPORT, -EPROTONOSUPPORT, -ESOCKTNOSUPPORT, -EPERM, -ENOMEM.

@@ -216,10 +216,11 @@ static void receive_wants(struct file *f, struct socket_message *m)
     if (s == NULL)
         return;
     m->cred_wanted = s->family == AF_UNIX && s->pass_cred;
-    m->ip_wanted =
-        (uint8_t)((s->want_ttl ? SOCKET_WANT_TTL : 0) |
-                  (s->want_pktinfo ? SOCKET_WANT_PKTINFO : 0) |
-                  (s->timestamp ? SOCKET_WANT_TIME : 0) | (s->want_tos ? SOCKET_WANT_TOS : 0));
+    m->ip_wanted = (uint8_t)((s->want_ttl ? SOCKET_WANT_TTL : 0) |
+                             (s->want_pktinfo ? SOCKET_WANT_PKTINFO : 0) |
+                             (s->want_destination ? SOCKET_WANT_DESTINATION : 0) |
+                             (s->want_tos ? SOCKET_WANT_TOS : 0) | s->timestamp);
+    m->to_port = s->local.port;
 }
 
 long socket_receive(struct file *f, struct socket_message *m)

@@ -95,9 +95,10 @@ struct socket {
     uint32_t child_count, backlog;
 
     struct socket_cred cred, peer_cred;
-    bool reuse_address, reuse_port, keep_alive, broadcast, dont_route, pass_cred, timestamp,
-        oob_inline;
+    bool reuse_address, reuse_port, keep_alive, broadcast, dont_route, pass_cred, oob_inline;
+    uint8_t timestamp; // SOCKET_WANT_TIME with its kind, 0: none
     bool linger, no_delay, cork, header_included, want_ttl, want_pktinfo, want_tos, receive_errors;
+    bool want_destination;
     bool defer_accept, quick_ack, v4_free_bind, mtu_probe;
     int32_t linger_s;
     uint32_t receive_limit, send_limit;

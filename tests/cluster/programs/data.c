@@ -399,6 +399,43 @@ static int ofd_other(void)
     return 0;
 }
 
+static int of_a_pid(pid_t owner) // whose lock others would meet
+{
+    struct flock l = {.l_type = F_WRLCK};
+    fcntl(open("lk2", O_RDWR), F_GETLK, &l);
+    return l.l_type == F_UNLCK ? 0 : l.l_pid == owner ? 1 : 2;
+}
+
+// What ends a process's locks: the close of a descriptor, also by exec; not of one of O_PATH.
+static void unlocks(void)
+{
+    int fd = open("lk2", O_CREAT | O_RDWR | O_CLOEXEC, 0600), gate[2], status;
+    T(lock(fd, F_SETLK, F_WRLCK, SEEK_SET, 0, 0));
+    close(open("lk2", O_PATH));
+    fflush(stdout);
+    pid_t me = getpid(), p = fork();
+    if (p == 0)
+        _exit(of_a_pid(me));
+    waitpid(p, &status, 0);
+    T(status);
+    close(fd);
+    pipe2(gate, O_CLOEXEC);
+    p = fork();
+    if (p == 0) {
+        close(gate[0]); // descriptors are closed in order: the file comes before the gate
+        fd = open("lk2", O_RDWR | O_CLOEXEC);
+        lock(fd, F_SETLK, F_WRLCK, SEEK_SET, 0, 0);
+        execl("/proc/self/exe", "data", "stay", NULL);
+        _exit(1);
+    }
+    close(gate[1]);
+    read(gate[0], b, 1); // until exec closed it
+    T(of_a_pid(p));
+    close(gate[0]);
+    kill(p, SIGKILL);
+    waitpid(p, &status, 0);
+}
+
 static void locks(void)
 {
     int fd = open("lk", O_CREAT | O_RDWR, 0600), ro = open("lk", O_RDONLY);
@@ -515,8 +552,11 @@ static void devices(void)
     T(shm_unlink("/seg"));
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    (void)argv;
+    if (argc > 1)
+        return pause();
     setvbuf(stdout, NULL, _IOLBF, 0);
     for (int fd = 3; fd < 40; fd++)
         close(fd);
@@ -530,6 +570,7 @@ int main(void)
     memfds();
     limits();
     locks();
+    unlocks();
     deadlock();
     devices();
     for (int fd = 3; fd < 40; fd++)

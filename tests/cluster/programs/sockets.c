@@ -439,6 +439,42 @@ static void options(void)
     close(u);
 }
 
+// The times of arrival that the four options tell, each in its own words, and where it was sent to.
+static void stamps(void)
+{
+    puts("- stamps");
+    static const int kinds[] = {29, 35, 63, 64}; // SO_TIMESTAMP, NS, and both in 64 bits
+    int s = socket(AF_INET, SOCK_DGRAM, 0), one = 1;
+    struct sockaddr_in to = at("127.0.0.1", 0), sent;
+    bind(s, (void *)&to, sizeof(to));
+    to.sin_port = htons(own_port(s));
+    say("IP_RECVORIGDSTADDR", setsockopt(s, SOL_IP, 20, &one, sizeof(one)));
+    for (int k = 0; k < 5; k++) {
+        int value = k < 4;
+        say("set", setsockopt(s, SOL_SOCKET, kinds[k % 4], &value, sizeof(value)));
+        for (int j = 0; j < 4; j++)
+            show_option("kind", s, SOL_SOCKET, kinds[j]);
+        char buffer[128], byte;
+        struct iovec v = {&byte, 1};
+        struct msghdr m = {.msg_iov = &v,
+                           .msg_iovlen = 1,
+                           .msg_control = buffer,
+                           .msg_controllen = sizeof(buffer)};
+        sendto(s, "x", 1, 0, (void *)&to, sizeof(to));
+        recvmsg(s, &m, 0);
+        for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c)) {
+            long long at = c->cmsg_type >= 63 ? *(long long *)CMSG_DATA(c) : *(long *)CMSG_DATA(c);
+            printf("%d %d of %d bytes", c->cmsg_level, c->cmsg_type, (int)c->cmsg_len);
+            if (c->cmsg_level == SOL_SOCKET)
+                printf(", now %d\n", at >= time(NULL) - 60 && at <= time(NULL));
+            else
+                printf(", to it %d\n", memcpy(&sent, CMSG_DATA(c), sizeof(sent)) &&
+                                           !memcmp(&sent, &to, sizeof(to)));
+        }
+    }
+    close(s);
+}
+
 static void datagrams(void)
 {
     puts("- udp");
@@ -604,6 +640,7 @@ int main(void)
     waiting();
     options();
     datagrams();
+    stamps();
     full_queue();
     again();
     empty_ones();

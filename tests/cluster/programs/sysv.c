@@ -90,6 +90,35 @@ static void memory(void)
     say("bad command", shmctl(id, 99, &d));
 }
 
+// By its index among all of its kind, also who may not read it.
+static void by_index(void)
+{
+    struct shmid_ds m;
+    struct semid_ds s;
+    struct msqid_ds q;
+    int status, shm = shmget(IPC_PRIVATE, 4096, 0), sem = semget(IPC_PRIVATE, 1, 0),
+                msg = msgget(IPC_PRIVATE, 0), k = shm % 32768;
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) {
+        setuid(1000);
+        say("SHM_STAT", shmctl(k, SHM_STAT, &m));
+        say("SHM_STAT_ANY", shmctl(k, SHM_STAT_ANY, &m) == shm && m.shm_segsz == 4096);
+        k = sem % 32768;
+        say("SEM_STAT", semctl(k, 0, SEM_STAT, &s));
+        say("SEM_STAT_ANY", semctl(k, 0, SEM_STAT_ANY, &s) == sem && s.sem_nsems == 1);
+        k = msg % 32768;
+        say("MSG_STAT", msgctl(k, MSG_STAT, &q));
+        say("MSG_STAT_ANY", msgctl(k, MSG_STAT_ANY, &q) == msg && q.msg_qnum == 0);
+        say("no such index", msgctl(32767, MSG_STAT_ANY, &q));
+        _exit(0);
+    }
+    waitpid(child, &status, 0);
+    shmctl(shm, IPC_RMID, NULL);
+    semctl(sem, 0, IPC_RMID);
+    msgctl(msg, IPC_RMID, NULL);
+}
+
 static void semaphores(void)
 {
     union semun u = {.val = 2};
@@ -243,11 +272,38 @@ static void queues(void)
     say("gone", msgsnd(id, block, 1, 0));
 }
 
+static bool file_says(const char *name, long wanted)
+{
+    char path[64], b[128] = "";
+    snprintf(path, sizeof(path), "/proc/sys/kernel/%s", name);
+    int fd = open(path, O_RDONLY);
+    bool good = fd >= 0 && read(fd, b, sizeof(b) - 1) > 0 && strtoll(b, NULL, 10) == wanted;
+    close(fd);
+    return good;
+}
+
+static void limits(void)
+{
+    struct msginfo q;
+    struct seminfo s;
+    struct shminfo m;
+    msgctl(0, IPC_INFO, (void *)&q);
+    semctl(0, 0, IPC_INFO, &s);
+    shmctl(0, IPC_INFO, (void *)&m);
+    say("msgmax", file_says("msgmax", q.msgmax));
+    say("msgmnb", file_says("msgmnb", q.msgmnb));
+    say("msgmni", file_says("msgmni", q.msgmni));
+    say("sem", file_says("sem", s.semmsl));
+    say("shmmni", file_says("shmmni", m.shmmni));
+}
+
 int main(void)
 {
     setvbuf(stdout, NULL, _IOLBF, 0);
     memory();
     semaphores();
     queues();
+    by_index();
+    limits();
     return 0;
 }

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <sys/timex.h>
 
 static long create(int clock, int notify, int signal, int value, int tid, int *id)
 {
@@ -133,9 +134,75 @@ static void kinds(void)
     setitimer(ITIMER_PROF, &it, NULL);
     getitimer(ITIMER_PROF, &old);
     printf("left %d %ld\n", old.it_value.tv_sec >= 990, (long)old.it_interval.tv_sec);
+    it = (struct itimerval){{10, 0}, {0, 0}};
+    for (int k = 0; k < 3; k++) {
+        setitimer(k, &it, NULL);
+        getitimer(k, &old);
+        printf("not set: interval %ld\n", (long)old.it_interval.tv_sec);
+    }
     say("bad which", setitimer(3, &it, NULL));
     it.it_value.tv_usec = 1000000;
     say("bad usec", setitimer(ITIMER_REAL, &it, NULL));
+}
+
+// What clock_getcpuclockid and pthread_getcpuclockid number: sleeping on it, timers on it.
+static void cpu_clocks(void)
+{
+    clockid_t child_clock, own, thread = (clockid_t)(~(unsigned)gettid() << 3 | 6);
+    struct timespec t = {0, 20000000}, after;
+    int id, status;
+    pid_t child = fork();
+    for (volatile long k = 0; child == 0; k++)
+        ;
+    clock_getcpuclockid(child, &child_clock);
+    printf("asleep %d\n", clock_nanosleep(child_clock, 0, &t, NULL));
+    clock_gettime(child_clock, &after);
+    printf("it used that %d\n", after.tv_sec > 0 || after.tv_nsec >= t.tv_nsec);
+    kill(child, SIGKILL);
+    waitpid(child, &status, 0);
+    printf("%s\n", strerrorname_np(clock_nanosleep(child_clock, 0, &t, NULL)));
+    printf("%s\n", strerrorname_np(clock_nanosleep(thread, 0, &t, NULL)));
+    say("of a dead one", create(child_clock, 0, SIGRTMIN, 1, 0, &id));
+    clock_getcpuclockid(getpid(), &own);
+    for (int k = 0; k < 2; k++) {
+        say("cpu clock", create(k ? own : thread, 0, SIGRTMIN, 1, 0, &id));
+        settime(id, 0, 20, 0);
+        sigset_t s;
+        sigemptyset(&s);
+        sigaddset(&s, SIGRTMIN);
+        while (sigtimedwait(&s, NULL, &(struct timespec){0, 0}) < 0)
+            ;
+        clock_gettime(k ? own : thread, &after);
+        printf("used %d\n", after.tv_sec > 0 || after.tv_nsec >= 20000000);
+        syscall(SYS_timer_delete, id);
+    }
+}
+
+static long adjust(unsigned modes)
+{
+    struct timex t = {.modes = modes};
+    long r = syscall(SYS_adjtimex, &t);
+    if (r >= 0)
+        printf("  tick %ld time %d\n", t.tick, labs(t.time.tv_sec - time(NULL)) < 60);
+    return r < 0 ? r : 0;
+}
+
+// To read is anybody's.
+static void adjustments(void)
+{
+    struct timex t = {0};
+    static const unsigned modes[] = {0, 1, 2, 0x2000, 0x4000, 0x8000, 0x8001, 0xa000, 0xa001};
+    fflush(stdout);
+    if (fork() == 0) {
+        setuid(1000);
+        for (unsigned k = 0; k < sizeof(modes) / sizeof(*modes); k++)
+            say("adjtimex", adjust(modes[k]));
+        for (int clock = -7; clock < 14; clock++)
+            done("clock_adjtime", syscall(SYS_clock_adjtime, clock, &t));
+        say("nowhere", syscall(SYS_adjtimex, 8));
+        _exit(0);
+    }
+    wait(NULL);
 }
 
 static void clocks(void)
@@ -172,5 +239,7 @@ int main(void)
     waits(id);
     kinds();
     clocks();
+    cpu_clocks();
+    adjustments();
     return 0;
 }
