@@ -267,6 +267,8 @@ long sys_getcwd(struct call *c)
         return -ENOMEM;
     process_who(process_current(), &who);
     long n = fs_path_of(&who, who.cwd, path, PATH_MAX_BYTES);
+    if (n == -ERANGE)
+        n = -ENAMETOOLONG; // in a larger buffer it were the same
     if (n >= 0 && (uint64_t)n + 1 > size)
         n = -ERANGE;
     if (n >= 0) {

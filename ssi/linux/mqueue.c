@@ -61,7 +61,7 @@ long sys_mq_open(struct call *c)
     heap_free(name);
     if (e < 0)
         return e;
-    int fd = fd_install(process_current()->files, f, 0, flags & O_CLOEXEC);
+    int fd = fd_install(process_current()->files, f, 0, true); // exec closes queues (mq_open(3))
     if (fd < 0)
         file_put(f);
     return fd;

@@ -351,7 +351,7 @@ static int add_path(struct process *p, struct fs_place dir, struct text *t)
     if (n > 0)
         text_add(t, "%s", path);
     heap_free(path);
-    return n < 0 ? (int)n : 0;
+    return n == -ERANGE ? -ENAMETOOLONG : (int)MIN(n, 0);
 }
 
 static int show_cwd(int32_t pid, struct process *p, struct text *t)

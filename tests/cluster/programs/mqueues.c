@@ -211,6 +211,7 @@ int main(int argc, char **argv)
     say("unlink", syscall(SYS_mq_unlink, "weft-q"));
     say("gone", opened("weft-q", O_RDWR, 0, NULL));
     attributes("still there", q);
+    say("closed by exec", fcntl(q, F_GETFD));
     say("unlink twice", syscall(SYS_mq_unlink, "weft-q"));
     return 0;
 }

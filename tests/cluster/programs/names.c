@@ -561,6 +561,26 @@ static void statxs(void)
     T(fstat(-1, &s));
 }
 
+// Deeper than any path can say.
+static void depth(void)
+{
+    char name[251], b[9000];
+    memset(name, 'd', 250);
+    name[250] = 0;
+    int levels = 0;
+    for (; levels < 20; levels++)
+        if (mkdir(name, 0755) || chdir(name))
+            break;
+    T(levels);
+    T(syscall(SYS_getcwd, b, sizeof(b)));
+    T(syscall(SYS_getcwd, b, 10));
+    T(readlink("/proc/self/cwd", b, sizeof(b)));
+    for (; levels > 0; levels--)
+        if (chdir("..") || rmdir(name))
+            break;
+    T(levels);
+}
+
 int main(void)
 {
     setvbuf(stdout, NULL, _IOLBF, 0);
@@ -574,6 +594,7 @@ int main(void)
     directories();
     links();
     lengths();
+    depth();
     renames();
     bits();
     as_user();
