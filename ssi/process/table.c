@@ -53,8 +53,11 @@ struct process *process_find(int32_t pid)
 
 struct task *task_find(int32_t tid)
 {
-    struct task *t;
-    list_for_each (t, &node(task_hash)[(uint32_t)tid % HASH_SIZE], hash_link) {
+    struct list *head = &node(task_hash)[(uint32_t)tid % HASH_SIZE];
+    // The head is no part of a task, not even for its address: tasks are aligned for their FPU
+    // state.
+    for (struct list *l = head->next; l != head; l = l->next) {
+        struct task *t = list_entry(l, struct task, hash_link);
         if (t->tid == tid)
             return t;
     }
