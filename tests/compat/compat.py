@@ -261,9 +261,9 @@ def suite_rows(cases):
 
 
 RUN = '''
-{same} of {all} the same, in the run of {day}, on {commit}, the whole of it: {linux} minutes on
-Linux, {weft} on a node of one CPU that QEMU emulates (TCG). {applets} of the {listed} applets of
-busybox are run.
+{same} of {all} the same, in one run of all on {day}, of commit {commit}: {linux} minutes on Linux
+and, beside it, {weft} on a node of one CPU that QEMU emulates (TCG). {applets} of the {listed}
+applets of busybox are run.
 '''
 
 
@@ -274,7 +274,7 @@ def commit():
     return f'`{done.stdout.strip()}`' if done.returncode == 0 else 'a tree without git'
 
 
-def write_docs(path, cases, files, spent):
+def write_docs(path, cases, files, spent, what):
     differ = [c for c in cases if not c.same()]
     with open(path, 'w', encoding='utf-8') as f:
         f.write(DOCS)
@@ -283,7 +283,7 @@ def write_docs(path, cases, files, spent):
                     f'{sum(c.same() for c in of.cases)} |\n')
         applets = {w for c in cases for w in re.findall(r'busybox ([\w\[.-]+)', c.command)}
         listed = set(busybox_applets())
-        f.write(RUN.format(same=len(cases) - len(differ), all=len(cases), commit=commit(),
+        f.write(RUN.format(same=len(cases) - len(differ), all=len(cases), commit=what,
                            day=time.strftime('%-d %B %Y', time.gmtime()),
                            linux=round(spent['linux'] / 60), weft=round(spent['weft'] / 60),
                            applets=len(applets & listed), listed=len(listed)))
@@ -338,6 +338,7 @@ def main():
                      [w for of in files for w in of.without])
     compile_programs(tree, [p for of in files for p in of.programs])
     lay_out(tree, cases, extra)
+    what = commit()
     unknown, spent = run_both(tree, cases)
     rows = [case.row() for case in cases]
     with open(args.json, 'w', encoding='utf-8') as f:
@@ -350,7 +351,7 @@ def main():
             print(case.command, case.linux)
         print(unknown)
     if args.docs:
-        write_docs(args.docs, cases, files, spent)
+        write_docs(args.docs, cases, files, spent, what)
     print(f'compat: {sum(case.same() for case in cases)} of {len(cases)} the same')
     return 0 if all(case.same() or case.reason for case in cases) else 1
 
