@@ -508,8 +508,8 @@ static int gen_act_missing(const struct name_call *c)
     case NAME_MKDIR:
     case NAME_MKNOD:
     case NAME_SYMLINK:
-    case NAME_LINK:
         return -EPERM;
+    case NAME_LINK: // what was to get one more name
     case NAME_STAT:
     case NAME_DIR:
     case NAME_PARENT:

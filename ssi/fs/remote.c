@@ -60,6 +60,8 @@ static int opened(struct name_call *c, node_id_t home)
                              .kind = c->out.open_flags & ~REMOTE_MODIFIED,
                              .mode = c->out.st.mode};
     uint32_t flags = c->in.flags & ~(O_CREAT | O_EXCL | O_TRUNC | O_NOCTTY | O_CLOEXEC);
+    if (c->other) // a memfd
+        flags &= ~(uint32_t)(O_TMPFILE | O_DIRECTORY);
     struct inode *i = tree_ready() ? inode_find(r.place.inode) : NULL;
     if (i && i->archived && (c->out.open_flags & REMOTE_MODIFIED))
         i->modified = true;

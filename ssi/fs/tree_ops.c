@@ -137,7 +137,8 @@ static int open_tmpfile(struct name_call *c)
         i->gid = f.inode->gid;
     i->fs = f.inode->fs;
     i->linkable = !(c->in.flags & O_EXCL);
-    c->in.flags &= ~(uint32_t)(O_TMPFILE | O_DIRECTORY | O_EXCL);
+    if (c->other)
+        c->in.flags &= ~(uint32_t)(O_TMPFILE | O_DIRECTORY); // else F_GETFL tells them
     f.inode = i;
     inode_get(i);
     e = c->other ? memfd_begin(c, i) : 0;

@@ -55,7 +55,7 @@ static int process_attributes(int32_t pid, uint32_t kind, struct gen_entry *e)
     int error = proc_owner(pid, &uid);
     if (error < 0)
         return -ENOENT;
-    if (kind == PROC_DIR || kind == PROC_TASK_DIR)
+    if (kind == PROC_DIR || kind == PROC_TASK_DIR || kind == PROC_THREAD_DIR)
         e->mode = DIR_MODE;
     else if (kind == PROC_FD_DIR)
         e->mode = 0040500;
@@ -138,11 +138,11 @@ static int look_root(const char *name, struct gen_entry *e)
     return row < 0 ? row : look_at(PROC_SYSTEM_FILES + (unsigned)row, name, e);
 }
 
-static int look_process(int32_t pid, const char *name, struct gen_entry *e)
+static int look_process(int32_t pid, uint32_t dir, const char *name, struct gen_entry *e)
 {
     if (!strcmp(name, "fd"))
         return look_at(PROC_INODE(pid, PROC_FD_DIR), name, e);
-    if (!strcmp(name, "task"))
+    if (!strcmp(name, "task") && dir == PROC_DIR)
         return look_at(PROC_INODE(pid, PROC_TASK_DIR), name, e);
     int row = proc_row_find(proc_process_rows, name);
     return row < 0 ? row : look_at(PROC_INODE(pid, PROC_FILES + (unsigned)row), name, e);
@@ -187,7 +187,7 @@ static int look_number(int32_t pid, uint32_t dir, const char *name, struct gen_e
     if (!number(name, &v) || !list_next(pid, list, v - 1, &found) || found != v)
         return -ENOENT;
     return look_at(dir == PROC_FD_DIR ? PROC_INODE(pid, PROC_FDS + (uint32_t)v)
-                                      : PROC_INODE(v, PROC_DIR),
+                                      : PROC_INODE(v, PROC_THREAD_DIR),
                    name, e);
 }
 
@@ -198,13 +198,17 @@ static int look(const struct fs_who *who, uint64_t dir, const char *name, struct
     int row;
     (void)who;
     if (!strcmp(name, "..")) {
+        if (pid && kind == PROC_THREAD_DIR)
+            return look_at(PROC_INODE(pid, PROC_TASK_DIR), name, e);
         if (pid && kind != PROC_DIR)
             return look_at(PROC_INODE(pid, PROC_DIR), name, e);
         bool below_sys = !pid && (kind == PROC_SYS_KERNEL || kind == PROC_SYS_VM);
         return entry(e, below_sys ? PROC_SYS : PROC_ROOT, DIR_MODE, name);
     }
+    if (pid && (kind == PROC_DIR || kind == PROC_THREAD_DIR))
+        return look_process(pid, kind, name, e);
     if (pid)
-        return kind == PROC_DIR ? look_process(pid, name, e) : look_number(pid, kind, name, e);
+        return look_number(pid, kind, name, e);
     switch (kind) {
     case PROC_ROOT:
         return look_root(name, e);
@@ -285,9 +289,11 @@ static int list_root(uint64_t *cursor, struct gen_entry *e)
     return entry(e, PROC_INODE(pid, PROC_DIR), DIR_MODE, name);
 }
 
-static int list_process(int32_t pid, uint64_t *cursor, struct gen_entry *e)
+static int list_process(int32_t pid, uint32_t dir, uint64_t *cursor, struct gen_entry *e)
 {
     uint64_t at = (*cursor)++;
+    if (at > 0 && dir == PROC_THREAD_DIR)
+        at++;
     if (at == 0)
         return entry(e, PROC_INODE(pid, PROC_FD_DIR), 0040500, "fd");
     if (at == 1)
@@ -306,15 +312,17 @@ static int list_numbers(int32_t pid, uint32_t dir, uint64_t *cursor, struct gen_
     *cursor = (uint64_t)v + 1;
     fmt_print(name, sizeof(name), "%d", v);
     return fds ? entry(e, PROC_INODE(pid, PROC_FDS + (uint32_t)v), 0120700, name)
-               : entry(e, PROC_INODE(v, PROC_DIR), DIR_MODE, name);
+               : entry(e, PROC_INODE(v, PROC_THREAD_DIR), DIR_MODE, name);
 }
 
 static int list(uint64_t dir, uint64_t *cursor, struct gen_entry *e)
 {
     int32_t pid = pid_of(dir);
     uint32_t kind = kind_of(dir);
+    if (pid && (kind == PROC_DIR || kind == PROC_THREAD_DIR))
+        return list_process(pid, kind, cursor, e);
     if (pid)
-        return kind == PROC_DIR ? list_process(pid, cursor, e) : list_numbers(pid, kind, cursor, e);
+        return list_numbers(pid, kind, cursor, e);
     uint64_t at = *cursor;
     const struct cluster_file *f;
     switch (kind) {
@@ -420,7 +428,7 @@ static int open_node(const struct fs_who *who, uint64_t inode, uint32_t flags, s
     uint32_t kind = kind_of(inode);
     if (pid_of(inode) == 0 || kind < PROC_FDS)
         return -ELOOP;
-    struct process *p = process_find(pid_of(inode));
+    struct process *p = proc_find(pid_of(inode));
     struct file *open = p && p->files ? fd_file_get(p->files, (int)(kind - PROC_FDS)) : NULL;
     if (open == NULL)
         return -ELOOP; // on another node: by its name

@@ -29,10 +29,11 @@ enum {
     PROC_DIR = 1,
     PROC_FD_DIR = 2,
     PROC_TASK_DIR = 3,
-    PROC_FD_LIST = 4,   // asked between nodes: the open descriptors, in decimal
-    PROC_TASK_LIST = 5, // likewise: the tids
-    PROC_FILES = 0x10,  // + row of the table
-    PROC_FDS = 0x1000,  // + descriptor
+    PROC_FD_LIST = 4,    // asked between nodes: the open descriptors, in decimal
+    PROC_TASK_LIST = 5,  // likewise: the tids
+    PROC_THREAD_DIR = 6, // /proc/PID/task/TID: has no task in its turn
+    PROC_FILES = 0x10,   // + row of the table
+    PROC_FDS = 0x1000,   // + descriptor
 };
 
 struct cluster_file {

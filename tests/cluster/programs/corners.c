@@ -155,7 +155,8 @@ static void numbers(void)
     pthread_t t;
     EACH(lstat(name, &st), "/proc/self/fd/1", "/proc/self/fd/01", "/proc/self/fd/1 ",
          "/proc/self/fd/+1", "/proc/self/fd/0x1", "/proc/self/fd/4294967297", "/proc/01",
-         "/proc/self/fd/-1", "/proc/self/fd/", "/proc/self/task/0");
+         "/proc/self/fd/-1", "/proc/self/fd/", "/proc/self/task/0", "/proc/thread-self/task",
+         "/proc/thread-self/fd/1", "/proc/thread-self/../../task", "/proc/thread-self/../task");
     names_itself(NULL);
     pthread_create(&t, NULL, names_itself, NULL);
     pthread_join(t, NULL);
@@ -229,6 +230,17 @@ static void refused(void)
     T(unlink(name));
     T(mincore(m, -1, &in));
     T(mincore(m, 0, &in));
+}
+
+// ---- names that are not there, files without ----------------------------------------------------
+static void nameless(void)
+{
+    int fd = open("/tmp", O_TMPFILE | O_RDWR | O_EXCL, 0600), memory = memfd_create("corners", 0);
+    T((fcntl(fd, F_GETFL) & (O_TMPFILE | O_ACCMODE | O_EXCL)) == (O_TMPFILE | O_RDWR));
+    T(fcntl(memory, F_GETFL) & (O_TMPFILE | O_ACCMODE));
+    T(link("/proc/self/nothing", "/tmp/corners.link"));
+    T(link("/proc/self/comm", "/tmp/corners.link"));
+    T(link("/tmp/corners.nothing", "/tmp/corners.link"));
 }
 
 // ---- timers on CPU clocks ----------------------------------------------------------------------
@@ -379,6 +391,7 @@ int main(void)
     in_child(locked);
     in_child(small_stack);
     in_child(refused);
+    in_child(nameless);
     in_child(cpu_timers);
     in_child(stack_kept);
     in_child(stack_gone);
