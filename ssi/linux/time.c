@@ -28,8 +28,7 @@ static int cpu_clock_ns(uint32_t clock, uint64_t *ns)
         const struct task *t = k.id ? task_find(k.id) : task_current();
         if (t == NULL || t->process != process_current())
             return -EINVAL;
-        user = t->thread->user_ns;
-        system = t->thread->system_ns;
+        task_times(t, &user, &system);
     } else {
         const struct process *p = k.id ? process_find(k.id) : process_current();
         if (p == NULL)
@@ -64,7 +63,8 @@ static int clock_ns(uint32_t clock, uint64_t *ns)
         *ns = user + system;
         return 0;
     case CLOCK_THREAD_CPUTIME_ID:
-        *ns = task_current()->thread->user_ns + task_current()->thread->system_ns;
+        task_times(task_current(), &user, &system);
+        *ns = user + system;
         return 0;
     }
     return -EINVAL;
@@ -159,8 +159,7 @@ long sys_getrusage(struct call *c)
         system = p->child_system_ns;
         break;
     case RUSAGE_THREAD:
-        user = task_current()->thread->user_ns;
-        system = task_current()->thread->system_ns;
+        task_times(task_current(), &user, &system);
         break;
     default:
         return -EINVAL;

@@ -10,8 +10,23 @@
 #include "ssi/process/location.h"
 #include "ssi/process/remote.h"
 
+// A thread's time is booked when another one takes its CPU: what runs now is booked here.
+static void times_settle(void)
+{
+    uint64_t user, system, idle;
+    thread_cpu_times(&user, &system, &idle);
+}
+
+void task_times(const struct task *t, uint64_t *user_ns, uint64_t *system_ns)
+{
+    times_settle();
+    *user_ns = t->thread->user_ns;
+    *system_ns = t->thread->system_ns;
+}
+
 void process_times(const struct process *p, uint64_t *user_ns, uint64_t *system_ns)
 {
+    times_settle();
     *user_ns = p->user_ns;
     *system_ns = p->system_ns;
     const struct task *t;

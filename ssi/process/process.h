@@ -270,6 +270,7 @@ struct process *process_next(int32_t after_pid); // by pid, this node; NULL at t
 unsigned process_count(void); // on this node, zombies counted
 // CPU time so far, of all its tasks.
 void process_times(const struct process *p, uint64_t *user_ns, uint64_t *system_ns);
+void task_times(const struct task *t, uint64_t *user_ns, uint64_t *system_ns);
 uint32_t process_resident_pages(const struct process *p); // that this node has, shared ones too
 void process_who(const struct process *p, struct fs_who *who);
 

@@ -343,8 +343,10 @@ void task_free(struct task *t)
     t->thread->user = NULL;
     t->thread->switch_out = NULL;
     t->thread->switch_in = NULL;
-    p->user_ns += t->thread->user_ns;
-    p->system_ns += t->thread->system_ns;
+    uint64_t user_ns, system_ns;
+    task_times(t, &user_ns, &system_ns);
+    p->user_ns += user_ns;
+    p->system_ns += system_ns;
     p->task_count--;
     heap_free(t);
 }

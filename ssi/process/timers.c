@@ -22,7 +22,10 @@ uint64_t process_timer_now_ns(const struct process_timer *t)
         return t->clock == TIMER_PROCESS_USER ? user : user + system;
     case TIMER_THREAD_CPU:
         task = task_find(t->thread);
-        return task ? task->thread->user_ns + task->thread->system_ns : 0;
+        if (task == NULL)
+            return 0;
+        task_times(task, &user, &system);
+        return user + system;
     case TIMER_CLOCKS:
         break;
     }

@@ -178,6 +178,24 @@ static void cpu_clocks(void)
     }
 }
 
+static long ms_of(clockid_t clock)
+{
+    struct timespec t;
+    clock_gettime(clock, &t);
+    return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+// A thread that nothing takes its CPU from has its time told all the same.
+static void busy(void)
+{
+    long start = ms_of(CLOCK_MONOTONIC), thread = ms_of(CLOCK_THREAD_CPUTIME_ID),
+         all = ms_of(CLOCK_PROCESS_CPUTIME_ID);
+    while (ms_of(CLOCK_THREAD_CPUTIME_ID) < thread + 20 && ms_of(CLOCK_MONOTONIC) < start + 20000)
+        ;
+    printf("time is told %d\n",
+           ms_of(CLOCK_MONOTONIC) < start + 20000 && ms_of(CLOCK_PROCESS_CPUTIME_ID) >= all + 19);
+}
+
 static long adjust(unsigned modes)
 {
     struct timex t = {.modes = modes};
@@ -240,6 +258,7 @@ int main(void)
     kinds();
     clocks();
     cpu_clocks();
+    busy();
     adjustments();
     return 0;
 }
