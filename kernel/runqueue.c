@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
-// The run queues, one per CPU: classes served in order, round robin with a time slice inside a
-// class. A woken thread waits where it was woken, for its waker often sleeps at once: waking
-// another CPU costs more. If it is not served soon and a CPU is idle, that one is told to take it;
-// a second one that waits is sent there at once.
+// The run queues, one per CPU: classes served in order, round robin inside a class, each thread for
+// its own time slice: who is nice has a short one. A woken thread waits where it was woken, for its
+// waker often sleeps at once: waking another CPU costs more. If it is not served soon and a CPU is
+// idle, that one is told to take it; a second one that waits is sent there at once.
 #include "kernel/thread_priv.h"
 #include "kernel/timer.h"
 #include "lib/node_var.h"
 
-#define SLICE_NS     (10 * NS_PER_MS)
 #define SPREAD_NS    (NS_PER_MS / 5) // for so long a woken thread waits for its waker
 #define ROTATE_TURNS 4u // so many slices, then a thread changes to a CPU that is equally busy
 
@@ -84,10 +83,10 @@ static unsigned place(const struct thread *t)
     return idle < ARCH_CPUS_MAX ? idle : least_loaded(t, t->cpu);
 }
 
-// Until somebody who waits here is looked after.
-static uint64_t patience_ns(const struct thread *t)
+// Until somebody who waits for `running` is looked after.
+static uint64_t patience_ns(const struct thread *t, const struct thread *running)
 {
-    return arch_cpu_count() > 1 && idle_for(t) < ARCH_CPUS_MAX ? SPREAD_NS : SLICE_NS;
+    return arch_cpu_count() > 1 && idle_for(t) < ARCH_CPUS_MAX ? SPREAD_NS : running->slice_ns;
 }
 
 static void append(struct thread *t, unsigned cpu)
@@ -116,7 +115,7 @@ void run_queue_add(struct thread *t)
         r->resched = true;
         kick(cpu);
     } else if (t->class == r->class && q->slice_end_ns == UINT64_MAX) {
-        q->slice_end_ns = clock_now_ns() + patience_ns(t);
+        q->slice_end_ns = clock_now_ns() + patience_ns(t, r);
         if (cpu == arch_cpu_id())
             timer_rearm();
         else
@@ -147,7 +146,7 @@ void run_queue_add_here(struct thread *t)
     if (q->running == q->idle)
         q->idle->resched = true;
     else if (q->slice_end_ns == UINT64_MAX)
-        q->slice_end_ns = clock_now_ns() + SLICE_NS;
+        q->slice_end_ns = clock_now_ns() + q->running->slice_ns;
     kick(to);
 }
 
@@ -218,7 +217,7 @@ void run_queue_slice_begin(void)
 {
     struct run_queue *q = run_queue_here();
     const struct thread *t = q->running == q->idle ? NULL : first_waiting(q, q->running->class);
-    q->slice_end_ns = t ? clock_now_ns() + patience_ns(t) : UINT64_MAX;
+    q->slice_end_ns = t ? clock_now_ns() + patience_ns(t, q->running) : UINT64_MAX;
 }
 
 // An idle CPU takes who waits here; without one the running thread's slice ends when it is over.
@@ -233,7 +232,7 @@ void run_queue_slice_check(uint64_t now_ns)
     if (idle < ARCH_CPUS_MAX) {
         run_queue_of(idle)->idle->resched = true;
         kick(idle);
-        q->slice_end_ns = now_ns + SLICE_NS;
+        q->slice_end_ns = now_ns + q->running->slice_ns;
     } else {
         q->running->resched = true;
     }

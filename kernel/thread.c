@@ -134,6 +134,7 @@ struct thread *thread_new(const char *name, enum thread_class class, void (*fn)(
     t->state = THREAD_WAITING;
     t->class = class;
     t->affinity = UINT32_MAX;
+    t->slice_ns = THREAD_SLICE_NS;
     t->cpu = (uint8_t)arch_cpu_id();
     t->entry = fn;
     t->arg = arg;
@@ -304,6 +305,7 @@ static void idle_init(unsigned cpu)
     t->state = THREAD_RUNNING;
     t->class = THREAD_IDLE;
     t->affinity = 1u << cpu;
+    t->slice_ns = THREAD_SLICE_NS;
     t->cpu = (uint8_t)cpu;
     str_copy(t->name, "idle", sizeof(t->name));
     run_queue_init(cpu, t);

@@ -22,6 +22,8 @@ enum thread_class { // order of service
     THREAD_CLASSES,
 };
 
+#define THREAD_SLICE_NS (10u * NS_PER_MS) // unless somebody says otherwise
+
 struct thread {
     struct list run_link;  // run queue
     struct list wait_link; // the wait queue it sleeps in
@@ -40,7 +42,7 @@ struct thread {
     bool resched;             // runs, and another thread should
     int wake_result;          // what wait_sleep returns
     uint64_t user_ns, system_ns; // CPU time
-    int nice;                    // -20..19
+    uint32_t slice_ns;           // for so long it runs while an equal waits: its weight
     char name[16];
     void (*entry)(void *);
     void *arg;

@@ -46,6 +46,8 @@ struct container *container_new(const struct io_source *source)
     c->linker = linker;
     radix_init(&c->pages, &heap_radix_memory);
     list_init(&c->segments);
+    list_init(&c->followers);
+    list_init(&c->follow_link);
     list_init(&c->fills);
     list_init(&c->waits);
     list_append(&node(all), &c->all_link);
@@ -56,6 +58,17 @@ struct container *container_new_anonymous(void)
 {
     struct io_source source = {.kind = IO_anonymous};
     return container_new(&source);
+}
+
+struct container *container_new_content(uint64_t object)
+{
+    struct io_source source = {.kind = IO_anonymous, .object = object};
+    return container_new(&source);
+}
+
+struct io_source container_source(const struct container *c)
+{
+    return c->source;
 }
 
 void container_get(struct container *c)
@@ -137,6 +150,9 @@ void container_end(struct container *c)
 {
     ASSERT(c->users == 0 && c->link == NULL);
     ASSERT(list_empty(&c->segments) && list_empty(&c->fills) && list_empty(&c->waits));
+    list_remove(&c->follow_link);
+    while (list_pop(&c->followers))
+        ;
     if (free_piece(c))
         return;
     list_remove(&c->all_link);
@@ -251,8 +267,18 @@ struct container *container_clone(struct container *c)
     struct container *child = c->link ? NULL : clone_local(c);
     if (child == NULL && c->link)
         child = fork_linked(c);
+    if (child && !list_empty(&c->follow_link)) {
+        list_append(&c->follow_link, &child->follow_link);
+        child->bound = c->bound;
+    }
     container_put(c);
     return child;
+}
+
+void container_follow(struct container *c, struct container *file, uint64_t bytes)
+{
+    list_append(&file->followers, &c->follow_link);
+    container_bound(c, bytes);
 }
 
 // The object that the clone of a space maps for `s`: one clone per container, however many

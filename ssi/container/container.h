@@ -52,6 +52,9 @@ struct io_linker {
 // NULL: no memory. One user.
 struct container *container_new(const struct io_source *source);
 struct container *container_new_anonymous(void);
+// Anonymous memory that holds the content of file `object`: for /proc/PID/maps, also of its clones.
+struct container *container_new_content(uint64_t object);
+struct io_source container_source(const struct container *c);
 void container_get(struct container *c);
 void container_put(struct container *c);
 struct container_id container_id_of(const struct container *c);
@@ -93,6 +96,10 @@ void container_truncate(struct container *c, uint64_t bytes);
 // faults (SIGBUS) until the next call. Known on this node alone: a segment on another node sees
 // zeros there. Never sleeps.
 void container_bound(struct container *c, uint64_t bytes);
+// `c`, a new clone of the file's content, is privately mapped: from now on truncation takes its
+// pages behind the end, too, and it shows `bytes` bytes, or as many as the file is bound to later.
+// What other nodes know of (a linked clone) keeps its pages. Never sleeps.
+void container_follow(struct container *c, struct container *file, uint64_t bytes);
 // Would a page that is discarded come back as its provider has it, or as zeros, which was all there
 // was in it? False for a copy of a file that somebody wrote: its content would be lost.
 bool container_provides(const struct container *c);

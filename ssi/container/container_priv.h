@@ -127,11 +127,13 @@ struct container {
     uint32_t users;       // segments, files, waiting threads
     struct io_source source;
     const struct io_linker *linker;
-    struct radix pages;   // page_t by index
-    uint32_t present;     // of them, with a frame
-    uint32_t extent;      // one above the highest page ever attached and not given back
-    uint32_t bound;       // 1 + pages that segments may show; 0: all
-    struct list segments; // attached: the reverse map
+    struct radix pages;      // page_t by index
+    uint32_t present;        // of them, with a frame
+    uint32_t extent;         // one above the highest page ever attached and not given back
+    uint32_t bound;          // 1 + pages that segments may show; 0: all
+    struct list segments;    // attached: the reverse map
+    struct list followers;   // by follow_link: clones that hear of its end (container_follow)
+    struct list follow_link; // of what it is a private mapping of
     uint32_t segment_count;
     struct list fills;            // struct page_fill
     struct list waits;            // struct page_wait

@@ -93,7 +93,7 @@ static void zero_tail(struct container *c, uint32_t index, uint32_t from)
     arch_frame_unmap(page);
 }
 
-void container_bound(struct container *c, uint64_t bytes)
+static void bound_one(struct container *c, uint64_t bytes)
 {
     uint32_t pages = index_of(bytes + PAGE_MASK);
     bool fewer = c->bound == 0 || pages + 1 < c->bound;
@@ -102,18 +102,50 @@ void container_bound(struct container *c, uint64_t bytes)
         page_hide(c, i); // truncation left zeros in a linked one
 }
 
+void container_bound(struct container *c, uint64_t bytes)
+{
+    struct container *f;
+    bound_one(c, bytes);
+    list_for_each (f, &c->followers, follow_link) {
+        if (f->link)
+            f->bound = 0; // its end is not known everywhere
+        else
+            bound_one(f, bytes);
+    }
+}
+
 bool container_provides(const struct container *c)
 {
     return c->source.kind != IO_anonymous;
 }
 
+static void drop_from(struct container *c, uint32_t first)
+{
+    for (uint32_t i = first; c->link == NULL && radix_next(&c->pages, &i); i++)
+        page_drop(c, i);
+}
+
+// A page that was written through a private mapping keeps its bytes behind the file's end, one that
+// still is the file's does not.
+static void followers_truncate(struct container *c, uint64_t bytes)
+{
+    uint32_t last = index_of(bytes), tail = (uint32_t)bytes & PAGE_MASK;
+    struct container *f;
+    list_for_each (f, &c->followers, follow_link) {
+        drop_from(f, last + (tail > 0));
+        page_t p = page_get(c, last);
+        if (tail && f->link == NULL && p && page_frame(page_get(f, last)) == page_frame(p))
+            zero_tail(f, last, tail);
+    }
+}
+
 void container_truncate(struct container *c, uint64_t bytes)
 {
     uint32_t first = index_of(bytes + PAGE_MASK);
+    followers_truncate(c, bytes);
     if (c->link)
         (void)container_discard(c, first, UINT32_MAX);
-    for (uint32_t i = first; c->link == NULL && radix_next(&c->pages, &i); i++)
-        page_drop(c, i);
+    drop_from(c, first);
     if (bytes & PAGE_MASK)
         zero_tail(c, index_of(bytes), (uint32_t)bytes & PAGE_MASK);
 }

@@ -74,6 +74,12 @@ bool file_is_tree(const struct file *f)
     return tree_file_is(f) || proxy_is_tree(f);
 }
 
+bool file_is_pipe(struct file *f)
+{
+    struct fs_stat st;
+    return f->ops->seek == NULL && file_stat(f, &st) == 0 && (st.mode & S_IFMT) == S_IFIFO;
+}
+
 int file_stat(struct file *f, struct fs_stat *st)
 {
     if (f->keeps) {

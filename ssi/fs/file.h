@@ -88,6 +88,10 @@ unsigned file_poll(struct file *f);
 // Attributes: of the name it was opened by when it has one, else the ops'. May sleep.
 int file_stat(struct file *f, struct fs_stat *st);
 int file_set(struct file *f, const struct fs_set *s);
+// A pipe or a FIFO, here or elsewhere? May sleep.
+bool file_is_pipe(struct file *f);
+// The status flags have changed (F_SETFL): its home hears of it. 0, -EIO, -ENOMEM. May sleep.
+int file_flags_tell(struct file *f);
 // A name by which it can be reached from who->root: bytes without the NUL, or -ENOENT (a pipe, an
 // unlinked file), -ERANGE. May sleep.
 long file_path(const struct fs_who *who, struct file *f, char *to, size_t size);

@@ -13,6 +13,8 @@
 
 #define MOUNTS_MAX      8
 #define TEXT_BYTES      (16u << 10)
+#define TEXT_BYTES_MAX  (4u << 20)
+#define TEXT_GROWTH     8u
 #define WRITE_BYTES_MAX (16u << 10)
 #define ROOT_INODE      1
 #define DEPTH_MAX       16
@@ -57,18 +59,26 @@ struct gen_file {
 
 static int gen_show(struct gen_file *g)
 {
+    struct text t = {.cut = true};
+    int e = g->tree->show ? 0 : -EINVAL;
     size_t size = g->tree->text_bytes ? g->tree->text_bytes : TEXT_BYTES;
-    struct text t;
-    char *buffer = g->text ? g->text : heap_alloc(size);
-    if (buffer == NULL)
-        return -ENOMEM;
-    g->text = buffer;
-    g->length = 0;
-    text_init(&t, buffer, size);
-    int e = g->tree->show ? g->tree->show(g->inode, &t) : -EINVAL;
-    if (e == 0)
-        g->length = t.length;
-    return e;
+    // What does not fit is made anew with more room. It may sleep: others read the old text.
+    for (; e == 0 && t.cut && size <= TEXT_BYTES_MAX; size *= TEXT_GROWTH) {
+        heap_free(t.at);
+        char *buffer = heap_alloc(size);
+        if (buffer == NULL)
+            return -ENOMEM;
+        text_init(&t, buffer, size);
+        e = g->tree->show(g->inode, &t);
+    }
+    if (e < 0) {
+        heap_free(t.at);
+        return e;
+    }
+    heap_free(g->text);
+    g->text = t.at;
+    g->length = t.length;
+    return 0;
 }
 
 static int gen_read(struct file *f, struct xfer *x, const uint64_t *at)

@@ -22,7 +22,8 @@ struct gen_tree {
     int (*attributes)(uint64_t inode, struct gen_entry *e);
     // The entry at *cursor (0 at first) of directory `dir`, *cursor advanced; -ENOENT at the end.
     int (*list)(uint64_t dir, uint64_t *cursor, struct gen_entry *e);
-    // Content of a regular file. `t` is as large as the room asked by text_bytes; may sleep.
+    // Content of a regular file. `t` is as large as the room asked by text_bytes; when that was too
+    // small (t->cut) it is called again with more. May sleep.
     int (*show)(uint64_t inode, struct text *t);
     size_t text_bytes; // 0: 16 KiB
     // A write: bytes used or negative errno; may sleep.

@@ -312,13 +312,13 @@ static void serve_move(struct serving *s, bool reads)
     else
         xfer_kernel(&x, (void *)s->in, a->in_bytes); // only read from
     uint32_t was = f->flags;
-    f->flags = (f->flags & ~(O_APPEND | O_NONBLOCK)) | (a->flags & O_APPEND);
+    f->flags = (f->flags & ~FILE_FLAGS_TOLD) | (a->flags & (O_APPEND | O_DIRECT));
     // What does not wait does not sleep: nobody sees a stream's flags in between.
     bool stream = f->ops->seek == NULL;
     f->flags |= stream ? O_NONBLOCK : 0;
     long moved = reads ? file_read(f, &x, a->at_given ? &at : NULL)
                        : file_write(f, &x, a->at_given ? &at : NULL);
-    f->flags = (f->flags & ~(O_APPEND | O_NONBLOCK)) | (was & (O_APPEND | O_NONBLOCK));
+    f->flags = (f->flags & ~FILE_FLAGS_TOLD) | (was & FILE_FLAGS_TOLD);
     s->reply.result = moved;
     s->reply.bytes = reads && moved > 0 ? (uint32_t)moved : 0;
 }
@@ -529,6 +529,10 @@ static void serve(struct serving *s, node_id_t from)
         return;
     case FILE_OWNER:
         serve_owner(s);
+        return;
+    case FILE_FLAGS:
+        f->flags = (f->flags & ~FILE_FLAGS_TOLD) | (a->flags & FILE_FLAGS_TOLD);
+        s->reply.result = 0;
         return;
     case FILE_OPS:
         break;

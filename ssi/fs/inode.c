@@ -329,8 +329,10 @@ void dirent_remove(struct dirent *d)
             i->links = 0;
         }
     }
-    if (i->links == 0 && notify_keeps(i, d)) {
+    if (i->links == 0 && i->users && !inode_is(i, S_IFDIR)) { // who has it open knows its name
+        i->named = d;
         d->gone = true;
+        d->watched = dir->watches != NULL;
         inode_get(dir);
         return;
     }

@@ -79,8 +79,9 @@ struct dirent {
     uint32_t hash;
     uint32_t cookie; // place in the order of the directory, from 3 (1 and 2 are "." and "..")
     uint8_t length;
-    bool gone;   // no longer a name: its inode's `named` keeps it, and it keeps `dir`
-    char name[]; // ends with NUL
+    bool gone;    // no longer a name: its inode's `named` keeps it, and it keeps `dir`
+    bool watched; // its directory was, by inotify, when it went
+    char name[];  // ends with NUL
 };
 
 static inline bool inode_is(const struct inode *i, uint32_t type)

@@ -188,7 +188,7 @@ void notify_child(struct inode *i, uint32_t event)
     if (node(notifies).watches == 0)
         return;
     struct dirent *d = entry_of(i);
-    if (d && d->dir->watches)
+    if (d && d->dir->watches && (!d->gone || d->watched))
         tell(d->dir, with_kind(i, event), 0, d->name, d->length, d->gone);
     notify_inode(i, event);
 }
@@ -215,11 +215,6 @@ void notify_opened(struct inode *i, const struct inode *dir, const char *name, s
     if (d && d->inode == i && !inode_is(i, S_IFDIR) && (i->named == NULL || !i->named->gone))
         i->named = d;
     notify_child(i, IN_OPEN);
-}
-
-bool notify_keeps(const struct inode *i, const struct dirent *d)
-{
-    return i->named == d && i->users && d->dir->watches;
 }
 
 void notify_gone(struct inode *i)

@@ -63,5 +63,3 @@ void notify_opened(struct inode *i, const struct inode *dir, const char *name, s
 void notify_gone(struct inode *i);
 // File system `fs` is no longer mounted.
 void notify_unmounted(uint16_t fs);
-// Is `i`, open now, to keep entry `d` that goes, for the events of who has it open?
-bool notify_keeps(const struct inode *i, const struct dirent *d);

@@ -56,7 +56,7 @@ int64_t proxy_ask(struct file *f, struct file_ask *a, const void *in, void *out,
         return -ENOMEM;
     uint8_t *answer = message + ask_bytes;
     a->handle = f->handle;
-    a->flags = f->flags & (O_APPEND | O_NONBLOCK);
+    a->flags = f->flags & FILE_FLAGS_TOLD;
     memcpy(message, a, sizeof(*a));
     if (a->in_bytes)
         memcpy(message + sizeof(*a), in, a->in_bytes);
@@ -173,6 +173,8 @@ static int proxy_write(struct file *f, struct xfer *x, const uint64_t *at)
     struct file_reply reply;
     struct xfer start = *x;
     size_t n = MIN(x->left, FILE_DATA_MAX);
+    if ((f->flags & O_DIRECT) && streams(p))
+        n = MIN(n, (size_t)PAGE_SIZE); // a pipe's packets, one by one
     uint8_t *bytes = heap_alloc(MAX(n, 1));
     if (bytes == NULL)
         return -ENOMEM;
@@ -306,7 +308,7 @@ static int proxy_sync(struct file *f)
 // A private mapping of written data is a copy of it as it is now.
 static struct container *copied(struct file *f, uint64_t bytes)
 {
-    struct container *c = container_new_anonymous();
+    struct container *c = container_new_content(f->place.inode);
     uint8_t *piece = heap_alloc(FILE_DATA_MAX);
     bool good = c && piece;
     for (uint64_t at = 0; good && at < bytes;) {
@@ -363,6 +365,13 @@ static int proxy_map(struct file *f, uint64_t offset, bool shared, struct contai
         return e;
     *c = copied(f, st.bytes);
     return *c ? 0 : -ENOMEM;
+}
+
+int file_flags_tell(struct file *f)
+{
+    struct file_reply reply;
+    return proxy_is(f) ? (int)proxy_ask(f, &(struct file_ask){.op = FILE_FLAGS}, NULL, NULL, &reply)
+                       : 0;
 }
 
 static int64_t proxy_exchange(struct file *f, node_id_t from, const void *in, size_t in_bytes,

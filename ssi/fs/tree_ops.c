@@ -229,6 +229,18 @@ static int op_parent(struct name_call *c)
     return 0;
 }
 
+static int memfd_path(struct name_call *c, const struct inode *i)
+{
+    size_t n = strlen(i->memfd);
+    if (c->text_size < n + sizeof("/memfd: (deleted)"))
+        return -ERANGE;
+    memcpy(c->text, "/memfd:", 7);
+    memcpy(c->text + 7, i->memfd, n);
+    memcpy(c->text + 7 + n, " (deleted)", 10);
+    c->text_bytes = n + 17;
+    return 0;
+}
+
 #define OUTSIDE "(unreachable)" // the root of the asker is not above it (getcwd(2))
 
 // The path is written from its end; what fits no buffer is -ERANGE.
@@ -237,24 +249,22 @@ static int op_path(struct name_call *c)
     uint32_t view = c->in.at.view;
     struct inode *i = c->in.at.inode ? inode_find(c->in.at.inode) : mount_covered(&view);
     size_t at = c->text_size;
-    if (i && i->memfd) {
-        size_t n = strlen(i->memfd);
-        if (at < n + sizeof("/memfd: (deleted)"))
-            return -ERANGE;
-        memcpy(c->text, "/memfd:", 7);
-        memcpy(c->text + 7, i->memfd, n);
-        memcpy(c->text + 7 + n, " (deleted)", 10);
-        c->text_bytes = n + 17;
-        return 0;
-    }
-    if (i == NULL || i->links == 0)
+    if (i && i->memfd)
+        return memfd_path(c, i);
+    if (i == NULL || (i->links == 0 && inode_is(i, S_IFDIR)))
         return -ENOENT;
-    if (!inode_is(i, S_IFDIR)) { // /proc/PID/fd: one of its names
-        struct dirent *d = dirent_of(i);
+    if (!inode_is(i, S_IFDIR)) { // /proc/PID/fd: one of its names, or the one it had
+        struct dirent *d = i->named;
+        if (d == NULL || (d->gone && i->links))
+            d = i->links ? dirent_of(i) : NULL;
+        const char *behind = i->links ? "" : " (deleted)";
+        size_t n = strlen(behind);
         if (d == NULL)
             return -ENOENT;
-        if (at < (size_t)d->length + 1)
+        if (at < n + d->length + 1)
             return -ERANGE;
+        at -= n;
+        memcpy(c->text + at, behind, n);
         at -= d->length;
         memcpy(c->text + at, d->name, d->length);
         c->text[--at] = '/';

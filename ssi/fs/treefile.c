@@ -42,7 +42,7 @@ static int tree_own(struct inode *i, uint64_t keep)
         remote_announce_modified(i);
     if (i->data)
         return 0;
-    struct container *c = container_new_anonymous();
+    struct container *c = container_new_content(i->number);
     if (c == NULL)
         return -ENOSPC;
     int e = inode_image(i) ? copy_image(c, inode_image(i), MIN(keep, i->bytes)) : 0;
@@ -263,9 +263,11 @@ static int regular_map(struct file *f, uint64_t offset, bool shared, struct cont
         *c = i->data;
     } else if (i->data) {
         *c = container_clone(i->data);
+        if (*c)
+            container_follow(*c, i->data, i->bytes);
     } else {
         struct io_source s = {.kind = IO_image, .bytes = (uint32_t)i->bytes, .object = i->number};
-        *c = inode_image(i) ? container_new(&s) : container_new_anonymous();
+        *c = inode_image(i) ? container_new(&s) : container_new_content(i->number);
         if (*c && shared)
             container_bound(*c, i->bytes);
     }

@@ -36,15 +36,18 @@ enum file_op {
     FILE_MAP,      // data's container, for a shared mapping: a struct container_ref comes back
     FILE_EXCHANGE, // a call on a socket: see ssi/stream/socket_remote.c
     FILE_OWNER,    // struct owner_change; a struct file_owner_facts comes back
+    FILE_FLAGS,    // the home's status flags become what file_ask.flags says
     FILE_OPS
 };
+
+#define FILE_FLAGS_TOLD (O_APPEND | O_NONBLOCK | O_DIRECT)
 
 struct file_ask { // MSG_fs_file; then in_bytes of data
     uint64_t handle;
     uint8_t op;
     uint8_t at_given;
     uint16_t reserved;
-    uint32_t flags;  // O_APPEND, O_NONBLOCK as the asker has them
+    uint32_t flags;  // FILE_FLAGS_TOLD as the asker has them
     uint64_t offset; // for read and write when at_given; of seek
     int32_t whence;
     uint32_t request; // of ioctl

@@ -16,7 +16,7 @@ struct ids_wire {
     char path[256];
     uint32_t arg_start, arg_end, env_start, env_end;
     uint64_t start_ns, user_ns, system_ns, child_user_ns, child_system_ns;
-    int32_t exit_signal, nice, parent_death_signal;
+    int32_t exit_signal, nice, oom_adjust, oom_adjust_least, parent_death_signal;
     uint32_t personality;
     uint16_t tty_node;
     uint8_t tty_attached, did_exec, no_new_privileges, not_dumpable;
@@ -28,6 +28,7 @@ struct ids_wire {
         uint32_t request;
     } PACKED seen[SIGNALS_SEEN];
     uint32_t seen_next;
+    struct node_set watchers;
 } PACKED;
 
 int ids_write(struct ghost_job *job, struct ghost *g)
@@ -50,6 +51,8 @@ int ids_write(struct ghost_job *job, struct ghost *g)
         .child_system_ns = p->child_system_ns,
         .exit_signal = p->exit_signal,
         .nice = p->nice,
+        .oom_adjust = p->oom_adjust,
+        .oom_adjust_least = p->oom_adjust_least,
         .parent_death_signal = p->parent_death_signal,
         .personality = p->personality,
         .tty_node = p->tty_node,
@@ -62,6 +65,7 @@ int ids_write(struct ghost_job *job, struct ghost *g)
         .subreaper = p->subreaper,
         .keep_caps = p->keep_caps,
         .seen_next = p->seen_next,
+        .watchers = p->watchers,
     };
     memcpy(w.limits, p->limits, sizeof(w.limits));
     memcpy(w.name, p->name, sizeof(w.name));
@@ -99,6 +103,8 @@ int ids_read(struct ghost_job *job, struct ghost *g)
     p->child_system_ns = w.child_system_ns;
     p->exit_signal = w.exit_signal;
     p->nice = w.nice;
+    p->oom_adjust = MAX(-1000, MIN(1000, w.oom_adjust));
+    p->oom_adjust_least = w.oom_adjust_least;
     p->parent_death_signal = w.parent_death_signal;
     p->personality = w.personality;
     p->tty_node = w.tty_node;
@@ -111,6 +117,7 @@ int ids_read(struct ghost_job *job, struct ghost *g)
     p->subreaper = w.subreaper;
     p->keep_caps = w.keep_caps;
     p->seen_next = w.seen_next % SIGNALS_SEEN;
+    p->watchers = w.watchers;
     for (unsigned i = 0; i < SIGNALS_SEEN; i++)
         p->seen[i] = (struct signal_seen){.node = w.seen[i].node, .request = w.seen[i].request};
     return 0;

@@ -40,6 +40,9 @@ long file_moved(struct call *c, const struct file *f, long moved, uint64_t wante
 // terminal. May sleep.
 void file_opened_by_leader(struct file *f);
 
+// How many of *n bytes a regular file may take at `at` (NULL: at its offset): RLIMIT_FSIZE. 0, or
+// -EFBIG after SIGXFSZ was sent to the caller.
+int file_size_limit(struct file *f, const uint64_t *at, size_t *n);
 // RLIMIT_FSIZE: 0, or -EFBIG after SIGXFSZ was sent to the caller.
 int file_size_allowed(uint64_t bytes);
 

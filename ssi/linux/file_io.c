@@ -6,17 +6,10 @@
 #include "ssi/fs/inode.h"
 #include "ssi/stream/socket.h"
 
-#define IOV_MAX      1024u
-#define GATHER_BYTES 4096u  // writev up to this goes out as one write
-#define WHOLE_BYTES  65536u // of a stream that goes or comes in one piece
 #define COPY_BYTES   (16u << 10)
 #define RLIMIT_FSIZE 1
 #define SIGPIPE      13
 #define SIGXFSZ      25
-
-struct linux_iovec {
-    uint32_t at, bytes;
-} PACKED;
 
 static void raise(int signal)
 {
@@ -41,8 +34,7 @@ long file_moved(struct call *c, const struct file *f, long moved, uint64_t wante
     return (long)c->done;
 }
 
-// How many bytes a regular file may take at `at`: RLIMIT_FSIZE. 0 with nothing allowed.
-static int size_limit(struct file *f, const uint64_t *at, size_t *n)
+int file_size_limit(struct file *f, const uint64_t *at, size_t *n)
 {
     uint32_t limit = process_current()->limits[RLIMIT_FSIZE].current;
     if (limit == UINT32_MAX || !file_is_tree(f))
@@ -88,7 +80,7 @@ static long write_from(struct call *c, uint32_t fd, uint32_t from, uint32_t byte
     if (f == NULL)
         return -EBADF;
     uint64_t pos = at ? *at + done : 0;
-    long r = size_limit(f, at, &n);
+    long r = file_size_limit(f, at, &n);
     if (r == 0) {
         xfer_user(&x, from + done, n - MIN(n, done));
         r = file_write(f, &x, at ? &pos : NULL);
@@ -118,229 +110,6 @@ long sys_pwrite64(struct call *c)
 {
     uint64_t at = u64_of(c->args[3], c->args[4]);
     return (int64_t)at < 0 ? -EINVAL : write_from(c, c->args[0], c->args[1], c->args[2], &at);
-}
-
-// ---- vectors -----------------------------------------------------------------------------------
-// The vector from user memory, on the heap, with the sum of its lengths.
-static int vector_in(uint32_t user, uint32_t count, struct linux_iovec **v, uint64_t *total)
-{
-    if (count > IOV_MAX)
-        return -EINVAL;
-    *v = heap_alloc(MAX(count, 1) * sizeof(**v));
-    if (*v == NULL)
-        return -ENOMEM;
-    int e = user_read(*v, user, count * sizeof(**v));
-    *total = 0;
-    for (uint32_t k = 0; k < count && e == 0; k++) {
-        if ((*v)[k].bytes > INT32_MAX)
-            e = -EINVAL;
-        *total += (*v)[k].bytes;
-    }
-    if (e == 0 && *total > INT32_MAX)
-        e = -EINVAL;
-    if (e < 0)
-        heap_free(*v);
-    return e;
-}
-
-static long vector_read(struct file *f, const struct linux_iovec *v, uint32_t count, uint64_t *at)
-{
-    long total = 0;
-    for (uint32_t k = 0; k < count; k++) {
-        struct xfer x;
-        // A stream that gave some bytes must not be waited on for more.
-        if (total > 0 && f->ops->seek == NULL && !(f->ops->poll && f->ops->poll(f) & POLL_IN))
-            break;
-        xfer_user(&x, v[k].at, v[k].bytes);
-        long r = file_read(f, &x, at);
-        if (r < 0)
-            return total ? total : r;
-        total += r;
-        if (at)
-            *at += (uint64_t)r;
-        if ((uint32_t)r < v[k].bytes)
-            break;
-    }
-    return total;
-}
-
-// A socket's message must not be read in parts.
-static long vector_read_whole(struct file *f, const struct linux_iovec *v, uint32_t count,
-                              uint64_t total)
-{
-    struct xfer x;
-    uint32_t most = socket_is_stream(f) ? WHOLE_BYTES : SOCKET_MESSAGE_MAX;
-    size_t room = (size_t)MIN(total, (uint64_t)most), done = 0;
-    char *bytes = heap_alloc(MAX(room, (size_t)1));
-    if (bytes == NULL)
-        return -ENOMEM;
-    xfer_kernel(&x, bytes, room);
-    long r = file_read(f, &x, NULL);
-    for (uint32_t k = 0; k < count && r > 0 && done < (size_t)r; k++) {
-        size_t n = MIN((size_t)v[k].bytes, (size_t)r - done);
-        int e = n ? user_write(v[k].at, bytes + done, n) : 0;
-        r = e < 0 ? e : r;
-        done += n;
-    }
-    heap_free(bytes);
-    return r;
-}
-
-static long vector_read_call(uint32_t fd, uint32_t user, uint32_t count, uint64_t *at)
-{
-    struct linux_iovec *v;
-    uint64_t total;
-    struct file *f = file_of(fd);
-    if (f == NULL)
-        return -EBADF;
-    long r = vector_in(user, count, &v, &total);
-    if (r == 0) {
-        r = socket_is(f) ? vector_read_whole(f, v, count, total) : vector_read(f, v, count, at);
-        heap_free(v);
-    }
-    file_put(f);
-    return r;
-}
-
-// Small vectors go as one write, so that a pipe or a terminal gets them whole.
-static long vector_write_small(struct file *f, const struct linux_iovec *v, uint32_t count,
-                               uint32_t total, const uint64_t *at)
-{
-    struct xfer x;
-    uint32_t used = 0;
-    long e = 0;
-    char *bytes = heap_alloc(MAX(total, 1));
-    if (bytes == NULL)
-        return -ENOMEM;
-    for (uint32_t k = 0; k < count && e == 0; k++) {
-        e = user_read(bytes + used, v[k].at, v[k].bytes);
-        used += e == 0 ? v[k].bytes : 0;
-    }
-    if (e == 0 || used > 0) { // what could be read goes
-        xfer_kernel(&x, bytes, MIN(used, total));
-        e = file_write(f, &x, at);
-    }
-    heap_free(bytes);
-    return e;
-}
-
-// Goes on `skip` bytes behind the start of the vector.
-static long vector_write(struct file *f, const struct linux_iovec *v, uint32_t count, uint64_t skip,
-                         uint64_t *at)
-{
-    long total = 0;
-    for (uint32_t k = 0; k < count; k++) {
-        struct xfer x;
-        uint32_t begin = (uint32_t)MIN(skip, v[k].bytes);
-        skip -= begin;
-        if (begin == v[k].bytes)
-            continue;
-        xfer_user(&x, v[k].at + begin, v[k].bytes - begin);
-        long r = file_write(f, &x, at);
-        if (r < 0)
-            return total ? total : r;
-        total += r;
-        if (at)
-            *at += (uint64_t)r;
-        if ((uint32_t)r < v[k].bytes - begin)
-            break;
-    }
-    return total;
-}
-
-static long vector_write_call(struct call *c, uint32_t fd, uint32_t user, uint32_t count,
-                              const uint64_t *at)
-{
-    struct linux_iovec *v;
-    uint64_t total, pos = at ? *at + c->done : 0;
-    struct file *f = file_of(fd);
-    if (f == NULL)
-        return -EBADF;
-    long r = vector_in(user, count, &v, &total);
-    if (r == 0) {
-        size_t allowed = (size_t)total;
-        r = size_limit(f, at, &allowed);
-        bool message = socket_is(f) && !socket_is_stream(f); // must not be sent in parts
-        bool whole = message || (socket_is(f) && total <= WHOLE_BYTES);
-        if (r == 0 && message && total > SOCKET_MESSAGE_MAX)
-            r = -EMSGSIZE;
-        if (r == 0 && (whole || total <= GATHER_BYTES) && c->done == 0)
-            r = vector_write_small(f, v, count, (uint32_t)allowed, at);
-        else if (r == 0)
-            r = vector_write(f, v, count, c->done, at ? &pos : NULL);
-        r = file_moved(c, f, r, total);
-        heap_free(v);
-    }
-    file_put(f);
-    return r;
-}
-
-long sys_readv(struct call *c)
-{
-    return vector_read_call(c->args[0], c->args[1], c->args[2], NULL);
-}
-
-long sys_writev(struct call *c)
-{
-    return vector_write_call(c, c->args[0], c->args[1], c->args[2], NULL);
-}
-
-long sys_preadv(struct call *c)
-{
-    uint64_t at = u64_of(c->args[3], c->args[4]);
-    return (int64_t)at < 0 ? -EINVAL : vector_read_call(c->args[0], c->args[1], c->args[2], &at);
-}
-
-long sys_pwritev(struct call *c)
-{
-    uint64_t at = u64_of(c->args[3], c->args[4]);
-    return (int64_t)at < 0 ? -EINVAL
-                           : vector_write_call(c, c->args[0], c->args[1], c->args[2], &at);
-}
-
-// preadv2 and pwritev2: at -1 the file's own offset is meant.
-enum {
-    RWF_APPEND = 16,
-    RWF_NOAPPEND = 32,
-    RWF_KNOWN = 7 | RWF_APPEND | RWF_NOAPPEND // HIPRI, DSYNC, SYNC: memory is all there is
-};
-
-static int rwf_check(uint32_t flags, uint64_t at)
-{
-    if ((int64_t)at < -1)
-        return -EINVAL;
-    if (flags & ~(uint32_t)RWF_KNOWN)
-        return -EOPNOTSUPP;
-    return (flags & RWF_APPEND) && (flags & RWF_NOAPPEND) ? -EINVAL : 0;
-}
-
-long sys_preadv2(struct call *c)
-{
-    uint64_t at = u64_of(c->args[3], c->args[4]);
-    int e = rwf_check(c->args[5], at);
-    return e < 0 ? e
-                 : vector_read_call(c->args[0], c->args[1], c->args[2],
-                                    at == UINT64_MAX ? NULL : &at);
-}
-
-long sys_pwritev2(struct call *c)
-{
-    uint64_t at = u64_of(c->args[3], c->args[4]);
-    uint32_t how = c->args[5] & (RWF_APPEND | RWF_NOAPPEND);
-    int e = rwf_check(c->args[5], at);
-    struct file *f = e == 0 && how ? file_of(c->args[0]) : NULL;
-    if (e < 0)
-        return e;
-    uint32_t was = f ? f->flags & O_APPEND : 0;
-    if (f)
-        f->flags = (f->flags & ~O_APPEND) | (how == RWF_APPEND ? O_APPEND : 0);
-    long r =
-        vector_write_call(c, c->args[0], c->args[1], c->args[2], at == UINT64_MAX ? NULL : &at);
-    if (f) {
-        f->flags = (f->flags & ~O_APPEND) | was;
-        file_put(f);
-    }
-    return r;
 }
 
 // ---- seeking -----------------------------------------------------------------------------------
@@ -482,7 +251,7 @@ static int copy_allowed(struct file *in, uint64_t from, struct file *out, uint64
         return -EOVERFLOW;
     *count = MIN(*count, st.bytes - MIN(from, st.bytes));
     size_t n = (size_t)*count;
-    e = size_limit(out, &to, &n);
+    e = file_size_limit(out, &to, &n);
     *count = n;
     if (e < 0)
         return e;

@@ -209,7 +209,7 @@ static long ioctl_on(struct file *f, struct call *c)
     case FIONBIO:
         if ((e = user_read(&on, arg, sizeof(on))) == 0)
             f->flags = on ? f->flags | O_NONBLOCK : f->flags & ~O_NONBLOCK;
-        return e;
+        return e < 0 ? e : file_flags_tell(f);
     case FIOASYNC:
         if ((e = user_read(&on, arg, sizeof(on))) == 0)
             e = (int)file_async_set(f, (int)c->args[0], on != 0);

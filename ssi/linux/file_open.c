@@ -35,7 +35,6 @@ enum {
 };
 
 #define O_LARGEFILE 0100000u
-#define O_DIRECT    040000u
 #define O_NOATIME   01000000u
 #define O_SETTABLE  (O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME)
 
@@ -409,11 +408,13 @@ static long pipe_size_call(struct file *f, uint32_t command, uint32_t bytes)
 // O_ASYNC on what never has news is forgotten, as on Linux.
 static long flags_set(struct file *f, int fd, uint32_t flags)
 {
+    if ((flags & O_DIRECT) && f->ops->seek == NULL && !file_is_pipe(f))
+        return -EINVAL;
     long e = file_async_set(f, fd, flags & O_ASYNC);
     if (e < 0 && e != -ENOTTY)
         return e;
     f->flags = (f->flags & ~O_SETTABLE) | (flags & O_SETTABLE);
-    return 0;
+    return file_flags_tell(f);
 }
 
 static long fcntl_on(struct call *c, struct file *f)
@@ -510,7 +511,7 @@ static long pipe_with(uint32_t user, uint32_t flags)
     struct fd_table *t = process_current()->files;
     struct file *ends[2];
     int32_t fds[2];
-    int e = pipe_new(flags & O_NONBLOCK, &ends[0], &ends[1]);
+    int e = pipe_new(flags & (O_NONBLOCK | O_DIRECT), &ends[0], &ends[1]);
     if (e < 0)
         return e;
     fds[0] = fd_install(t, ends[0], 0, flags & O_CLOEXEC);

@@ -14,12 +14,6 @@ enum {
     PEEK_BYTES = 4096
 };
 
-static bool is_pipe(struct file *f)
-{
-    struct fs_stat st;
-    return f->ops->seek == NULL && file_stat(f, &st) == 0 && (st.mode & S_IFMT) == S_IFIFO;
-}
-
 static long plain_read(struct file *f, struct xfer *x, const uint64_t *at, bool wait)
 {
     bool was = f->flags & O_NONBLOCK;
@@ -90,9 +84,10 @@ static long splice_files(const struct call *c, struct file *in, struct file *out
         e = offset_in(out, out_at, &to);
     if (e == 0 && ((in->flags & O_ACCMODE) == O_WRONLY || (out->flags & O_ACCMODE) == O_RDONLY))
         e = -EBADF;
-    if (e == 0 && ((!is_pipe(in) && !is_pipe(out)) || (in->data == out->data && in->data)))
+    if (e == 0 &&
+        ((!file_is_pipe(in) && !file_is_pipe(out)) || (in->data == out->data && in->data)))
         e = -EINVAL;
-    if (e == 0 && (out->flags & O_APPEND) && !is_pipe(out))
+    if (e == 0 && (out->flags & O_APPEND) && !file_is_pipe(out))
         e = -EINVAL;
     if (e < 0)
         return e;
@@ -108,7 +103,7 @@ static long splice_files(const struct call *c, struct file *in, struct file *out
 
 static long tee_pipes(const struct call *c, struct file *in, struct file *out)
 {
-    if (!is_pipe(in) || !is_pipe(out) || in->data == out->data)
+    if (!file_is_pipe(in) || !file_is_pipe(out) || in->data == out->data)
         return -EINVAL;
     if ((in->flags & O_ACCMODE) == O_WRONLY || (out->flags & O_ACCMODE) == O_RDONLY)
         return -EBADF;
@@ -173,7 +168,7 @@ long sys_vmsplice(struct call *c)
     struct file *f = file_of(c->args[0]);
     if (f == NULL)
         return -EBADF;
-    bool pipe = is_pipe(f), reads = (f->flags & O_ACCMODE) == O_RDONLY;
+    bool pipe = file_is_pipe(f), reads = (f->flags & O_ACCMODE) == O_RDONLY;
     file_put(f);
     if (!pipe)
         return -EBADF;

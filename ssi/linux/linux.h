@@ -48,6 +48,11 @@ int linux_timespec_out(uint32_t user, bool wide, uint64_t ns);
 // puts the old one back. 0, -EINVAL, -EFAULT. May sleep.
 int linux_mask_for_call(uint32_t user, uint32_t bytes);
 
+// A siginfo_t that a program sends with `signal`: 0, -EFAULT. May sleep.
+int linux_siginfo_in(uint32_t user, uint32_t signal, struct signal_info *info);
+// What looks like the kernel's or kill's may only be sent to oneself.
+bool linux_may_pretend(const struct signal_info *info, int32_t pid);
+
 // A relative timeout as this call's absolute deadline (cluster time), worked out on the first
 // entry only and kept in c->deadline_ns. UINT64_MAX: for ever.
 uint64_t linux_deadline(struct call *c, uint64_t relative_ns);

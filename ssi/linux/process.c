@@ -9,6 +9,7 @@
 #include "ssi/linux/rusage.h"
 #include "ssi/process/ipc.h"
 #include "ssi/process/linux_abi.h"
+#include "ssi/process/pidfd.h"
 #include "ssi/process/siginfo.h"
 #include "ssi/process/wait.h"
 
@@ -26,27 +27,29 @@ long sys_exit_group(struct call *c)
 long sys_fork(struct call *c)
 {
     (void)c;
-    return process_fork(SIGCHLD, task_current()->regs, 0, 0, 0, 0);
+    return process_fork(SIGCHLD, task_current()->regs, 0, 0, 0, 0, 0);
 }
 
 long sys_vfork(struct call *c)
 {
     (void)c;
-    return process_fork(CLONE_VM | CLONE_VFORK | SIGCHLD, task_current()->regs, 0, 0, 0, 0);
+    return process_fork(CLONE_VM | CLONE_VFORK | SIGCHLD, task_current()->regs, 0, 0, 0, 0, 0);
 }
 
-// i386 order: flags, stack, parent_tid, tls, child_tid.
+// i386 order: flags, stack, parent_tid, tls, child_tid. A pidfd goes where parent_tid would.
 long sys_clone(struct call *c)
 {
+    if ((c->args[0] & CLONE_PIDFD) && (c->args[0] & CLONE_PARENT_SETTID))
+        return -EINVAL;
     return process_fork(c->args[0], task_current()->regs, c->args[1], c->args[2], c->args[3],
-                        c->args[4]);
+                        c->args[4], c->args[2]);
 }
 
 struct user_clone_args { // struct clone_args, first version
     uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
 } PACKED;
 
-// clone3(2): what clone cannot say (pidfd, cgroup, chosen tids) is refused.
+// clone3(2): cgroups and chosen tids are refused.
 long sys_clone3(struct call *c)
 {
     struct user_clone_args a;
@@ -66,13 +69,16 @@ long sys_clone3(struct call *c)
             return -E2BIG;
     }
     bool thread = a.flags & CLONE_THREAD;
+    uint64_t both = CLONE_PIDFD | CLONE_PARENT_SETTID;
+    if ((a.flags & CLONE_DETACHED) || ((a.flags & both) == both && a.pidfd == a.parent_tid))
+        return -EINVAL;
     if (a.flags >> 32 || (a.flags & CLONE_SIGNAL_MASK) || a.exit_signal > SIGNAL_MAX ||
         (thread && a.exit_signal) || (a.stack == 0) != (a.stack_size == 0) ||
         a.stack + a.stack_size > USER_TOP)
         return -EINVAL;
     return process_fork((uint32_t)(a.flags | a.exit_signal), task_current()->regs,
                         (uint32_t)(a.stack + a.stack_size), (uint32_t)a.parent_tid, (uint32_t)a.tls,
-                        (uint32_t)a.child_tid);
+                        (uint32_t)a.child_tid, (uint32_t)a.pidfd);
 }
 
 // unshare(2). The threads of a process share what this call divides for good, so where there are
@@ -319,7 +325,24 @@ enum { // idtype_t
     P_ALL = 0,
     P_PID = 1,
     P_PGID = 2,
+    P_PIDFD = 3,
 };
+
+// One of those that do not wait: *options get WNOHANG, and nothing yet is -EAGAIN.
+static int wait_pidfd(uint32_t fd, struct wait_query *q)
+{
+    struct pidfd_of of;
+    struct file *f = (int32_t)fd < 0 ? NULL : file_of(fd);
+    int e = (int32_t)fd < 0 ? -EINVAL : f ? pidfd_names(f, false, &of) : -EBADF;
+    if (e == 0) {
+        q->kind = WAIT_PID;
+        q->id = of.pid;
+        q->options |= f->flags & O_NONBLOCK ? WNOHANG : 0;
+    }
+    if (f)
+        file_put(f);
+    return e;
+}
 
 static int waitid_query(const struct process *p, uint32_t type, int32_t id, struct wait_query *q)
 {
@@ -335,6 +358,8 @@ static int waitid_query(const struct process *p, uint32_t type, int32_t id, stru
         q->kind = WAIT_GROUP;
         q->id = id ? id : p->pgrp;
         return id >= 0 ? 0 : -EINVAL;
+    case P_PIDFD:
+        return wait_pidfd((uint32_t)id, q);
     }
     return -EINVAL;
 }
@@ -353,6 +378,8 @@ long sys_waitid(struct call *c)
         return e;
     struct child *child;
     e = wait_for(p, &q, &child);
+    if (e == 0 && !(options & WNOHANG))
+        e = -EAGAIN;
     if (e < 0)
         return e;
     uint8_t siginfo[128] = {0};

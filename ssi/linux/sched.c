@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
-// Scheduling: affinity, policies, priorities. All policies that are not real-time get turns alike;
-// a thread's is kept and told. There are no real-time ones.
+// Scheduling: affinity, policies, priorities. SCHED_BATCH gets turns as SCHED_OTHER does,
+// SCHED_IDLE the shortest. There are no real-time policies.
 #include "ssi/linux/linux.h"
 #include "kernel/timer.h"
 #include "lib/limits.h"
 #include "mm/user.h"
+#include "ssi/process/priority.h"
 
 long sys_sched_yield(struct call *c)
 {
@@ -111,6 +112,7 @@ static int policy_set(struct task *t, const struct wish *w)
         return -EPERM;
     t->policy = (uint8_t)w->policy;
     t->policy_reset = w->reset;
+    task_weigh(t);
     return 0;
 }
 
@@ -206,73 +208,42 @@ static int clamp_nice(int32_t nice)
     return MAX(-20, MIN(19, nice));
 }
 
-static int nice_set(struct process *p, int32_t nice)
-{
-    const struct process *me = process_current();
-    if (me->cred.euid && me->cred.euid != p->cred.uid && me->cred.euid != p->cred.euid)
-        return -EPERM;
-    if (nice < p->nice && me->cred.euid)
-        return -EACCES;
-    p->nice = nice;
-    struct task *t;
-    list_for_each (t, &p->tasks, link)
-        t->thread->nice = nice;
-    return 0;
-}
-
+// A step up that is not allowed is EPERM here, EACCES in setpriority(2).
 long sys_nice(struct call *c)
 {
     struct process *p = process_current();
-    int e = nice_set(p, clamp_nice(p->nice + MAX(-40, MIN(40, (int32_t)c->args[0]))));
+    int32_t by = MAX(-40, MIN(40, (int32_t)c->args[0]));
+    int e = priority_set_one(p, p, clamp_nice(p->nice + by));
     return e == -EACCES ? -EPERM : e;
 }
 
-enum {
-    PRIO_PROCESS = 0,
-    PRIO_PGRP = 1,
-    PRIO_USER = 2,
-};
-
-static bool selected(const struct process *p, uint32_t which, int32_t who)
+// 0 is the caller's own.
+static int32_t priority_who(uint32_t which, uint32_t who)
 {
     const struct process *me = process_current();
-    switch (which) {
-    case PRIO_PROCESS:
-        return p->pid == (who ? who : me->pid);
-    case PRIO_PGRP:
-        return p->pgrp == (who ? who : me->pgrp);
-    case PRIO_USER:
-        return p->cred.uid == (who ? (uint32_t)who : me->cred.uid);
-    }
-    return false;
+    if (who)
+        return (int32_t)who;
+    return which == PRIO_PROCESS ? me->pid : which == PRIO_PGRP ? me->pgrp : (int32_t)me->cred.uid;
 }
 
 // The kernel's form of the answer is 20 - nice, so that it is never negative.
 long sys_getpriority(struct call *c)
 {
-    long best = -ESRCH;
-    if (c->args[0] > PRIO_USER)
+    uint32_t which = c->args[0];
+    int nice;
+    if (which > PRIO_USER)
         return -EINVAL;
-    for (struct process *p = process_next(0); p; p = process_next(p->pid)) {
-        if (p->state != PROCESS_ZOMBIE && selected(p, c->args[0], (int32_t)c->args[1]))
-            best = MAX(best, 20L - p->nice);
-    }
-    return best;
+    int e = priority_of((enum priority_which)which, priority_who(which, c->args[1]), &nice);
+    return e < 0 ? e : 20L - nice;
 }
 
 long sys_setpriority(struct call *c)
 {
-    int e = -ESRCH;
-    if (c->args[0] > PRIO_USER)
+    uint32_t which = c->args[0];
+    if (which > PRIO_USER)
         return -EINVAL;
-    for (struct process *p = process_next(0); p; p = process_next(p->pid)) {
-        if (p->state == PROCESS_ZOMBIE || !selected(p, c->args[0], (int32_t)c->args[1]))
-            continue;
-        int one = nice_set(p, clamp_nice((int32_t)c->args[2]));
-        if (e == -ESRCH || one < 0)
-            e = one;
-    }
-    return e;
+    return priority_set(process_current(), (enum priority_which)which,
+                        priority_who(which, c->args[1]), clamp_nice((int32_t)c->args[2]));
 }
 
 // ---- sched_setattr(2), sched_getattr(2) ---------------------------------------------------------
@@ -353,7 +324,7 @@ static int attr_set(struct task *t, const struct sched_attr *a)
     if (wish_check(&w) == 0 && nice < p->nice && process_current()->cred.euid)
         return -EPERM;
     int e = policy_set(t, &w);
-    return e < 0 ? e : nice_set(p, nice);
+    return e < 0 ? e : priority_set_one(process_current(), p, nice);
 }
 
 long sys_sched_setattr(struct call *c)

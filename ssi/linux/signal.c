@@ -345,7 +345,7 @@ long sys_tgkill(struct call *c)
     return kill_task((int32_t)c->args[0], (int32_t)c->args[1], c->args[2]);
 }
 
-static int info_in(uint32_t at, uint32_t signal, struct signal_info *info)
+int linux_siginfo_in(uint32_t at, uint32_t signal, struct signal_info *info)
 {
     uint32_t w[6]; // signo, errno, code, pid, uid, value
     int e = user_read(w, at, sizeof(w));
@@ -360,8 +360,7 @@ static int info_in(uint32_t at, uint32_t signal, struct signal_info *info)
     return 0;
 }
 
-// What looks like the kernel's or kill's may only be sent to oneself.
-static bool may_pretend(const struct signal_info *info, int32_t pid)
+bool linux_may_pretend(const struct signal_info *info, int32_t pid)
 {
     return (info->code < 0 && info->code != SI_TKILL) || pid == process_current()->pid;
 }
@@ -371,12 +370,12 @@ long sys_rt_sigqueueinfo(struct call *c)
     struct signal_info info;
     if (!valid(c->args[1]) && c->args[1] != 0)
         return -EINVAL;
-    int e = info_in(c->args[2], c->args[1], &info);
+    int e = linux_siginfo_in(c->args[2], c->args[1], &info);
     if (e < 0)
         return e;
     if ((int32_t)c->args[0] <= 0)
         return -ESRCH;
-    if (!may_pretend(&info, (int32_t)c->args[0]))
+    if (!linux_may_pretend(&info, (int32_t)c->args[0]))
         return -EPERM;
     return signal_kill(process_current(), (int32_t)c->args[0], &info);
 }
@@ -387,10 +386,10 @@ long sys_rt_tgsigqueueinfo(struct call *c)
     if ((!valid(c->args[2]) && c->args[2] != 0) || (int32_t)c->args[0] <= 0 ||
         (int32_t)c->args[1] <= 0)
         return -EINVAL;
-    int e = info_in(c->args[3], c->args[2], &info);
+    int e = linux_siginfo_in(c->args[3], c->args[2], &info);
     if (e < 0)
         return e;
-    if (!may_pretend(&info, (int32_t)c->args[0]))
+    if (!linux_may_pretend(&info, (int32_t)c->args[0]))
         return -EPERM;
     struct task *t = task_find((int32_t)c->args[1]);
     if (!t || t->process->pid != (int32_t)c->args[0])

@@ -7,6 +7,7 @@
 #include "mm/user.h"
 #include "ssi/fs/locks.h"
 #include "ssi/process/futex.h"
+#include "ssi/process/pidfd.h"
 #include "ssi/process/priv.h"
 #include "ssi/process/ipc.h"
 
@@ -62,10 +63,12 @@ static void NORETURN process_end(struct task *t)
     locks_owner_gone(p->pid, p->incarnation > 1);
     process_release_resources(p);
     p->state = PROCESS_ZOMBIE;
+    struct pidfd_end end = pidfd_end_of(p);
     // Told only now: when a wait returns, all that the process held is free.
     // The report sleeps: when the parent's node dies meanwhile, parent_lost() has reaped it.
     if (child_report(p, NEWS_EXITED) != 0 && process_find(pid) == p)
         process_reap(p);
+    pidfd_tell_end(&end);
     group_check_orphaned(pgrp, sid);
     thread_exit();
 }

@@ -52,38 +52,41 @@ static bool dying(const struct process *p)
 
 #define LEADER_SHARE 8
 
-// What speaks for ending it: its pages. The leader of a session, who may be the shell that somebody
-// works at, must have many times as many as others.
-static uint32_t weight(const struct process *p)
+// Its pages, and what it was said to count for beside them. The leader of a session, who may be the
+// shell that somebody works at, must have many times as many pages as others.
+int64_t process_oom_weight(const struct process *p)
 {
-    uint32_t pages = process_resident_pages(p);
-    return p->sid == p->pid ? pages / LEADER_SHARE : pages;
+    if (p->oom_adjust == OOM_NEVER)
+        return INT64_MIN;
+    int64_t pages = process_resident_pages(p);
+    pages = p->sid == p->pid ? pages / LEADER_SHARE : pages;
+    return pages + (int64_t)p->oom_adjust * frame_total_count() / 1000;
 }
 
 // The largest process ends (PROTOCOLS 5), of equal ones the youngest, one at a time: NULL while one
-// is at it already.
-static struct process *largest(void)
+// is at it already. When all that there are want to be spared, it is `last`.
+static struct process *largest(struct process *last)
 {
     struct process *found = NULL;
-    uint32_t most = 0;
+    int64_t most = INT64_MIN + 1;
     for (struct process *p = process_next(0); p; p = process_next(p->pid)) {
         if (!p->space || p->state == PROCESS_ZOMBIE || p->state == PROCESS_MOVING)
             continue;
         if (dying(p))
             return NULL;
-        uint32_t its = weight(p);
-        if (!found || its >= most) {
+        int64_t its = process_oom_weight(p);
+        if (its >= most) {
             found = p;
             most = its;
         }
     }
-    return found;
+    return found ? found : last;
 }
 
 // A page of `t` could not be had. Afterwards its instruction is tried again, if it still runs.
 static void out_of_memory(struct task *t)
 {
-    struct process *victim = largest();
+    struct process *victim = largest(t->process);
     if (victim) {
         log_warn("process", "%s[%d] killed: out of memory, %u pages", victim->name, victim->pid,
                  process_resident_pages(victim));

@@ -8,12 +8,13 @@
 #include "mm/user.h"
 #include "ssi/cluster/cluster.h"
 #include "ssi/container/container.h"
+#include "ssi/process/pidfd.h"
 #include "ssi/process/priv.h"
 #include "ssi/process/tls.h"
 #include "ssi/process/ipc.h"
 
 struct request {
-    uint32_t flags, stack, parent_tid, tls, child_tid;
+    uint32_t flags, stack, parent_tid, tls, child_tid, pidfd;
     const struct arch_regs *regs;
     struct user_desc desc; // with CLONE_SETTLS
 };
@@ -26,9 +27,9 @@ static int check_flags(const struct process *p, uint32_t flags)
         return -EINVAL;
     if (flags & CLONE_NEW_ANY)
         return p->cred.euid ? -EPERM : -EINVAL; // no namespaces here
-    if (flags & (CLONE_PIDFD | CLONE_PARENT))
+    if ((flags & CLONE_PIDFD) && (flags & (CLONE_THREAD | CLONE_DETACHED)))
         return -EINVAL;
-    return 0;
+    return flags & CLONE_PARENT ? -EINVAL : 0;
 }
 
 static unsigned tasks_of_user(uint32_t uid)
@@ -159,6 +160,8 @@ static void copy_facts(struct process *to, const struct process *from)
     to->env_start = from->env_start;
     to->env_end = from->env_end;
     to->nice = from->nice;
+    to->oom_adjust = from->oom_adjust;
+    to->oom_adjust_least = from->oom_adjust_least;
     to->features_edx = from->features_edx;
     to->features_ecx = from->features_ecx;
     to->tty_attached = from->tty_attached;
@@ -205,7 +208,7 @@ static void copy_task(struct task *to, struct task *from, const struct request *
     to->slack_ns = to->slack_default_ns = from->slack_ns;
     to->policy = from->policy;
     if (from->policy_reset && to->process != from->process && to->process->nice < 0)
-        to->process->nice = to->thread->nice = 0;
+        to->process->nice = 0;
     to->start = *r->regs;
     to->start.eax = 0;
     if (r->stack)
@@ -288,6 +291,24 @@ static struct vfork_wait *vfork_begin(struct process *child)
     return v;
 }
 
+// CLONE_PIDFD: 0 with the descriptor in *fd, or an error and there is none.
+static int give_pidfd(struct process *p, struct process *child, uint32_t at, int *fd)
+{
+    struct file *f;
+    int e = pidfd_of_child(child, &f);
+    if (e < 0)
+        return e;
+    *fd = fd_install(p->files, f, 0, true);
+    if (*fd < 0) {
+        file_put(f);
+        return *fd;
+    }
+    e = user_write(at, fd, sizeof(*fd));
+    if (e < 0)
+        fd_close(p->files, *fd);
+    return e;
+}
+
 static int32_t new_process(struct process *p, struct task *me, struct request *r)
 {
     struct process *child = copy_process(p, r->flags);
@@ -295,7 +316,9 @@ static int32_t new_process(struct process *p, struct task *me, struct request *r
         return -ENOMEM;
     struct task *t = task_new(child, child->pid);
     struct vfork_wait *v = NULL;
-    int e = t ? finish_task(t, me, r) : -EAGAIN;
+    int e = t ? finish_task(t, me, r) : -EAGAIN, fd = -1;
+    if (e == 0 && (r->flags & CLONE_PIDFD))
+        e = give_pidfd(p, child, r->pidfd, &fd);
     if (e == 0 && (r->flags & CLONE_PARENT_SETTID))
         (void)user_write(r->parent_tid, &child->pid, sizeof(child->pid)); // as Linux: no error
     if (e == 0 && (r->flags & CLONE_VFORK)) {
@@ -305,6 +328,8 @@ static int32_t new_process(struct process *p, struct task *me, struct request *r
     if (e == 0 && !child_record(p, child))
         e = -ENOMEM;
     if (e < 0) {
+        if (fd >= 0)
+            fd_close(p->files, fd);
         if (v)
             vfork_put(v);
         if (t)
@@ -320,7 +345,7 @@ static int32_t new_process(struct process *p, struct task *me, struct request *r
 }
 
 int32_t process_fork(uint32_t clone_flags, const struct arch_regs *regs, uint32_t child_stack,
-                     uint32_t parent_tid, uint32_t tls, uint32_t child_tid)
+                     uint32_t parent_tid, uint32_t tls, uint32_t child_tid, uint32_t pidfd)
 {
     struct task *me = task_current();
     struct process *p = me->process;
@@ -329,6 +354,7 @@ int32_t process_fork(uint32_t clone_flags, const struct arch_regs *regs, uint32_
                         .parent_tid = parent_tid,
                         .tls = tls,
                         .child_tid = child_tid,
+                        .pidfd = pidfd,
                         .regs = regs};
     int e = check_flags(p, clone_flags);
     if (e == 0)

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "arch/x86/arch.h"
+#include "lib/node_set.h"
 #include "kernel/thread.h"
 #include "kernel/timer.h"
 #include "kernel/wait.h"
@@ -52,7 +53,8 @@ struct call {
     bool active;          // entered and not finished
 };
 
-#define TASK_POLICY_MAX 5 // SCHED_IDLE
+#define TASK_POLICY_IDLE 5 // SCHED_IDLE
+#define TASK_POLICY_MAX  TASK_POLICY_IDLE
 
 struct task { // one thread of a process
     struct process *process;
@@ -197,6 +199,8 @@ struct process {
     int exit_status; // as wait4 gives it
     int exit_signal; // to the parent, normally SIGCHLD
     int nice;
+    int oom_adjust_least; // below that only root may set
+    int oom_adjust; // /proc/PID/oom_score_adj: -1000 (never) .. 1000, thousandths of the memory
     struct timer alarm;
     uint64_t alarm_interval_ns;
     struct list shm;                     // struct shm_attachment, of ipc.h
@@ -232,7 +236,8 @@ struct process {
     unsigned seen_next;
     uint32_t signals_queued; // of all its tasks, against RLIMIT_SIGPENDING
     bool no_new_privileges, not_dumpable;
-    bool subreaper; // prctl: orphans below it become its children
+    struct node_set watchers; // nodes with a pidfd of it (pidfd.h)
+    bool subreaper;           // prctl: orphans below it become its children
     bool keep_caps;
     char path[256]; // of the executable, for /proc/PID/exe and maps
 };
@@ -258,6 +263,10 @@ extern void (*process_on_end)(struct process *p);
 // ssi/linux: a handler is about to run while t->call was left: sets t->regs to what the handler's
 // return shall find (EINTR, or the call once more), and ends the call.
 extern void (*process_on_interrupted_call)(struct task *t, bool sa_restart);
+
+#define OOM_NEVER (-1000)
+// What speaks for ending it when memory is out, in pages; INT64_MIN: nothing ever does.
+int64_t process_oom_weight(const struct process *p);
 
 // Looks at the task's marks: move, stop, signals, exit. Called on the way to user mode when
 // thread->asked was set. Runs in the task; may sleep; does not return when the process ends.
@@ -297,8 +306,9 @@ struct exec_args {
 };
 int process_exec(struct process *p, const char *path, struct fs_place at,
                  const struct exec_args *args);
+// `pidfd`: where the descriptor of CLONE_PIDFD is written.
 int32_t process_fork(uint32_t clone_flags, const struct arch_regs *regs, uint32_t child_stack,
-                     uint32_t parent_tid, uint32_t tls, uint32_t child_tid);
+                     uint32_t parent_tid, uint32_t tls, uint32_t child_tid, uint32_t pidfd);
 // Files (CLONE_FILES), directories (CLONE_FS), handlers (CLONE_SIGHAND) that other processes use,
 // too, become this one's own. 0, -ENOMEM.
 int process_unshare(struct process *p, uint32_t flags);

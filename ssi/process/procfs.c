@@ -55,10 +55,13 @@ static int process_attributes(int32_t pid, uint32_t kind, struct gen_entry *e)
     int error = proc_owner(pid, &uid);
     if (error < 0)
         return -ENOENT;
-    if (kind == PROC_DIR || kind == PROC_TASK_DIR || kind == PROC_THREAD_DIR)
+    if (kind == PROC_DIR || kind == PROC_TASK_DIR || kind == PROC_THREAD_DIR ||
+        kind == PROC_FDINFO_DIR)
         e->mode = DIR_MODE;
     else if (kind == PROC_FD_DIR)
         e->mode = 0040500;
+    else if (kind >= PROC_FDINFOS)
+        e->mode = FILE_TYPE | 0444;
     else if (kind >= PROC_FDS)
         e->mode = 0120700;
     else if (kind >= PROC_FILES && kind - PROC_FILES < rows_count(proc_process_rows))
@@ -142,6 +145,8 @@ static int look_process(int32_t pid, uint32_t dir, const char *name, struct gen_
 {
     if (!strcmp(name, "fd"))
         return look_at(PROC_INODE(pid, PROC_FD_DIR), name, e);
+    if (!strcmp(name, "fdinfo"))
+        return look_at(PROC_INODE(pid, PROC_FDINFO_DIR), name, e);
     if (!strcmp(name, "task") && dir == PROC_DIR)
         return look_at(PROC_INODE(pid, PROC_TASK_DIR), name, e);
     int row = proc_row_find(proc_process_rows, name);
@@ -180,15 +185,25 @@ static bool list_next(int32_t pid, uint32_t kind, int32_t after, int32_t *found)
     return any;
 }
 
+// What a folder of numbers lists, and the node of one of them.
+static uint32_t list_of(uint32_t dir)
+{
+    return dir == PROC_TASK_DIR ? PROC_TASK_LIST : PROC_FD_LIST;
+}
+
+static uint64_t numbered(int32_t pid, uint32_t dir, int32_t v)
+{
+    if (dir == PROC_TASK_DIR)
+        return PROC_INODE(v, PROC_THREAD_DIR);
+    return PROC_INODE(pid, (dir == PROC_FD_DIR ? PROC_FDS : PROC_FDINFOS) + (uint32_t)v);
+}
+
 static int look_number(int32_t pid, uint32_t dir, const char *name, struct gen_entry *e)
 {
     int32_t v, found;
-    uint32_t list = dir == PROC_FD_DIR ? PROC_FD_LIST : PROC_TASK_LIST;
-    if (!number(name, &v) || !list_next(pid, list, v - 1, &found) || found != v)
+    if (!number(name, &v) || !list_next(pid, list_of(dir), v - 1, &found) || found != v)
         return -ENOENT;
-    return look_at(dir == PROC_FD_DIR ? PROC_INODE(pid, PROC_FDS + (uint32_t)v)
-                                      : PROC_INODE(v, PROC_THREAD_DIR),
-                   name, e);
+    return look_at(numbered(pid, dir, v), name, e);
 }
 
 static int look(const struct fs_who *who, uint64_t dir, const char *name, struct gen_entry *e)
@@ -298,7 +313,9 @@ static int list_process(int32_t pid, uint32_t dir, uint64_t *cursor, struct gen_
         return entry(e, PROC_INODE(pid, PROC_FD_DIR), 0040500, "fd");
     if (at == 1)
         return entry(e, PROC_INODE(pid, PROC_TASK_DIR), DIR_MODE, "task");
-    return list_rows(proc_process_rows, PROC_INODE(pid, PROC_FILES), at - 2, 0, e);
+    if (at == 2)
+        return entry(e, PROC_INODE(pid, PROC_FDINFO_DIR), DIR_MODE, "fdinfo");
+    return list_rows(proc_process_rows, PROC_INODE(pid, PROC_FILES), at - 3, 0, e);
 }
 
 // The cursor is the last number listed plus one.
@@ -306,13 +323,14 @@ static int list_numbers(int32_t pid, uint32_t dir, uint64_t *cursor, struct gen_
 {
     int32_t v;
     char name[16];
-    bool fds = dir == PROC_FD_DIR;
-    if (!list_next(pid, fds ? PROC_FD_LIST : PROC_TASK_LIST, (int32_t)*cursor - 1, &v))
+    if (!list_next(pid, list_of(dir), (int32_t)*cursor - 1, &v))
         return -ENOENT;
     *cursor = (uint64_t)v + 1;
     fmt_print(name, sizeof(name), "%d", v);
-    return fds ? entry(e, PROC_INODE(pid, PROC_FDS + (uint32_t)v), 0120700, name)
-               : entry(e, PROC_INODE(v, PROC_THREAD_DIR), DIR_MODE, name);
+    uint32_t mode = dir == PROC_FD_DIR     ? 0120700
+                    : dir == PROC_TASK_DIR ? DIR_MODE
+                                           : FILE_TYPE | 0444;
+    return entry(e, numbered(pid, dir, v), mode, name);
 }
 
 static int list(uint64_t dir, uint64_t *cursor, struct gen_entry *e)
@@ -385,15 +403,38 @@ static long write_node(const struct fs_who *who, int32_t pid, const char *bytes,
     return proc_migrate(pid, (node_id_t)to, who);
 }
 
+static long write_oom_adjust(const struct fs_who *who, int32_t pid, const char *bytes, size_t n)
+{
+    uint32_t value;
+    char text[16];
+    while (n && (bytes[n - 1] == '\n' || bytes[n - 1] == ' '))
+        n--;
+    if (n >= sizeof(text))
+        return -EINVAL;
+    memcpy(text, bytes, n);
+    text[n] = '\0';
+    bool below = text[0] == '-';
+    if (!str_to_u32(text + below, &value) || value > 1000)
+        return -EINVAL;
+    return proc_oom_adjust(pid, below ? -(int)value : (int)value, who);
+}
+
+static long write_process(const struct fs_who *who, uint64_t inode, const char *bytes, size_t n)
+{
+    const uint32_t row = kind_of(inode) - PROC_FILES;
+    long e = -EACCES;
+    if (row == (uint32_t)proc_row_find(proc_process_rows, "node"))
+        e = write_node(who, pid_of(inode), bytes, n);
+    else if (row == (uint32_t)proc_row_find(proc_process_rows, "oom_score_adj"))
+        e = write_oom_adjust(who, pid_of(inode), bytes, n);
+    return e < 0 ? e : (long)n;
+}
+
 static long write(const struct fs_who *who, uint64_t inode, const char *bytes, size_t n)
 {
     uint32_t kind = kind_of(inode);
-    if (pid_of(inode)) {
-        if (kind != PROC_FILES + (uint32_t)proc_row_find(proc_process_rows, "node"))
-            return -EACCES;
-        long e = write_node(who, pid_of(inode), bytes, n);
-        return e < 0 ? e : (long)n;
-    }
+    if (pid_of(inode))
+        return write_process(who, inode, bytes, n);
     if (kind < PROC_CLUSTER_FILES)
         return -EACCES;
     const struct cluster_file *f = cluster_file(kind - PROC_CLUSTER_FILES);
@@ -426,7 +467,7 @@ static int link(const struct fs_who *who, uint64_t inode, char *to, size_t size)
 static int open_node(const struct fs_who *who, uint64_t inode, uint32_t flags, struct file **f)
 {
     uint32_t kind = kind_of(inode);
-    if (pid_of(inode) == 0 || kind < PROC_FDS)
+    if (pid_of(inode) == 0 || kind < PROC_FDS || kind >= PROC_FDINFOS)
         return -ELOOP;
     struct process *p = proc_find(pid_of(inode));
     struct file *open = p && p->files ? fd_file_get(p->files, (int)(kind - PROC_FDS)) : NULL;
@@ -448,6 +489,13 @@ static const struct gen_tree tree = {
     .link = link,
     .open = open_node,
 };
+
+int32_t procfs_folder_of(struct fs_place at)
+{
+    bool folder = at.mount && at.mount == fs_generated_number("/proc") && pid_of(at.inode) &&
+                  kind_of(at.inode) == PROC_DIR;
+    return folder ? pid_of(at.inode) : 0;
+}
 
 static void procfs_mount(void)
 {

@@ -12,6 +12,9 @@
 void procfs_cluster_file(const char *name, void (*show)(struct text *t),
                          long (*write)(const struct fs_who *who, const char *bytes, size_t n));
 
+// The PID of which `at` is the folder /proc/PID; 0: it is none.
+int32_t procfs_folder_of(struct fs_place at);
+
 // Set by ssi/migrate. A write of a node id to /proc/PID/node, on the node that has the process:
 // synchronous, CONTRACT's errors.
 extern int (*process_on_migrate)(int32_t pid, node_id_t to, const struct credentials *who);

@@ -32,8 +32,10 @@ enum {
     PROC_FD_LIST = 4,    // asked between nodes: the open descriptors, in decimal
     PROC_TASK_LIST = 5,  // likewise: the tids
     PROC_THREAD_DIR = 6, // /proc/PID/task/TID: has no task in its turn
-    PROC_FILES = 0x10,   // + row of the table
-    PROC_FDS = 0x1000,   // + descriptor
+    PROC_FDINFO_DIR = 7,
+    PROC_FILES = 0x10, // + row of the table
+    PROC_FDS = 0x1000, // + descriptor
+    PROC_FDINFOS = 0x2000,
 };
 
 struct cluster_file {
@@ -58,7 +60,11 @@ extern const struct proc_row proc_vm_rows[];     // /proc/sys/vm
 extern const struct proc_row proc_net_rows[];    // /proc/net
 void proc_show_mounts(struct text *t);
 void proc_show_mountinfo(struct text *t);
-extern const struct proc_row proc_process_rows[];                 // /proc/PID
+extern const struct proc_row proc_process_rows[]; // /proc/PID
+// /proc/PID/maps, of a process of this node. May sleep.
+int proc_show_maps(int32_t pid, struct process *p, struct text *t);
+// /proc/PID/fdinfo/FD, of a process of this node. 0, -ENOENT. May sleep.
+int proc_show_fdinfo(struct process *p, int fd, struct text *t);
 int proc_row_find(const struct proc_row *rows, const char *name); // -ENOENT
 
 // The text of a process's node, wherever the process is. 0, -ESRCH and others. May sleep.
@@ -73,6 +79,9 @@ int proc_owner(int32_t pid, uint32_t *uid);
 // The next PID above `pid` on node `n`; 0: none.
 int32_t proc_next(node_id_t n, int32_t pid);
 int proc_migrate(int32_t pid, node_id_t to, const struct fs_who *who);
+// /proc/PID/oom_score_adj, wherever it is. 0, -ESRCH, -EACCES: less than it is is root's. May
+// sleep.
+int proc_oom_adjust(int32_t pid, int value, const struct fs_who *who);
 
 // What each node says of itself.
 struct node_facts {

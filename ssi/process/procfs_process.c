@@ -4,6 +4,7 @@
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "kernel/timer.h"
+#include "mm/frame.h"
 #include "mm/heap.h"
 #include "ssi/cluster/cluster.h"
 #include "ssi/container/container.h"
@@ -12,11 +13,10 @@
 #include "ssi/process/procfs_priv.h"
 #include "ssi/stream/stream.h"
 
-#define TICK_NS   (NS_PER_S / 100)
-#define FILE_R    0100444u
-#define FILE_OWN  0100400u
-#define LINK      0120777u
-#define WORDS_MAX (8u << 10) // of cmdline and environ
+#define TICK_NS  (NS_PER_S / 100)
+#define FILE_R   0100444u
+#define FILE_OWN 0100400u
+#define LINK     0120777u
 
 struct process *proc_find(int32_t pid)
 {
@@ -198,7 +198,8 @@ static int show_words(int32_t pid, uint32_t from, uint32_t to, struct text *t)
     if (to <= from)
         return 0;
     size_t room = t->size - t->length - 1;
-    size_t n = MIN(MIN((size_t)(to - from), (size_t)WORDS_MAX), room);
+    size_t n = MIN((size_t)(to - from), room);
+    t->cut = n < to - from;
     t->length += peek(pid, from, t->at + t->length, n);
     t->at[t->length] = 0;
     return 0;
@@ -214,61 +215,6 @@ static int show_environ(int32_t pid, struct process *p, struct text *t)
 {
     (void)pid;
     return p->space ? show_words(p->pid, p->env_start, p->env_end, t) : 0;
-}
-
-// ---- maps --------------------------------------------------------------------------------------
-static const char *segment_name(const struct process *p, const struct segment *s)
-{
-    if (s->flags & SEGMENT_STACK)
-        return "[stack]";
-    if (s->flags & SEGMENT_BRK)
-        return "[heap]";
-    switch ((enum maps_note)(uintptr_t)s->note) {
-    case MAPS_PROGRAM:
-        return p->path;
-    case MAPS_INTERPRETER:
-        return "[interpreter]";
-    case MAPS_VDSO:
-        return "[vdso]";
-    case MAPS_VVAR:
-        return "[vvar]";
-    case MAPS_FILE:
-    case MAPS_READ_ONLY:
-        return "[file]";
-    case MAPS_NOTHING:
-        break;
-    }
-    return "";
-}
-
-// Nobody writes the kernel's own, nor is it of a file.
-static bool shown_as_shared(const struct segment *s)
-{
-    uintptr_t note = (uintptr_t)s->note;
-    return (s->flags & SEGMENT_SHARED) && note != MAPS_VDSO && note != MAPS_VVAR;
-}
-
-static bool shown_as_file(const struct segment *s)
-{
-    uintptr_t note = (uintptr_t)s->note;
-    return note != MAPS_NOTHING && note != MAPS_VDSO && note != MAPS_VVAR;
-}
-
-static int show_maps(int32_t pid, struct process *p, struct text *t)
-{
-    const struct segment *s;
-    (void)pid;
-    if (!p->space)
-        return 0;
-    list_for_each (s, &p->space->segments, link) {
-        const char *name = segment_name(p, s);
-        text_add(t, "%08x-%08x %c%c%c%c %08x 00:00 0 %s%s\n", s->start, s->end,
-                 s->prot & PROT_R ? 'r' : '-', s->prot & PROT_W ? 'w' : '-',
-                 s->prot & PROT_X ? 'x' : '-', shown_as_shared(s) ? 's' : 'p',
-                 shown_as_file(s) ? s->index << PAGE_SHIFT : 0,
-                 *name ? "                        " : "", name);
-    }
-    return 0;
 }
 
 // ---- limits ------------------------------------------------------------------------------------
@@ -302,6 +248,27 @@ static int show_limits(int32_t pid, struct process *p, struct text *t)
         add_limit(t, p->limits[i].maximum);
         text_add(t, "%-10s\n", rows[i].unit);
     }
+    return 0;
+}
+
+// ---- out of memory ------------------------------------------------------------------------------
+#define OOM_POINTS 1000
+
+static int show_oom_adjust(int32_t pid, struct process *p, struct text *t)
+{
+    (void)pid;
+    text_add(t, "%d\n", p->oom_adjust);
+    return 0;
+}
+
+// As Linux tells it: 0 to 2000, two thirds of a thousand for one without memory.
+static int show_oom_score(int32_t pid, struct process *p, struct text *t)
+{
+    int64_t weight = p->space ? process_oom_weight(p) : INT64_MIN, score = 0;
+    (void)pid;
+    if (weight != INT64_MIN)
+        score = (OOM_POINTS + weight * OOM_POINTS / (int64_t)frame_total_count()) * 2 / 3;
+    text_add(t, "%d\n", (int)MAX(score, 0));
     return 0;
 }
 
@@ -439,8 +406,10 @@ const struct proc_row proc_process_rows[] = {
     {"cmdline", FILE_R, NULL, show_cmdline},
     {"comm", FILE_R, NULL, show_comm},
     {"environ", FILE_OWN, NULL, show_environ},
-    {"maps", FILE_R, NULL, show_maps},
+    {"maps", FILE_R, NULL, proc_show_maps},
     {"limits", FILE_R, NULL, show_limits},
+    {"oom_score", FILE_R, NULL, show_oom_score},
+    {"oom_score_adj", 0100644, NULL, show_oom_adjust},
     {"mounts", FILE_R, NULL, show_mounts},
     {"mountinfo", FILE_R, NULL, show_mountinfo},
     {"node", 0100666, NULL, show_node}, // who may is checked as for kill
@@ -484,6 +453,8 @@ int proc_local_text(int32_t pid, uint32_t kind, struct text *t)
         return list_descriptors(p, t);
     if (kind == PROC_TASK_LIST)
         return list_tasks(p, t);
+    if (kind >= PROC_FDINFOS)
+        return proc_show_fdinfo(p, (int)(kind - PROC_FDINFOS), t);
     if (kind >= PROC_FDS)
         return show_descriptor(p, (int)(kind - PROC_FDS), t);
     if (kind < PROC_FILES || kind - PROC_FILES >= ARRAY_SIZE(proc_process_rows) - 1)

@@ -15,9 +15,12 @@
 #define FRESH_NS  (50 * NS_PER_MS) // a list from another node is good for that long
 #define SHOW_MAX  (RPC_BYTES_MAX - (uint32_t)sizeof(struct answer))
 
+#define TEXT_MAX    (4u << 20)
+#define TEXT_GROWTH 8u
+
 struct message_show {
     struct message_about about;
-    uint32_t kind;
+    uint32_t kind, offset; // the piece of the text that begins there
 } PACKED;
 
 struct message_migrate {
@@ -119,31 +122,35 @@ void process_on_show(const struct rpc_in *in)
     struct message_show m;
     memcpy(&m, in->bytes, sizeof(m));
     uint32_t incarnation = p->incarnation;
-    char *buffer = heap_alloc(SHOW_MAX);
-    if (!buffer) {
-        answer_done(in, incarnation, -ENOMEM, NULL, 0);
-        return;
+    struct text t = {.cut = true};
+    int e = 0;
+    for (size_t size = SHOW_MAX; e == 0 && t.cut && size <= TEXT_MAX; size *= TEXT_GROWTH) {
+        heap_free(t.at);
+        char *buffer = heap_alloc(size);
+        if (buffer)
+            text_init(&t, buffer, size);
+        e = buffer ? proc_local_text(m.about.pid, m.kind, &t) : -ENOMEM; // may sleep
+        t.at = buffer;
     }
-    struct text t;
-    text_init(&t, buffer, SHOW_MAX);
-    int e = proc_local_text(m.about.pid, m.kind, &t); // may sleep
-    answer_done(in, incarnation, e, buffer, e == 0 ? t.length : 0);
-    heap_free(buffer);
+    size_t from = e == 0 ? MIN((size_t)m.offset, t.length) : 0;
+    size_t n = e == 0 ? MIN(t.length - from, (size_t)SHOW_MAX) : 0;
+    answer_done(in, incarnation, e, n ? t.at + from : NULL, n);
+    heap_free(t.at);
 }
 
+// Piece by piece: each that fills a message has another behind it. cmdline has NULs: by length.
 static int remote_text(int32_t pid, uint32_t kind, struct text *t)
 {
-    struct message_show m = {{pid, 0}, kind};
+    struct message_show m = {{pid, 0}, kind, 0};
     char *reply = heap_zalloc(RPC_BYTES_MAX + 1);
-    if (!reply)
-        return -ENOMEM;
-    size_t got;
-    int e = routed_call_bytes(pid, MSG_process_show, &m, sizeof(m), reply, RPC_BYTES_MAX, &got);
-    size_t n = got > sizeof(struct answer) ? got - sizeof(struct answer) : 0;
-    n = MIN(n, t->size - t->length - 1);
-    if (e == 0) { // cmdline has NULs: by length
-        memcpy(t->at + t->length, reply + sizeof(struct answer), n);
-        t->length += n;
+    int e = reply ? 0 : -ENOMEM;
+    for (size_t n = SHOW_MAX; e == 0 && n == SHOW_MAX && !t->cut; m.offset += (uint32_t)n) {
+        size_t got, room = t->size - t->length - 1;
+        e = routed_call_bytes(pid, MSG_process_show, &m, sizeof(m), reply, RPC_BYTES_MAX, &got);
+        n = e == 0 && got > sizeof(struct answer) ? got - sizeof(struct answer) : 0;
+        t->cut = n > room;
+        memcpy(t->at + t->length, reply + sizeof(struct answer), MIN(n, room));
+        t->length += MIN(n, room);
         t->at[t->length] = 0;
     }
     heap_free(reply);
@@ -204,6 +211,44 @@ int proc_migrate(int32_t pid, node_id_t to, const struct fs_who *who)
         return migrate_here(pid, to, who->uid);
     struct message_migrate m = {{pid, 0}, to, 0, who->uid};
     return routed_call(pid, MSG_process_migrate, &m, sizeof(m), NULL, 0);
+}
+
+// ---- out of memory -----------------------------------------------------------------------------
+struct message_oom {
+    struct message_about about;
+    int32_t value;
+    uint32_t uid;
+} PACKED;
+
+static int adjust_here(struct process *p, int value, uint32_t uid)
+{
+    if (value < p->oom_adjust_least && uid != 0)
+        return -EACCES;
+    p->oom_adjust = value;
+    p->oom_adjust_least = uid == 0 ? value : p->oom_adjust_least;
+    return 0;
+}
+
+void process_on_oom(const struct rpc_in *in)
+{
+    struct process *p = answer_find(in, sizeof(struct message_oom));
+    if (!p)
+        return;
+    struct message_oom m;
+    memcpy(&m, in->bytes, sizeof(m));
+    bool good = m.value >= -1000 && m.value <= 1000;
+    answer_done(in, p->incarnation, good ? adjust_here(p, m.value, m.uid) : -EPROTO, NULL, 0);
+}
+
+int proc_oom_adjust(int32_t pid, int value, const struct fs_who *who)
+{
+    if (pid == PID_CLUSTER)
+        return -EACCES;
+    struct process *p = proc_find(pid);
+    if (p && p->state != PROCESS_MOVING)
+        return adjust_here(p, value, who->uid);
+    struct message_oom m = {{pid, 0}, value, who->uid};
+    return routed_call(pid, MSG_process_oom, &m, sizeof(m), NULL, 0);
 }
 
 // ---- facts of a node ---------------------------------------------------------------------------

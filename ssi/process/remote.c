@@ -11,6 +11,7 @@
 #include "ssi/process/group.h"
 #include "ssi/process/location.h"
 #include "ssi/process/messages.h"
+#include "ssi/process/pidfd.h"
 #include "ssi/process/session.h"
 
 #define MOVE_WAIT_NS (5 * NS_PER_MS)
@@ -241,6 +242,7 @@ void process_on_lost(const struct rpc_in *in)
     }
     memcpy(&m, in->bytes, sizeof(m));
     cluster_event("process %d lost with node %u", m.pid, m.incarnation);
+    pidfd_process_lost(m.pid);
     int32_t pid = 0;
     for (struct process *p; (p = process_next(pid)) != NULL;) {
         pid = p->pid;
@@ -307,14 +309,12 @@ static void check_work(struct work *w)
 {
     (void)w;
     int32_t pid = 0;
-    for (;;) {
-        struct process *p = process_next(pid);
-        if (!p)
-            return;
+    for (struct process *p; (p = process_next(pid)) != NULL;) {
         pid = p->pid;
         check_children(pid);
         check_parent(pid);
     }
+    pidfd_check_all();
 }
 
 NODE_VAR(struct work, relatives_work);

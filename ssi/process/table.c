@@ -8,6 +8,7 @@
 #include "lib/string.h"
 #include "mm/heap.h"
 #include "ssi/cluster/cluster.h"
+#include "ssi/process/priority.h"
 #include "ssi/process/priv.h"
 #include "ssi/process/timers.h"
 #include "ssi/process/procfs.h"
@@ -315,7 +316,6 @@ struct task *task_new(struct process *p, int32_t tid)
     signal_set_init(&t->pending);
     arch_fpu_init(&t->fpu);
     thread->user = t;
-    thread->nice = p->nice;
     if (task_current())
         thread->affinity = thread_current()->affinity;
     thread->switch_out = task_switch_out;
@@ -328,6 +328,7 @@ struct task *task_new(struct process *p, int32_t tid)
 
 void task_start(struct task *t)
 {
+    task_weigh(t);
     t->thread->space = t->process->space ? &t->process->space->arch : NULL;
     if (signal_pending(t) || t->move_asked)
         t->thread->asked = true;

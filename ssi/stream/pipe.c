@@ -11,13 +11,22 @@
 #include "ssi/fs/owner.h"
 #include "ssi/stream/ioctls.h"
 
+struct packet {    // of O_DIRECT (pipe(2)): read whole or cut, never with what follows
+    uint64_t from; // as struct pipe's taken counts
+    uint32_t bytes;
+};
+
 struct pipe {
     uint32_t users; // ends, and the inode of a FIFO
     uint32_t readers, writers;
     uint32_t read_opens, write_opens; // ever: what an opener of the other end waits for
     uint32_t size;                    // bytes it may hold: whole pages
     uint32_t tail, bytes;             // oldest byte, modulo size; how many there are
-    uint64_t number;                  // what fstat calls its inode
+    uint64_t taken;                   // bytes ever taken out: where the oldest is
+    struct packet *packets;           // a ring of one for each page; NULL before the first
+    uint32_t packet_first, packet_count;
+    uint32_t waste;  // a packet takes a page: what it leaves of it
+    uint64_t number; // what fstat calls its inode
     struct wait_queue readable, writable;
     struct wait_queue both; // only watched: for an end that reads and writes
     struct list async;      // struct file_owner of both ends
@@ -59,7 +68,13 @@ static void pipe_put(struct pipe *p)
     if (--p->users > 0)
         return;
     pages_free(p->pages, p->size);
+    heap_free(p->packets);
     heap_free(p);
+}
+
+static uint32_t pipe_space(const struct pipe *p)
+{
+    return p->size - p->bytes - p->waste;
 }
 
 static bool end_reads(const struct file *f)
@@ -72,18 +87,87 @@ static bool end_writes(const struct file *f)
     return (f->flags & O_ACCMODE) != O_RDONLY;
 }
 
-// ---- reading -----------------------------------------------------------------------------------
-static void pipe_drain(struct pipe *p, struct xfer *x)
+// ---- packets -----------------------------------------------------------------------------------
+static const struct packet *packet_next(const struct pipe *p)
 {
-    while (p->bytes > 0 && x->left > 0) {
-        uint32_t in_page = p->tail % PAGE_SIZE;
-        size_t n = MIN(MIN(PAGE_SIZE - in_page, p->bytes), x->left);
-        size_t put = xfer_put(x, p->pages[p->tail / PAGE_SIZE] + in_page, n);
-        p->tail = (uint32_t)(p->tail + put) % p->size;
-        p->bytes -= (uint32_t)put;
+    return p->packet_count > 0 ? &p->packets[p->packet_first] : NULL;
+}
+
+// The last `bytes` bytes are one. There is a place: each takes a page of the size.
+static void packet_add(struct pipe *p, uint32_t bytes)
+{
+    uint32_t slots = p->size / PAGE_SIZE;
+    ASSERT(p->packet_count < slots && bytes > 0 && bytes <= PAGE_SIZE);
+    p->packets[(p->packet_first + p->packet_count) % slots] =
+        (struct packet){.from = p->taken + p->bytes - bytes, .bytes = bytes};
+    p->packet_count++;
+    p->waste += PAGE_SIZE - bytes;
+}
+
+static void pipe_forget(struct pipe *p, uint32_t bytes)
+{
+    p->tail = (p->tail + bytes) % p->size;
+    p->bytes -= bytes;
+    p->taken += bytes;
+}
+
+static void packet_drop(struct pipe *p)
+{
+    uint32_t bytes = packet_next(p)->bytes;
+    pipe_forget(p, bytes);
+    p->waste -= PAGE_SIZE - bytes;
+    p->packet_first = (p->packet_first + 1) % (p->size / PAGE_SIZE);
+    p->packet_count--;
+}
+
+// ---- reading -----------------------------------------------------------------------------------
+// Up to `most` bytes of the oldest into the transfer, which stay in the pipe: how many.
+static uint32_t pipe_copy(const struct pipe *p, struct xfer *x, uint32_t most)
+{
+    uint32_t done = 0;
+    while (done < most && x->left > 0) {
+        uint32_t at = (p->tail + done) % p->size;
+        size_t n = MIN(MIN(PAGE_SIZE - at % PAGE_SIZE, most - done), x->left);
+        size_t put = xfer_put(x, p->pages[at / PAGE_SIZE] + at % PAGE_SIZE, n);
+        done += (uint32_t)put;
         if (put < n)
             break;
     }
+    return done;
+}
+
+// A packet ends a read; it stays when it does not come into the user's memory whole.
+static void pipe_drain(struct pipe *p, struct xfer *x)
+{
+    const struct packet *next = packet_next(p);
+    uint32_t stream = next ? (uint32_t)(next->from - p->taken) : p->bytes;
+    pipe_forget(p, pipe_copy(p, x, stream));
+    if (next == NULL || next->from != p->taken || x->left == 0)
+        return;
+    struct xfer start = *x;
+    uint32_t wanted = (uint32_t)MIN(x->left, next->bytes);
+    if (pipe_copy(p, x, wanted) == wanted) {
+        packet_drop(p);
+        return;
+    }
+    *x = start;
+    x->short_copy = true;
+}
+
+// 0: there are some. 1: there will be none.
+static int pipe_wait_bytes(struct file *f)
+{
+    struct pipe *p = f->data;
+    while (p->bytes == 0) {
+        if (p->writers == 0)
+            return 1;
+        if (f->flags & O_NONBLOCK)
+            return -EAGAIN;
+        int e = wait_sleep(&p->readable, WAIT_FOREVER, WAIT_INTERRUPTIBLE);
+        if (e < 0)
+            return e;
+    }
+    return 0;
 }
 
 static int pipe_read(struct file *f, struct xfer *x, const uint64_t *at)
@@ -92,21 +176,24 @@ static int pipe_read(struct file *f, struct xfer *x, const uint64_t *at)
     (void)at;
     if (x->left == 0)
         return 0;
-    while (p->bytes == 0) {
-        if (p->writers == 0)
-            return 0;
-        if (f->flags & O_NONBLOCK)
-            return -EAGAIN;
-        int e = wait_sleep(&p->readable, WAIT_FOREVER, WAIT_INTERRUPTIBLE);
-        if (e < 0)
+    for (;;) {
+        int e = pipe_wait_bytes(f);
+        if (e != 0)
+            return MIN(e, 0);
+        // Writers are woken once a small write fits, not for each few bytes.
+        bool tight = pipe_space(p) < PIPE_ATOMIC;
+        size_t before = x->done;
+        pipe_drain(p, x);
+        if (tight && pipe_space(p) >= PIPE_ATOMIC) {
+            wait_wake_all(&p->writable);
+            wait_tell(&p->both);
+        }
+        const struct packet *next = packet_next(p);
+        if (!x->short_copy || x->done > before || next == NULL)
+            break;
+        if ((e = user_fault_in(x->user_at, MIN(x->left, (size_t)next->bytes), true)) < 0)
             return e;
-    }
-    // Writers are woken once a small write fits, not for each few bytes.
-    bool tight = p->size - p->bytes < PIPE_ATOMIC;
-    pipe_drain(p, x);
-    if (tight && p->size - p->bytes >= PIPE_ATOMIC) {
-        wait_wake_all(&p->writable);
-        wait_tell(&p->both);
+        x->short_copy = false;
     }
     file_news(&p->async, NEWS_OUT);
     return 0;
@@ -120,14 +207,14 @@ static uint8_t *pipe_room(struct pipe *p, size_t *n)
     uint8_t **page = &p->pages[at / PAGE_SIZE];
     if (*page == NULL && (*page = heap_alloc(PAGE_SIZE)) == NULL)
         return NULL;
-    *n = MIN(PAGE_SIZE - at % PAGE_SIZE, p->size - p->bytes);
+    *n = MIN(PAGE_SIZE - at % PAGE_SIZE, pipe_space(p));
     return *page + at % PAGE_SIZE;
 }
 
 static int pipe_fill(struct pipe *p, struct xfer *x)
 {
     size_t before = x->done;
-    while (p->bytes < p->size && x->left > 0) {
+    while (pipe_space(p) > 0 && x->left > 0) {
         size_t n;
         uint8_t *to = pipe_room(p, &n);
         if (to == NULL)
@@ -162,7 +249,7 @@ static int pipe_wait_room(struct file *f, size_t want)
     for (;;) {
         if (p->readers == 0)
             return -EPIPE;
-        if (p->size - p->bytes >= want)
+        if (pipe_space(p) >= want)
             return 0; // a sleeper below is woken when PIPE_ATOMIC bytes fit
         if (f->flags & O_NONBLOCK)
             return -EAGAIN;
@@ -173,7 +260,7 @@ static int pipe_wait_room(struct file *f, size_t want)
 }
 
 // The bytes are gathered first: user pages that have to be faulted in must not tear the write.
-static int pipe_write_gathered(struct file *f, struct xfer *x)
+static int pipe_write_gathered(struct file *f, struct xfer *x, size_t room)
 {
     struct xfer start = *x, gathered;
     size_t n = x->left;
@@ -182,7 +269,7 @@ static int pipe_write_gathered(struct file *f, struct xfer *x)
         return -ENOMEM;
     int e = xfer_take_all(x, bytes, n);
     if (e == 0)
-        e = pipe_wait_room(f, n);
+        e = pipe_wait_room(f, room);
     if (e == 0) {
         xfer_kernel(&gathered, bytes, n);
         e = pipe_fill_whole(f->data, &gathered);
@@ -193,31 +280,56 @@ static int pipe_write_gathered(struct file *f, struct xfer *x)
     return e;
 }
 
+// The next packet of a write: all of it, or nothing.
+static int pipe_write_packet(struct file *f, struct xfer *x)
+{
+    struct pipe *p = f->data;
+    if (p->packets == NULL)
+        p->packets = heap_zalloc(p->size / PAGE_SIZE * sizeof(*p->packets));
+    if (p->packets == NULL)
+        return -ENOMEM;
+    size_t n = MIN(x->left, (size_t)PAGE_SIZE), later = x->left - n;
+    int e = pipe_wait_room(f, PAGE_SIZE);
+    if (e < 0)
+        return e;
+    x->left = n;
+    e = pipe_fill_whole(p, x);
+    if (e == 0 && x->left > 0)
+        e = pipe_write_gathered(f, x, PAGE_SIZE);
+    if (e == 0)
+        packet_add(p, (uint32_t)n);
+    x->left += later;
+    return e;
+}
+
+static int pipe_write_bytes(struct file *f, struct xfer *x)
+{
+    // The rest of a large write may be torn, a write that began small may not.
+    bool whole = x->left <= PIPE_ATOMIC && x->done == 0;
+    int e = pipe_wait_room(f, whole ? x->left : 1);
+    if (e < 0 || !whole)
+        return e < 0 ? e : pipe_fill(f->data, x);
+    e = pipe_fill_whole(f->data, x);
+    return e == 0 && x->left > 0 ? pipe_write_gathered(f, x, x->left) : e;
+}
+
 static int pipe_write(struct file *f, struct xfer *x, const uint64_t *at)
 {
     struct pipe *p = f->data;
-    // The rest of a large write may be torn, a write that began small may not.
-    bool whole = x->left <= PIPE_ATOMIC && x->done == 0;
+    size_t before = x->done;
     (void)at;
     if (x->left == 0)
         return 0;
-    int e = pipe_wait_room(f, whole ? x->left : 1);
-    if (e < 0)
+    int e = f->flags & O_DIRECT ? pipe_write_packet(f, x) : pipe_write_bytes(f, x);
+    bool some = x->done > before;
+    if (!some)
         return e;
-    bool empty = p->bytes == 0;
-    size_t before = x->done;
-    e = whole ? pipe_fill_whole(p, x) : pipe_fill(p, x);
-    if (e == 0 && whole && x->left > 0) {
-        e = pipe_write_gathered(f, x);
-        empty = true; // it may have slept: wake to be sure
-    }
-    if (empty)
+    if (p->bytes <= x->done - before) // there were none, or it slept and they were read
         wait_wake_all(&p->readable);
     else
         wait_tell(&p->readable);
     wait_tell(&p->both);
-    if (x->done > before)
-        file_news(&p->async, NEWS_IN);
+    file_news(&p->async, NEWS_IN);
     return e;
 }
 
@@ -231,7 +343,7 @@ static unsigned pipe_poll(struct file *f)
         now |= p->writers == 0 && p->write_opens > 0 ? POLL_HUP : 0;
     }
     if (end_writes(f)) {
-        now |= p->size - p->bytes >= PIPE_ATOMIC ? POLL_OUT : 0;
+        now |= pipe_space(p) >= PIPE_ATOMIC ? POLL_OUT : 0;
         now |= p->readers == 0 ? POLL_ERR : 0;
     }
     return now;
@@ -296,6 +408,37 @@ static size_t pipe_peek(const struct pipe *p, uint32_t skip, uint8_t *to, size_t
     return done;
 }
 
+// The pipe's bytes from the start of as many pages as `size` has. NULL: no memory.
+static uint8_t **pages_copied(const struct pipe *p, uint32_t size)
+{
+    uint8_t **pages = heap_zalloc(size / PAGE_SIZE * sizeof(*pages));
+    for (uint32_t done = 0; pages && done < p->bytes; done += PAGE_SIZE) {
+        uint8_t *page = heap_alloc(PAGE_SIZE);
+        if (page == NULL) {
+            pages_free(pages, size);
+            return NULL;
+        }
+        pipe_peek(p, done, page, PAGE_SIZE);
+        pages[done / PAGE_SIZE] = page;
+    }
+    return pages;
+}
+
+static int packets_resize(struct pipe *p, uint32_t size)
+{
+    if (p->packets == NULL)
+        return 0;
+    struct packet *all = heap_zalloc(size / PAGE_SIZE * sizeof(*all));
+    if (all == NULL)
+        return -ENOMEM;
+    for (uint32_t k = 0; k < p->packet_count; k++)
+        all[k] = p->packets[(p->packet_first + k) % (p->size / PAGE_SIZE)];
+    heap_free(p->packets);
+    p->packets = all;
+    p->packet_first = 0;
+    return 0;
+}
+
 // F_SETPIPE_SZ (fcntl(2)): as many pages, a power of two, as hold so many bytes.
 static long pipe_resize(struct pipe *p, uint32_t bytes)
 {
@@ -306,19 +449,14 @@ static long pipe_resize(struct pipe *p, uint32_t bytes)
         return -EINVAL;
     if (bytes > size)
         return -EPERM;
-    if (p->bytes > size)
+    if (p->bytes + p->waste > size)
         return -EBUSY;
-    uint8_t **pages = heap_zalloc(size / PAGE_SIZE * sizeof(*pages));
+    uint8_t **pages = pages_copied(p, size);
     if (pages == NULL)
         return -ENOMEM;
-    for (uint32_t done = 0; done < p->bytes; done += PAGE_SIZE) {
-        uint8_t *page = heap_alloc(PAGE_SIZE);
-        if (page == NULL) {
-            pages_free(pages, size);
-            return -ENOMEM;
-        }
-        pipe_peek(p, done, page, PAGE_SIZE);
-        pages[done / PAGE_SIZE] = page;
+    if (packets_resize(p, size) < 0) {
+        pages_free(pages, size);
+        return -ENOMEM;
     }
     pages_free(p->pages, p->size);
     p->pages = pages;
@@ -355,8 +493,8 @@ static void pipe_release(struct file *f)
     struct pipe *p = f->data;
     p->readers -= end_reads(f);
     p->writers -= end_writes(f);
-    if (p->readers == 0 && p->writers == 0)
-        p->bytes = 0; // a FIFO begins empty when it is opened again
+    if (p->readers == 0 && p->writers == 0) // a FIFO begins empty when it is opened again
+        p->bytes = p->packet_count = p->waste = 0;
     wait_wake_all(&p->readable);
     wait_wake_all(&p->writable);
     wait_tell(&p->both);
@@ -402,7 +540,7 @@ int pipe_new(uint32_t flags, struct file **read_end, struct file **write_end)
     if (p == NULL)
         return -ENOMEM;
     *read_end = pipe_end(p, (flags & O_NONBLOCK) | O_RDONLY);
-    *write_end = *read_end ? pipe_end(p, (flags & O_NONBLOCK) | O_WRONLY) : NULL;
+    *write_end = *read_end ? pipe_end(p, (flags & (O_NONBLOCK | O_DIRECT)) | O_WRONLY) : NULL;
     pipe_put(p);
     if (*write_end)
         return 0;
@@ -413,6 +551,8 @@ int pipe_new(uint32_t flags, struct file **read_end, struct file **write_end)
 
 int fifo_open(void **fifo, uint32_t flags, struct file **f)
 {
+    if (flags & O_DIRECT) // packets of a FIFO are asked for by F_SETFL
+        return -EINVAL;
     if (*fifo == NULL)
         *fifo = pipe_make();
     struct pipe *p = *fifo;

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Pipes and FIFOs: a ring, of 64 KiB at first, in pages that are allocated when first written to.
+// What an end with O_DIRECT writes are packets (pipe(2)): each counts as a page, and a read takes
+// at most one and drops its rest.
 #pragma once
 
 #include "ssi/fs/special.h"

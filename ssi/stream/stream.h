@@ -4,7 +4,7 @@
 
 #include "ssi/fs/file.h"
 
-// A pipe's two ends. 0, -ENOMEM.
+// A pipe's two ends; flags O_NONBLOCK and, for packets, O_DIRECT. 0, -ENOMEM.
 int pipe_new(uint32_t flags, struct file **read_end, struct file **write_end);
 
 // Terminals of this node: its console, and ptys (pty.h). One has a number for /proc and for job

@@ -12,7 +12,8 @@ pytestmark = pytest.mark.usefixtures('kernel')
 PROGRAMS = ['names', 'data', 'mappings', 'calls', 'families', 'signals', 'memory', 'threads',
             'facts', 'sockets', 'unixes', 'events', 'ptys', 'timers', 'sysv',
             'faults', 'spans', 'descriptors', 'selves', 'notify', 'resolve',
-            'mqueues', 'owners', 'reaches', 'rests', 'links', 'corners']
+            'mqueues', 'owners', 'reaches', 'rests', 'links', 'corners',
+            'packets', 'pidfds', 'nices', 'mapped']
 SLOW = ['sockwaits']  # whether a wait ends is seen by its taking time
 
 

@@ -70,6 +70,26 @@ def test_message_queues_are_reached_from_where_a_process_is(pair, program):
     assert len(pair.sh(0, 'cat /proc/cluster/migrations').splitlines()) >= before + 7
 
 
+def test_packets_wait_in_a_pipe_whose_ends_move(pair, program):
+    before = len(pair.sh(0, 'cat /proc/cluster/migrations').splitlines())
+    comparer(pair, program('packets'))('moves')
+    assert len(pair.sh(0, 'cat /proc/cluster/migrations').splitlines()) >= before + 4
+
+
+def test_pidfds_name_processes_wherever_they_are(pair, program):
+    before = len(pair.sh(0, 'cat /proc/cluster/migrations').splitlines())
+    comparer(pair, program('pidfds'))('far')
+    assert len(pair.sh(0, 'cat /proc/cluster/migrations').splitlines()) >= before + 6
+
+
+def test_nice_values_of_processes_on_other_nodes(pair, program):
+    comparer(pair, program('nices'))('far')
+
+
+def test_proc_shows_memory_and_descriptors_wherever_they_are(pair, program):
+    comparer(pair, program('mapped'))('moves')
+
+
 def test_system_v_ipc_between_nodes(travel):
     travel('sysv 5')
 

@@ -122,7 +122,10 @@ void world_part(unsigned i, unsigned to)
 
 void world_still(unsigned i, unsigned ms)
 {
-    nodes[i]->still_until_ns = clock_now_ns() + ms * NS_PER_MS;
+    struct sim_node *was = sim_node_current();
+    world_enter(i);
+    sim_threads_stand_still(clock_now_ns() + ms * NS_PER_MS);
+    sim_node_enter(was);
 }
 
 void world_lose(unsigned i)

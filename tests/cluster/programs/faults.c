@@ -206,6 +206,46 @@ static void stacks(void)
     printf("no stack: %x\n", status & 0x7f);
 }
 
+// Pages of a private mapping that was written: a file that ends before them takes them along.
+static void cut(void)
+{
+    int fd = memfd_create("cut", 0);
+    char b[3 * PAGE];
+    memset(b, 'f', sizeof(b));
+    T(write(fd, b, sizeof(b)));
+    char *m = mmap(NULL, 3 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+    char *n = mmap(NULL, 3 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+    memset(m, 'm', sizeof(b));
+    printf("untouched %c\n", n[PAGE + 200]);
+    T(ftruncate(fd, PAGE + 100));
+    printf("%c %c %c\n", m[0], m[PAGE], m[PAGE + 200]);
+    printf("%c %c %d\n", n[0], n[PAGE], n[PAGE + 200]);
+    READ("behind the end, copied", m + 2 * PAGE);
+    READ("behind the end", n + 2 * PAGE);
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) {
+        READ("in a child", m + 2 * PAGE);
+        T(ftruncate(fd, PAGE));
+        READ("in a child, cut again", m + PAGE);
+        T(ftruncate(fd, PAGE + 100));
+        printf("%c %d\n", m[0], m[PAGE]);
+        exit(0);
+    }
+    waitpid(child, NULL, 0);
+    READ("the parent's", m + 2 * PAGE);
+    printf("%c %d\n", m[0], m[PAGE]);
+    T(ftruncate(fd, 3 * PAGE));
+    printf("grown again %c %d %d\n", m[0], m[PAGE], m[2 * PAGE]);
+    m[2 * PAGE] = 'w';
+    printf("%c\n", m[2 * PAGE]);
+    T(ftruncate(fd, 0));
+    READ("all", m);
+    T(ftruncate(fd, 3 * PAGE));
+    printf("%d %d\n", m[0], m[2 * PAGE]);
+    close(fd);
+}
+
 int main(void)
 {
     struct sigaction a = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO};
@@ -217,6 +257,7 @@ int main(void)
         sigaction(signals[i], &a, NULL);
     addresses();
     files();
+    cut();
     instructions();
     floats();
     stacks();

@@ -36,6 +36,8 @@ uint64_t sim_events(void); // so far
 void sim_thread_spend(uint64_t ns);
 // As that, but nothing of the node runs meanwhile.
 void sim_thread_stand_still(uint64_t ns);
+// Nothing of the current node runs before that.
+void sim_threads_stand_still(uint64_t until_ns);
 // The current thread never runs again; nobody reaps it.
 void sim_thread_vanish(void) NORETURN;
 

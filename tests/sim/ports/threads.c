@@ -187,6 +187,20 @@ void sim_thread_stand_still(uint64_t ns)
     back_to_scheduler();
 }
 
+// What was due meanwhile comes when the node goes on, interrupts and urgent threads first, as where
+// a timer that is late preempts user code.
+void sim_threads_stand_still(uint64_t until_ns)
+{
+    struct sim_node *n = sim_node_current();
+    struct timer *t, *next;
+    n->still_until_ns = until_ns;
+    list_for_each_safe (t, next, &n->timers, link) {
+        const struct coroutine *c = container_of(t, struct coroutine, ready);
+        if (t->fn == resume && c->thread.class != THREAD_URGENT && t->at_ns <= until_ns)
+            timer_set(t, until_ns + 1);
+    }
+}
+
 void sim_thread_vanish(void)
 {
     running->thread.state = THREAD_WAITING;

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+// pidfd_open(2), pidfd_getfd(2), pidfd_send_signal(2).
+#include "ssi/process/pidfd.h"
+#include "ssi/linux/file.h"
+#include "ssi/process/linux_abi.h"
+
+static long installed(struct file *f)
+{
+    int fd = fd_install(process_current()->files, f, 0, true);
+    if (fd < 0)
+        file_put(f);
+    return fd;
+}
+
+// PIDFD_THREAD is refused: threads have none.
+long sys_pidfd_open(struct call *c)
+{
+    int32_t pid = (int32_t)c->args[0];
+    struct file *f;
+    if ((c->args[1] & ~(uint32_t)O_NONBLOCK) || pid <= 0)
+        return -EINVAL;
+    int e = pidfd_open(pid, c->args[1], &f);
+    return e < 0 ? e : installed(f);
+}
+
+long sys_pidfd_getfd(struct call *c)
+{
+    struct pidfd_of of;
+    struct file *f = c->args[2] ? NULL : file_of(c->args[0]), *got;
+    if (f == NULL)
+        return c->args[2] ? -EINVAL : -EBADF;
+    int e = pidfd_names(f, false, &of);
+    if (e == 0 && (e = pidfd_state(&of)) == 1)
+        e = -ESRCH;
+    file_put(f);
+    if (e == 0)
+        e = pidfd_file(process_current(), &of, c->args[1], &got);
+    return e < 0 ? e : installed(got);
+}
+
+static int info_of_call(const struct call *c, int32_t pid, struct signal_info *info)
+{
+    const struct process *me = process_current();
+    uint32_t signal = c->args[1], said;
+    *info = (struct signal_info){
+        .signal = (int32_t)signal, .code = SI_USER, .pid = me->pid, .uid = me->cred.uid};
+    if (c->args[2] == 0)
+        return 0;
+    int e = linux_siginfo_in(c->args[2], signal, info);
+    if (e == 0)
+        e = user_read(&said, c->args[2], sizeof(said));
+    if (e < 0)
+        return e;
+    if (said != signal)
+        return -EINVAL;
+    return linux_may_pretend(info, pid) ? 0 : -EPERM;
+}
+
+long sys_pidfd_send_signal(struct call *c)
+{
+    struct pidfd_of of;
+    struct signal_info info;
+    if (c->args[3])
+        return -EINVAL;
+    struct file *f = file_of(c->args[0]);
+    if (f == NULL)
+        return -EBADF;
+    int e = pidfd_names(f, true, &of);
+    file_put(f);
+    if (e == 0)
+        e = info_of_call(c, of.pid, &info);
+    if (e == 0 && c->args[1] > SIGNAL_MAX)
+        e = -EINVAL;
+    if (e < 0 || (e = pidfd_state(&of)) < 0)
+        return e;
+    return signal_kill(process_current(), of.pid, &info);
+}
