@@ -86,6 +86,11 @@ def test_nice_values_of_processes_on_other_nodes(pair, program):
     comparer(pair, program('nices'))('far')
 
 
+@pytest.mark.heavy  # on a machine that is busy with other things a timer comes late for a short turn
+def test_nice_values_shape_turns(pair, program):
+    comparer(pair, program('nices'))('turns')
+
+
 def test_proc_shows_memory_and_descriptors_wherever_they_are(pair, program):
     comparer(pair, program('mapped'))('moves')
 

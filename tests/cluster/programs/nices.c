@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Nice values: of processes, groups and users, what they may become, and what they mean for two
-// loops on one CPU; nices far: of processes on the other node. Every line is the same on Linux.
+// loops on one CPU (nices turns); nices far: of processes on the other node. Every line is the same
+// on Linux.
 #define _GNU_SOURCE
 #include "move.h"
 #include "say.h"
@@ -164,8 +165,11 @@ int main(int argc, char **argv)
         users(1);
         return 0;
     }
-    groups(0);
-    users(0);
+    if (argc < 2) {
+        groups(0);
+        users(0);
+        return 0;
+    }
     cpu_set_t one;
     CPU_ZERO(&one);
     CPU_SET(0, &one);
