@@ -86,7 +86,7 @@ def test_nice_values_of_processes_on_other_nodes(pair, program):
     comparer(pair, program('nices'))('far')
 
 
-@pytest.mark.heavy  # on a machine that is busy with other things a timer comes late for a short turn
+@pytest.mark.heavy  # on a busy machine a timer comes late for a short turn
 def test_nice_values_shape_turns(pair, program):
     comparer(pair, program('nices'))('turns')
 
