@@ -18,8 +18,10 @@ struct frame {
 };
 STATIC_ASSERT(sizeof(struct frame) <= 16, "there is one for each 4 KiB of RAM");
 
+// Single frames come from the head and go back there; runs go back to the tail, so that the last
+// that are left still lie side by side.
 struct free_list {
-    uint32_t head;
+    uint32_t head, tail;
     uint32_t count;
 };
 
@@ -72,7 +74,22 @@ static void free_push(frame_t f)
     *r = (struct frame){.next = l->head};
     if (l->head)
         node(frames)[l->head].prev = f;
+    else
+        l->tail = f;
     l->head = f;
+    l->count++;
+}
+
+static void free_append(frame_t f)
+{
+    struct free_list *l = list_of(f);
+    if (l->tail == 0) {
+        free_push(f);
+        return;
+    }
+    node(frames)[f] = (struct frame){.prev = l->tail};
+    node(frames)[l->tail].next = f;
+    l->tail = f;
     l->count++;
 }
 
@@ -86,6 +103,8 @@ static void free_take(frame_t f)
         l->head = r->next;
     if (r->next)
         node(frames)[r->next].prev = r->prev;
+    else
+        l->tail = r->prev;
     l->count--;
     *r = (struct frame){.users = 1};
 }
@@ -219,8 +238,10 @@ unsigned frame_run_length(frame_t first)
 
 void frame_free_run(frame_t first)
 {
-    for (unsigned n = frame_run_length(first), i = 0; i < n; i++)
-        frame_put(first + i);
+    for (unsigned n = frame_run_length(first), i = 0; i < n; i++) {
+        ASSERT(node(frames)[first + i].users == 1);
+        free_append(first + i);
+    }
 }
 
 void frame_fail_at(uint32_t n)

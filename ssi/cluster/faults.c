@@ -9,13 +9,10 @@
 static bool is_one_way(unsigned kind)
 {
     static const uint8_t kinds[] = {
-        MSG_cluster_load,    MSG_container_pages,
-        MSG_container_note,  MSG_container_gate,
-        MSG_container_adopt, MSG_container_reported,
-        MSG_fs_ready,        MSG_fs_release,
-        MSG_fs_unlock,       MSG_process_reap,
-        MSG_process_gone,    MSG_process_lost,
-        MSG_process_census,  MSG_move,
+        MSG_cluster_load,    MSG_container_pages,    MSG_container_note,  MSG_container_gate,
+        MSG_container_adopt, MSG_container_reported, MSG_container_lodge, MSG_container_lodged,
+        MSG_fs_ready,        MSG_fs_release,         MSG_fs_unlock,       MSG_process_reap,
+        MSG_process_gone,    MSG_process_lost,       MSG_process_census,  MSG_move,
         MSG_sched_value,
     };
     return memchr(kinds, (int)kind, sizeof(kinds)) != NULL;

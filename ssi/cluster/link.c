@@ -14,12 +14,6 @@ enum {
     LINK_FORGET_MS = 10000,    // a stranger without a sign of life
     LINK_DOUBT_MS = 1000,      // a peer that is there and has no connection: is its address right?
     LINK_ACK_BYTES = 32 << 10, // acknowledged at once, not with the next heartbeat
-    LINK_REPLIES_SPARE = 256,  // replies without bytes that find no memory use these
-};
-
-struct link_spare { // reserve for short replies: their waiters must not wait for ever
-    struct link_out out;
-    bool used;
 };
 
 NODE_VAR(const struct link_ops *, link_ops);
@@ -33,7 +27,6 @@ NODE_VAR(uint64_t, link_cluster); // as last told by link_beat_all
 NODE_VAR(uint32_t, link_decided_epoch);
 NODE_VAR(uint32_t, link_flush_epoch); // 0: none under way
 NODE_VAR(bool, link_loses_next);      // rpc_lose_next
-NODE_VAR(struct link_spare, link_spares[LINK_REPLIES_SPARE]);
 NODE_VAR(bool, link_is_sealed);
 NODE_VAR(struct seal_keys, link_keys);
 NODE_VAR(unsigned, link_peer_count);
@@ -91,23 +84,6 @@ struct link_peer *link_peer_make(uint64_t key)
     list_init(&p->sent);
     list_append(&node(link_peers), &p->link);
     return p;
-}
-
-static void link_out_free(struct link_out *o)
-{
-    struct link_spare *first = node(link_spares);
-    struct link_spare *s = container_of(o, struct link_spare, out);
-    if (s >= first && s < first + LINK_REPLIES_SPARE)
-        s->used = false;
-    else
-        heap_free(o);
-}
-
-void link_free_list(struct list *l)
-{
-    struct list *item;
-    while ((item = list_pop(l)) != NULL)
-        link_out_free(list_entry(item, struct link_out, link));
 }
 
 static void link_peer_empty(struct link_peer *p)
@@ -171,37 +147,6 @@ bool link_connected(uint64_t key)
 }
 
 // ---- out ----
-static struct link_out *link_out_spare(size_t n)
-{
-    if (n != 0)
-        return NULL;
-    for (unsigned i = 0; i < LINK_REPLIES_SPARE; i++) {
-        struct link_spare *s = &node(link_spares)[i];
-        if (!s->used) {
-            s->used = true;
-            return &s->out;
-        }
-    }
-    return NULL;
-}
-
-struct link_out *link_out_new(enum link_frame_type type, const void *bytes, size_t n)
-{
-    struct link_out *o = heap_alloc_critical(sizeof(*o) + n);
-    if (o == NULL)
-        o = link_out_spare(n);
-    if (o == NULL)
-        return NULL;
-    memset(o, 0, sizeof(*o));
-    list_init(&o->link);
-    o->head.magic = LINK_MAGIC;
-    o->head.type = (uint8_t)type;
-    o->head.n = (uint32_t)n;
-    if (n > 0)
-        memcpy(o->bytes, bytes, n);
-    return o;
-}
-
 // Messages go when both have installed the same epoch.
 static bool link_is_open(const struct link_peer *p)
 {

@@ -93,6 +93,8 @@ void link_meet(uint64_t key, uint32_t ip, uint64_t now_ms);
 
 // 0, -EHOSTDOWN (no member of the installed epoch), -ENOMEM. Never sleeps.
 int link_send(const struct link_message *m);
+// Will the next message of a page find memory? (A queue that is full is another matter.)
+bool link_can_carry_page(void);
 bool link_has_room(node_id_t to); // below the soft bound, or no member
 // Unsequenced, may be lost with the connection.
 void link_control(uint64_t key, const uint8_t *bytes, size_t n);

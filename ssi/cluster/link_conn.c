@@ -121,7 +121,7 @@ void link_conn_drop(struct link_conn *c, const char *why)
     }
     tcp_abort(c->tcp);
     if (c->current != NULL && !c->current_is_kept)
-        heap_free(c->current);
+        link_out_free(c->current);
     if (p != NULL && p->conn == c) {
         p->conn = NULL;
         link_control_drop(p);
@@ -162,7 +162,7 @@ static bool link_conn_write(struct link_conn *c)
         return false;
     c->current = NULL;
     if (!c->current_is_kept)
-        heap_free(o);
+        link_out_free(o);
     return true;
 }
 
@@ -171,7 +171,7 @@ static void link_conn_lose(struct link_conn *c, struct link_out *o, bool kept)
 {
     o->lost = false;
     if (!kept)
-        heap_free(o);
+        link_out_free(o);
     c->failed = true;
     link_upward()->work();
 }
@@ -214,7 +214,7 @@ static void link_conn_greet(struct link_conn *c)
     struct link_out *o = link_out_new(LINK_HELLO, &h, sizeof(h));
     if (o == NULL || FAULT("link", "hello", c->peer->id)) {
         if (o != NULL)
-            heap_free(o);
+            link_out_free(o);
         c->failed = true;
         return;
     }

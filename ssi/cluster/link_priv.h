@@ -104,12 +104,15 @@ struct link_out *link_next_frame(struct link_peer *p, bool *kept);
 void link_acknowledged(struct link_peer *p, uint32_t seq);
 void link_acknowledge(struct link_peer *p, uint64_t now_ms);
 void link_received(struct link_peer *p, const struct link_frame *f, const uint8_t *bytes);
-void link_free_list(struct list *l);
-struct link_out *link_out_new(enum link_frame_type type, const void *bytes, size_t n);
 const struct link_ops *link_upward(void);
 const struct mb_identity *link_self(void);
 uint64_t link_session(void);
 void link_control_drop(struct link_peer *p);
+
+// link_out.c
+struct link_out *link_out_new(enum link_frame_type type, const void *bytes, size_t n);
+void link_out_free(struct link_out *o);
+void link_free_list(struct list *l);
 
 // link_conn.c
 bool link_conn_start(void);

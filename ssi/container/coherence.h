@@ -110,9 +110,11 @@ struct coh_env {
     node_id_t home;       // where this node believes the home to be (holder; home on GONE)
     node_id_t only;       // home: the only attached node, NODE_NONE if not exactly one: write-grab
     node_id_t push_to;    // home: who gets drained pages: an attached node, NODE_NONE if none
+    node_id_t lodge_to;   // home, LODGE: who gets the home's own pages; knows the container and
+                          // has room; NODE_NONE if none
     bool closed;          // home: the gate is not open: start nothing, let requests wait
     bool provider_keeps;  // home: the provider always has the latest content (read-only image)
-    bool accept;          // holder: attached, and a frame is there for DATA or FIRST
+    bool accept;          // holder: attached or a lodger's, and a frame is there for DATA or FIRST
     bool draining;        // holder: nobody uses the container here
     bool asked_elsewhere; // holder, EPOCH: its request went to a former home that lives and will
                           // answer MOVED

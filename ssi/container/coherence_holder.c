@@ -211,6 +211,14 @@ static void holder_offer(struct coh_holder *p, const struct coh_env *env, const 
     holder_answer(env, out, env->home, COH_OFFER);
 }
 
+static void holder_shed(struct coh_holder *p, const struct coh_env *env, const struct coh_msg *in,
+                        struct coh_out *out)
+{
+    (void)p;
+    (void)in;
+    holder_answer(env, out, env->home, COH_LODGE);
+}
+
 // The old home has dropped our request, or (PUSH) our offer: the new one, env.home, gets it again.
 static void holder_moved(struct coh_holder *p, const struct coh_env *env, const struct coh_msg *in,
                          struct coh_out *out)

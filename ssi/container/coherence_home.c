@@ -185,6 +185,19 @@ static void home_offer(struct coh_home *h, const struct coh_env *env, const stru
     home_next(h, env, out);
 }
 
+// Only what nobody else has or wants: who waits is served first, and frees a frame as well. The
+// home takes pages of others itself; it knows somebody else for its own.
+static void home_lodge(struct coh_home *h, const struct coh_env *env, const struct coh_msg *in,
+                       struct coh_out *out)
+{
+    node_id_t to = in->from == env->self ? env->lodge_to : env->self;
+
+    if (env->closed || h->owner != in->from || to == NODE_NONE || to == in->from ||
+        node_set_count(&h->copies) != 1 || !node_set_empty(&h->waiting))
+        return;
+    home_begin(h, env, out, to, COH_RIGHT_WRITE, COH_PUSH);
+}
+
 static void home_open(struct coh_home *h, const struct coh_env *env, const struct coh_msg *in,
                       struct coh_out *out)
 {

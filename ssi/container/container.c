@@ -81,6 +81,16 @@ struct container_id container_id_of(const struct container *c)
     return c->id;
 }
 
+struct container *container_in_turn(void)
+{
+    if (list_empty(&node(all)))
+        return NULL;
+    struct container *c = list_entry(node(all).next, struct container, all_link);
+    list_remove(&c->all_link);
+    list_append(&node(all), &c->all_link);
+    return c;
+}
+
 uint32_t container_pages_present(const struct container *c)
 {
     return c->present;

@@ -108,6 +108,13 @@ struct container_link {
     bool drain_wrapped;       // the scan went round once since the last jump
     uint32_t drain_offers;    // offered and not gone yet, about
     struct node_set exported; // nodes that its users went to from here
+    // Memory is short (lodge.c).
+    bool lodges;                   // nobody uses it here, but its home may push pages to this node
+    node_id_t lodge_to;            // at the home: who takes pages of it,
+    uint32_t lodge_pages;          // so many more,
+    uint32_t lodge_wishes;         // elsewhere: not fulfilled yet, about
+    uint32_t lodge_cursor;         // from here on
+    uint64_t lodge_asked_until_ns; // an answer is waited for
     // At the home only.
     struct radix directory;      // pages whose entry does not follow from the home's own frame
     uint32_t busy;               // entries in transition
@@ -172,6 +179,7 @@ int page_wait_end(struct container *c, struct page_wait *w);     // sleeps; -EAG
 bool page_wake(struct container *c, uint32_t index, int result); // did anybody wait?
 
 // ---- container.c
+struct container *container_in_turn(void); // each call the next one of this node; NULL: none
 const struct io_linker *container_linker_of(unsigned kind); // NULL: unknown
 void container_reap_now(void);           // frees what waits to be freed; never sleeps
 void container_end(struct container *c); // no user, no link: frees it, perhaps in the background
@@ -193,6 +201,9 @@ bool transition_owned_plainly(const void *slot, node_id_t node);
 bool transition_directory_trim(struct container_link *l, unsigned entries);
 // The entry of a page, made when it is absent and kept until the next step on it; NULL: no memory.
 struct coh_home *transition_entry(struct container *c, uint32_t index);
+// This node is short of memory: it drops its copy of a page, or has the home push the page to who
+// has room (the home's own to link->lodge_to). False: no memory for that.
+bool transition_lodge(struct container *c, uint32_t index) MUST_CHECK;
 
 // ---- hold.c
 void hold_begin(struct container *c, uint32_t index); // a thread waited for it, and it came
@@ -228,6 +239,7 @@ void link_former_died(struct container *c);
 void link_tell_home(struct container *c); // where it is from now on: here
 void link_end_home(struct container *c);  // this node is the home no more
 bool link_is_home(const struct container *c);
+struct container *link_import(const struct container_ref *ref); // made here, one user; or NULL
 // Calls fn for every linked container of this node; fn may free the one it is given.
 void link_each(void (*fn)(struct container *c, void *arg), void *arg);
 
@@ -235,6 +247,15 @@ void link_each(void (*fn)(struct container *c, void *arg), void *arg);
 void drain_consider(struct container *c);
 void drain_progress(struct container *c, uint32_t index); // a page went, or came back
 void drain_forget(struct container *c);
+
+// ---- lodge.c
+// Before a page takes a frame: false when it may. Memory is short and pages of others are on their
+// way elsewhere: true, and it slept. When none can go, nobody waits.
+bool lodge_wait(void);
+// May a page that comes from another node have a frame? `pushed`: nobody here asked for it.
+bool lodge_accepts(const struct container *c, bool pushed);
+void lodge_progress(struct container *c, bool went); // a page went, or was refused
+void lodge_give_back(struct container *c); // nobody uses it here: its pages go to who does
 
 // ---- homes.c: the gate
 bool gate_directory_fits(struct container *c, node_id_t new_home); // into one message

@@ -23,7 +23,7 @@ NODE_VAR(unsigned, idle_ticks);
 void drain_consider(struct container *c)
 {
     struct container_link *l = c->link;
-    if (c->users > 0 || setting_is("drain", "off") || !list_empty(&l->drain_link))
+    if (c->users > 0 || l->lodges || setting_is("drain", "off") || !list_empty(&l->drain_link))
         return;
     l->drain_cursor = 0;
     l->drain_wrapped = false;
@@ -183,6 +183,8 @@ static void depends_here(struct container *c, void *arg)
 {
     bool *any = arg;
     bool home_here;
+    if (c->users == 0)
+        lodge_give_back(c);
     *any |= container_pages_only_here(c, &home_here) > 0 || home_here;
 }
 

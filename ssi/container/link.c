@@ -55,6 +55,7 @@ bool link_make(struct container *c, const struct container_id *id, node_id_t hom
     l->home = home;
     l->generation = generation;
     l->former = NODE_NONE;
+    l->lodge_to = NODE_NONE;
     l->next_index = UINT32_MAX;
     coh_gate_init(&l->gate, here);
     radix_init(&l->directory, &heap_radix_memory);
@@ -183,13 +184,14 @@ void link_requested(struct container *c, node_id_t who)
 
 static void attached_again(struct container *c)
 {
+    c->link->lodges = false;
     if (link_is_home(c))
         attach_at_home(c, cluster_self());
     else
         note(c, c->link->home, NOTE_ATTACHED);
 }
 
-static struct container *import_new(const struct container_ref *ref)
+struct container *link_import(const struct container_ref *ref)
 {
     if (ref->home == cluster_self() || ref->home >= NODE_MAX || ref->extent > INDEX_END)
         return NULL; // a home that forgot it: nobody has it
@@ -210,7 +212,7 @@ struct container *container_import(const struct container_ref *ref)
         return linker->own();
     struct container *c = link_find(&ref->id);
     if (c == NULL) {
-        c = import_new(ref);
+        c = link_import(ref);
         if (c == NULL)
             return NULL;
         attached_again(c);
@@ -307,6 +309,7 @@ void link_end_home(struct container *c)
     l->ending = false;
     l->orphaned = false;
     l->rebuilding = false;
+    l->lodge_pages = 0;
 }
 
 // A successor that still learns from the survivors gives way to a home that lives after all: it

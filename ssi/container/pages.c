@@ -211,7 +211,7 @@ static int page_make_writable(struct container *c, uint32_t index, page_t p)
     if (c->linker->own)
         return -EACCES;
     if (!page_is_own(p))
-        return page_copy(c, index, p);
+        return lodge_wait() ? -EAGAIN : page_copy(c, index, p);
     if (p & PAGE_CLEAN)
         page_replace(c, index, p & ~(page_t)PAGE_CLEAN);
     return 0;
@@ -222,9 +222,9 @@ int page_want(struct container *c, uint32_t index, unsigned access, page_t *p)
     *p = page_get(c, index);
     if (c->link) {
         if (access & PROT_W ? !page_may_write(*p) : !page_may_read(*p))
-            return transition_want(c, index, access);
+            return lodge_wait() ? -EAGAIN : transition_want(c, index, access);
     } else if (*p == 0) {
-        int error = page_first_touch(c, index);
+        int error = lodge_wait() ? -EAGAIN : page_first_touch(c, index);
         if (error < 0)
             return error;
         *p = page_get(c, index);

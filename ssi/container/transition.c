@@ -51,6 +51,7 @@ static struct coh_env env_of(struct container *c)
         .home = l->home,
         .only = NODE_NONE,
         .push_to = node_set_first(&l->attached),
+        .lodge_to = l->lodge_to,
         .closed = coh_gate_closed(&l->gate),
         .draining = c->users == 0,
     };
@@ -162,6 +163,8 @@ static void refused(const struct coh_out *out)
 static void answer_moved(struct container *c, uint32_t index, const struct coh_msg *in)
 {
     struct coh_msg m = coh_moved(in, cluster_self(), c->link->home);
+    if (in->kind == COH_LODGE)
+        return; // it will say so again
     if (in->kind != COH_READ_REQ && in->kind != COH_WRITE_REQ && in->kind != COH_OFFER)
         cluster_count_add("container: message for a home", 1);
     else if (in->from != cluster_self())
@@ -348,8 +351,10 @@ static void effects(struct container *c, uint32_t index, const struct coh_holder
         page_wake(c, index, -EHOSTDOWN);
     if (out->effects & COH_DO_BACK)
         page_wake(c, index, k->error ? k->error : -ENOMEM);
-    if (gave)
+    if (gave) {
         drain_progress(c, index);
+        lodge_progress(c, out->is == COH_HELD_NONE);
+    }
 }
 
 static void holder_step(struct container *c, uint32_t index, const struct coh_msg *in,
@@ -429,7 +434,7 @@ static bool content_get(struct container *c, uint32_t index, const struct coh_ms
     bool data = in->kind == COH_DATA && page_held(p) == COH_HELD_NONE;
     bool first = in->kind == COH_GRANT && (in->flags & COH_FIRST) && page_asked(p);
     *k = (struct content){.frame = FRAME_NONE};
-    if ((!data && !first) || c->users == 0)
+    if ((!data && !first) || !lodge_accepts(c, in->flags & COH_PUSH))
         return true;
     if (bytes) {
         *k = content_copy(bytes);
@@ -497,13 +502,22 @@ static void local_event(struct container *c, uint32_t index, enum coh_kind kind)
     transition_event(c, index, &m, NULL);
 }
 
+bool transition_lodge(struct container *c, uint32_t index)
+{
+    if (link_is_home(c) && transition_entry(c, index) == NULL)
+        return false;
+    local_event(c, index, COH_SHED);
+    return true;
+}
+
 // ---- faults -------------------------------------------------------------------------------------
 
-// How many pages behind `index` to ask for as well: more while faults go on in sequence.
+// How many pages behind `index` to ask for as well: more while faults go on in sequence. The home
+// asks ahead for what it has lodged with others.
 static uint32_t ahead(struct container *c, uint32_t index)
 {
     struct container_link *l = c->link;
-    if (l->home == cluster_self())
+    if (l->home == cluster_self() && l->lodge_to == NODE_NONE)
         return 0;
     if (index == l->next_index)
         l->window_pages = MIN(MAX(l->window_pages * 2, 2u), WINDOW_PAGES_MAX);
@@ -515,7 +529,8 @@ static uint32_t ahead(struct container *c, uint32_t index)
 
 static bool may_ask(const struct container *c, uint32_t index)
 {
-    return index < c->extent && page_get(c, index) == 0;
+    return index < c->extent && page_get(c, index) == 0 &&
+           (!link_is_home(c) || radix_get(&c->link->directory, index));
 }
 
 // Threads of this node stood still for pages of others: how often, and how long in all.

@@ -28,21 +28,49 @@ NODE_VAR(struct cork, cork);
 
 // ---- what rpc had no memory for ----------------------------------------------------------------
 
+// In pieces of a frame each: where memory is short, free frames lie apart.
+#define KEPT_PIECES ((RPC_BYTES_MAX + PAGE_SIZE - 1) / PAGE_SIZE)
+
 struct kept {
     struct list link;
     node_id_t to;
     uint16_t kind;
     size_t n;
-    uint8_t bytes[];
+    void *pieces[KEPT_PIECES];
 };
 
 NODE_VAR(struct list, kept);
 NODE_VAR(struct timer, retry);
+NODE_VAR(uint8_t, whole[RPC_BYTES_MAX]); // a message that is put together
+
+static void kept_free(struct kept *k)
+{
+    for (unsigned i = 0; i < KEPT_PIECES; i++)
+        heap_free(k->pieces[i]);
+    heap_free(k);
+}
+
+static struct kept *kept_new(const uint8_t *bytes, size_t n)
+{
+    struct kept *k = heap_alloc_critical(sizeof(*k));
+    if (k == NULL)
+        return NULL;
+    *k = (struct kept){.n = n};
+    for (size_t at = 0; at < n; at += PAGE_SIZE) {
+        void *piece = k->pieces[at / PAGE_SIZE] = heap_alloc_critical(MIN(n - at, PAGE_SIZE));
+        if (piece == NULL) {
+            kept_free(k);
+            return NULL;
+        }
+        memcpy(piece, bytes + at, MIN(n - at, PAGE_SIZE));
+    }
+    return k;
+}
 
 static void keep(node_id_t to, unsigned kind, const void *bytes, size_t n)
 {
     container_reap_now();
-    struct kept *k = heap_alloc_critical(sizeof(*k) + n);
+    struct kept *k = kept_new(bytes, n);
     if (k == NULL) {
         log_error("container", "no memory to say something to node %u", to);
         cluster_count_add("container: message lost, no memory", 1);
@@ -50,8 +78,6 @@ static void keep(node_id_t to, unsigned kind, const void *bytes, size_t n)
     }
     k->to = to;
     k->kind = (uint16_t)kind;
-    k->n = n;
-    memcpy(k->bytes, bytes, n);
     list_append(&node(kept), &k->link);
     if (!timer_is_set(&node(retry)))
         timer_set(&node(retry), clock_now_ns() + RETRY_NS);
@@ -61,12 +87,14 @@ static void retry_kept(void *arg UNUSED)
 {
     while (!list_empty(&node(kept))) {
         struct kept *k = list_entry(node(kept).next, struct kept, link);
-        if (rpc_send(k->to, k->kind, k->bytes, k->n) == -ENOMEM) {
+        for (size_t at = 0; at < k->n; at += PAGE_SIZE)
+            memcpy(node(whole) + at, k->pieces[at / PAGE_SIZE], MIN(k->n - at, PAGE_SIZE));
+        if (rpc_send(k->to, k->kind, node(whole), k->n) == -ENOMEM) {
             timer_set(&node(retry), clock_now_ns() + RETRY_NS);
             return;
         }
         list_remove(&k->link);
-        heap_free(k);
+        kept_free(k);
     }
 }
 
@@ -89,6 +117,27 @@ void wire_send(node_id_t to, unsigned kind, const void *bytes, size_t n)
 
 // ---- gathering ----------------------------------------------------------------------------------
 
+static size_t page_bytes(const struct container_page_wire *w)
+{
+    return sizeof(*w) + (w->content == CONTENT_BYTES ? PAGE_SIZE : 0);
+}
+
+// Each page in a message of its own: there is a reserve for such.
+static void send_singly(node_id_t to, const uint8_t *bytes, size_t n)
+{
+    struct container_head_wire head;
+    memcpy(&head, bytes, sizeof(head));
+    head.count = 1;
+    for (size_t at = sizeof(head); at < n;) {
+        struct container_page_wire w;
+        memcpy(&w, bytes + at, sizeof(w));
+        memcpy(node(whole), &head, sizeof(head));
+        memcpy(node(whole) + sizeof(head), bytes + at, page_bytes(&w));
+        wire_send(to, MSG_container_pages, node(whole), sizeof(head) + page_bytes(&w));
+        at += page_bytes(&w);
+    }
+}
+
 static void flush(void)
 {
     struct cork *k = &node(cork);
@@ -96,7 +145,8 @@ static void flush(void)
         return;
     size_t n = k->n;
     k->n = 0;
-    wire_send(k->to, MSG_container_pages, k->bytes, n);
+    if (!list_empty(&node(kept)) || rpc_send(k->to, MSG_container_pages, k->bytes, n) == -ENOMEM)
+        send_singly(k->to, k->bytes, n);
 }
 
 void wire_cork(void)
@@ -146,7 +196,7 @@ void wire_page(struct container *c, node_id_t to, uint32_t index, const struct c
     coh_msg_put(m, &w.coh);
     if (m->kind == COH_DATA)
         w.content = p & PAGE_CLEAN ? CONTENT_PROVIDER : CONTENT_BYTES;
-    size_t n = sizeof(w) + (w.content == CONTENT_BYTES ? PAGE_SIZE : 0);
+    size_t n = page_bytes(&w);
     if (k->n && (k->c != c || k->to != to || k->n + n > sizeof(k->bytes)))
         flush();
     if (k->n == 0)
@@ -192,7 +242,7 @@ static size_t take_page(struct container *c, const struct rpc_in *in,
     if (left < sizeof(w))
         return 0;
     memcpy(&w, at, sizeof(w));
-    size_t n = sizeof(w) + (w.content == CONTENT_BYTES ? PAGE_SIZE : 0);
+    size_t n = page_bytes(&w);
     bool content = w.content == CONTENT_BYTES || w.content == CONTENT_PROVIDER;
     if (n > left || w.index >= INDEX_END || !coh_msg_get(&w.coh, in->from, &m) ||
         content != (m.kind == COH_DATA) || coh_kind_receiver(m.kind) == COH_TO_GATE)

@@ -73,6 +73,11 @@ struct container_adopt_wire { // to the successor of a dead home: be the home of
     uint8_t used; // the sender has a user
 } PACKED;
 
+struct container_lodge_wire { // to a node with memory: keep pages of this; and the answer
+    struct container_ref ref;
+    uint32_t pages; // wanted; of the answer: that it will keep
+} PACKED;
+
 struct container_clone_wire { // "clone this": a call to the home
     struct container_id id, child;
 } PACKED;

@@ -123,6 +123,29 @@ def test_hogs_leave_the_console(trio):
         assert trio.sh(node, 'echo alive') == 'alive\n'
 
 
+def lodged(c, node):
+    name = 'container_pages_lodged_elsewhere'
+    return int(dict(line.split() for line in c.sh(node, 'cat /proc/cluster/counters').splitlines())
+               .get(name, 0))
+
+
+def test_a_program_larger_than_its_node_has_memory(program):
+    """Its pages are lodged with the others while it runs, and when it goes elsewhere; all is
+    given back."""
+    with weft.cluster(3, policy='none', mem=32, add=[f'{program("large")}:/opt/large']) as c:
+        assert c.sh(0, '/opt/large 32 1', timeout=120) == '8192 pages, 1 rounds, 0 wrong\n'
+        before = lodged(c, 0)
+        assert before > 1000
+        pid = c.start(0, '/opt/large 32 3 >/tmp/out')
+        weft.wait_for('pages lodged', lambda: lodged(c, 0) > before + 1000)
+        c.sh(0, f'echo 2 >/proc/{pid}/node', timeout=60)
+        assert c.ended(pid, seconds=120) == 0
+        assert c.sh(1, 'cat /tmp/out') == '8192 pages, 3 rounds, 0 wrong\n'
+        for node in range(3):
+            weft.wait_for('its memory back', lambda n=node: int(c.sh(
+                n, "sed -n 's/MemFree: *\\([0-9]*\\) kB/\\1/p' /proc/meminfo")) > 20000)
+
+
 @pytest.mark.heavy
 def test_frozen_node_comes_back_as_another(program):
     """A node that stood still for long finds an epoch without it: what it says late is refused,

@@ -14,6 +14,7 @@ static struct local {
     struct packet p;
 } local[16];
 static unsigned local_head, local_tail;
+static node_id_t lodger; // of this choice
 
 void world_start(struct world *w)
 {
@@ -42,6 +43,7 @@ void world_start(struct world *w)
     w->drains = c->drains;
     w->crashes = c->crashes;
     w->clones = c->clones;
+    w->lodges = c->lodges;
 }
 
 bool world_is_home(const struct world *w, unsigned n)
@@ -214,6 +216,7 @@ static void home_env(const struct world *w, unsigned n, struct coh_env *env)
     env->self = (node_id_t)n;
     env->home = w->node[n].hint;
     env->push_to = env->only = NODE_NONE;
+    env->lodge_to = lodger;
     env->closed = coh_gate_closed(&w->node[n].gate);
     for (unsigned i = NODES; i-- > 0;) {
         if (!w->node[i].alive || w->node[i].draining)
@@ -242,7 +245,7 @@ void world_home_step(struct world *w, unsigned n, struct packet p, unsigned from
                                 .generation = w->node[n].generation};
         if (p.kind == COH_READ_REQ || p.kind == COH_WRITE_REQ || p.kind == COH_OFFER)
             world_send(w, n, from, answer);
-        else
+        else if (p.kind != COH_LODGE)
             explore_fault("%s from %u to %u, which is no home", coh_kind_name(p.kind), from, n);
         return;
     }
@@ -471,6 +474,7 @@ void world_apply(void *state, uint32_t choice)
     unsigned a = choice >> 8 & 0xff, b = choice & 0xff;
 
     local_head = local_tail = 0;
+    lodger = NODE_NONE;
     switch ((enum world_choice)(choice >> 16)) {
     case DELIVER:
     case REFUSE:
@@ -503,6 +507,11 @@ void world_apply(void *state, uint32_t choice)
     case CLONE:
         w->clones--;
         gate_event(w, a, COH_CLONE, 0);
+        break;
+    case LODGE:
+        w->lodges--;
+        lodger = (node_id_t)(b % NODES);
+        local_event(w, a, COH_SHED, b / NODES);
         break;
     case CRASH:
         world_crash(w, a);

@@ -64,10 +64,10 @@ struct world {
     struct channel channel[NODES][NODES]; // [from][to]
     uint8_t latest[PAGES];                // version of the last write; 1: as the provider gave it
     uint8_t directory_owner[PAGES], directory_copies[PAGES],
-        directory_lost[PAGES];                            // on its way with DIRECTORY
-    uint8_t moves, evicts, naks, drains, crashes, clones; // how many more may happen
-    uint8_t crashed;                                      // 1 + the node that died
-    uint8_t loss_excused[PAGES];                          // it died with the latest content
+        directory_lost[PAGES];                                    // on its way with DIRECTORY
+    uint8_t moves, evicts, naks, drains, crashes, clones, lodges; // how many more may happen
+    uint8_t crashed;                                              // 1 + the node that died
+    uint8_t loss_excused[PAGES];                                  // it died with the latest content
 };
 
 // One exploration. A script is a text of operations per node, "Wx Ry"; without one each node does
@@ -76,7 +76,7 @@ struct world_config {
     const char *name;
     uint8_t pages, ops;
     const char *script[NODES];
-    uint8_t moves, evicts, naks, drains, crashes, clones;
+    uint8_t moves, evicts, naks, drains, crashes, clones, lodges;
     bool touched; // the home has the pages at the start
     bool hold;    // a woken thread does its instruction at once (minimum hold)
     const char *(*verdict)(const struct world *w); // litmus: NULL, or what must not be
@@ -97,6 +97,7 @@ enum world_choice {
     REOFFER, // node a offers page b again
     MOVE,    // the home at a moves to b
     CLONE,   // a process forks: the home at a freezes everybody
+    LODGE,   // node a is short of memory: b is a page of it and who has room
     CRASH,   // node a dies
     FLUSH,   // node a agrees to the new epoch
     INSTALL, // node a installs the new epoch

@@ -50,6 +50,16 @@ static bool choose_operation(const struct world *w, unsigned n)
     return true;
 }
 
+static void choose_lodger(const struct world *w, unsigned n)
+{
+    for (unsigned p = 0; p < world_config->pages; p++)
+        for (unsigned to = 0; to < NODES; to++)
+            if (to != n && w->node[to].alive && (world_is_home(w, n) || to == w->node[n].hint) &&
+                !w->node[to].draining && w->node[n].holder[p].held == COH_HELD_WRITER &&
+                w->node[n].holder[p].asked == COH_RIGHT_NONE)
+                explore_choice(CHOICE(LODGE, n, p * NODES + to));
+}
+
 // Things a node must do: the returned count; and things it may do.
 static unsigned choose_node(const struct world *w, unsigned n)
 {
@@ -65,6 +75,8 @@ static unsigned choose_node(const struct world *w, unsigned n)
     } else if (!node->draining && !choose_operation(w, n) && w->drains) {
         explore_choice(CHOICE(DETACH, n, 0));
     }
+    if (w->lodges)
+        choose_lodger(w, n);
     for (unsigned p = 0; p < world_config->pages; p++) {
         if (w->evicts && node->holder[p].held == COH_HELD_READER)
             explore_choice(CHOICE(EVICT, n, p));
@@ -187,6 +199,9 @@ void world_label(const void *state, uint32_t choice, char *buffer, size_t size)
         break;
     case CLONE:
         text_add(&t, "fork: the home on %u closes", a);
+        break;
+    case LODGE:
+        text_add(&t, "%u is short of memory: page %c to %u", a, "xy"[b / NODES], b % NODES);
         break;
     case CRASH:
         text_add(&t, "node %u dies", a);

@@ -6,6 +6,7 @@ const struct scenario scenarios[] = {
     {"share", scenario_share, 100},
     {"share_roam", scenario_share_roam, 100},
     {"share_death", scenario_share_death, 60},
+    {"share_lodged", scenario_share_lodged, 60},
     {"moves", scenario_moves, 100},
     {"moves_fault", scenario_moves_fault, 300},
     {"moves_cut", scenario_moves_cut, 100},

@@ -8,6 +8,7 @@ void scenario_strangers(void); // strangers.c
 void scenario_share(void);     // share.c
 void scenario_share_roam(void);
 void scenario_share_death(void);
+void scenario_share_lodged(void);
 void scenario_share_fault(void);
 void scenario_moves(void); // moves.c
 void scenario_moves_fault(void);

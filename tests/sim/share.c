@@ -134,7 +134,7 @@ static void leave(void *arg)
 static uint32_t frames_before[WORLD_MAX];
 static size_t heap_before[WORLD_MAX];
 
-static void begin(unsigned nodes)
+static void begin_with(unsigned nodes, unsigned least_pages, unsigned most_pages)
 {
     world_open(nodes, option("drain", sim_chance(700)) ? "" : "drain=off");
     for (unsigned i = 0; i < nodes; i++) {
@@ -142,12 +142,17 @@ static void begin(unsigned nodes)
         frames_before[i] = world_frames_used(i);
         heap_before[i] = heap_bytes_used();
     }
-    pages = option_between("pages", 1, 8);
+    pages = option_between("pages", least_pages, most_pages);
     think_us = option_between("think", 0, 1) ? 2000 : 50;
     oracle_init(&oracle, "area", pages);
     struct worker *first = worker_add(0, 0, false);
     world_thread(0, create, first);
     world_until(all_done, 30, "the container is not made");
+}
+
+static void begin(unsigned nodes)
+{
+    begin_with(nodes, 1, 8);
 }
 
 static bool nothing_held(void)
@@ -278,5 +283,50 @@ void scenario_share_fault(void)
     }
     world_until(all_done, 600, "the workers do not come to an end");
     world_until(world_together, 60, "the living do not agree on an epoch");
+    end();
+}
+
+// What a node keeps for others goes down with it, whoever accessed it last.
+static void note_lodged(unsigned victim)
+{
+    world_enter(victim);
+    struct container *c = link_find(&area.id);
+    for (unsigned i = 0; c && i < pages; i++) {
+        if (page_held(page_get(c, i)) == COH_HELD_WRITER)
+            oracle_grabbed(&oracle, i);
+    }
+}
+
+static void lodger_dies(unsigned victim)
+{
+    unsigned here = world_here();
+    note_lodged(victim);
+    if (here < WORLD_MAX)
+        world_enter(here);
+    share_dies(victim);
+}
+
+// The home is short of memory: the others have its pages lodged. With a fault somewhere in it, or
+// without.
+void scenario_share_lodged(void)
+{
+    share_nodes = option_between("nodes", 2, 4);
+    begin_with(share_nodes, 40, ORACLE_PAGES);
+    bool faults = option("faults", share_nodes > 2 && sim_chance(500));
+    unsigned users_of_it = option_between("users", 1, share_nodes);
+    unsigned left = option_between("left", 500, 1800); // of 16384: enough is from 1638 on
+    world_enter(0);
+    port_frames_take(frame_free_count() - left);
+    unsigned operations = option_between("operations", 100, 400);
+    for (unsigned i = 0; i < users_of_it; i++)
+        world_thread(i, work, worker_add(i, operations, false));
+    if (faults)
+        strike_arm("coherence,page-,container_,link,membership", lodger_dies);
+    world_until(all_done, 600, "the workers do not come to an end");
+    world_until(world_together, 60, "the living do not agree on an epoch");
+    if (world_lives(0)) {
+        world_enter(0);
+        port_frames_take(0);
+    }
     end();
 }

@@ -124,17 +124,8 @@ static void dies_with_its_pages(void **state)
     run_one(1, quit, &p);
 }
 
-static void read_until_full(void *arg)
-{
-    struct program *p = arg;
-    uint8_t v;
-    int error = 0;
-    for (uint32_t i = 0; i < PAGES && error == 0; i++)
-        error = touch(p->space, i, false, &v);
-    assert_int_equal(error, -ENOMEM);
-}
-
-// What a node has no room for stays where it is, and follows when there is room.
+// What a node has no room for stays where it is, and follows when there is room. Meanwhile what is
+// read makes other pages go back.
 static void no_room(void **state)
 {
     (void)state;
@@ -145,11 +136,11 @@ static void no_room(void **state)
     port_frames_limit(100);
     mesh_enter(0);
     move(&p, 1);
-    run_one(1, read_until_full, &p);
+    run_one(1, read_all, &p);
     sim_run_for(3 * S);
     check_all();
     mesh_enter(0);
-    assert_int_equal(frame_free_count(), frames_at_start[0] - (PAGES - 100));
+    assert_true(frame_free_count() <= frames_at_start[0] - (PAGES - 100));
     mesh_enter(1);
     port_frames_limit(0);
     run_one(1, read_all, &p);

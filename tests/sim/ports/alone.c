@@ -8,6 +8,7 @@
 #include "lib/assert.h"
 #include "lib/errno.h"
 #include "ssi/cluster/cluster.h"
+#include "ssi/cluster/link.h"
 #include "ssi/cluster/rpc.h"
 
 node_id_t cluster_self(void)
@@ -50,6 +51,16 @@ void cluster_on_leaving(bool (*is_empty)(void) UNUSED)
 
 void cluster_count_add(const char *reason UNUSED, uint32_t n UNUSED)
 {
+}
+
+bool cluster_load_of(node_id_t n UNUSED, struct cluster_load *out UNUSED)
+{
+    return false;
+}
+
+bool link_can_carry_page(void)
+{
+    return true;
 }
 
 int rpc_send(node_id_t to UNUSED, enum rpc_kind kind UNUSED, const void *bytes UNUSED,

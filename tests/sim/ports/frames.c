@@ -26,6 +26,7 @@ NODE_VAR(uint32_t, frames_for_net);
 NODE_VAR(uint32_t, frames_cursor);
 NODE_VAR(uint32_t, frames_limit);
 NODE_VAR(uint32_t, frames_reserve);
+NODE_VAR(uint32_t, frames_taken);
 NODE_VAR(uint32_t, heap_fail_in);
 NODE_VAR(uint32_t, frame_fail_in);
 NODE_VAR(size_t, heap_used);
@@ -40,6 +41,11 @@ void port_frames_reserve(uint32_t count)
     node(frames_reserve) = count;
 }
 
+void port_frames_take(uint32_t count)
+{
+    node(frames_taken) = count;
+}
+
 void port_frames_forget(void)
 {
     ASSERT(node(frames_used) == 0);
@@ -52,15 +58,20 @@ uint32_t port_frames_of_pages(void)
     return node(frames_used) - node(frames_for_net);
 }
 
+uint32_t frame_total_count(void)
+{
+    return node(frames_limit) ? node(frames_limit) : FRAMES;
+}
+
 frame_t frame_alloc(unsigned flags)
 {
-    uint32_t limit = node(frames_limit) ? node(frames_limit) : FRAMES;
+    uint32_t limit = frame_total_count();
     if (node(frames) == NULL)
         node(frames) = calloc(FRAMES + 1, sizeof(struct host_frame));
     if (node(frame_fail_in) && --node(frame_fail_in) == 0)
         return FRAME_NONE;
     uint32_t kept = flags & FRAME_CRITICAL ? 0 : node(frames_reserve);
-    if (node(frames_used) + kept >= limit)
+    if (node(frames_used) + node(frames_taken) + kept >= limit)
         return FRAME_NONE;
     for (;;) {
         uint32_t f = node(frames_cursor) = node(frames_cursor) % FRAMES + 1;
@@ -114,12 +125,7 @@ void frame_canary_fill(void *at UNUSED, size_t bytes UNUSED)
 
 uint32_t frame_free_count(void)
 {
-    return FRAMES - node(frames_used);
-}
-
-uint32_t frame_total_count(void)
-{
-    return FRAMES;
+    return frame_total_count() - MIN(frame_total_count(), node(frames_used) + node(frames_taken));
 }
 
 void *frame_low_address(frame_t f)

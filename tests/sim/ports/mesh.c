@@ -15,6 +15,7 @@
 #include "lib/node_set.h"
 #include "lib/node_var.h"
 #include "ssi/cluster/cluster.h"
+#include "ssi/cluster/link.h"
 #include "ssi/cluster/rpc.h"
 #include "tests/sim/ports/sim.h"
 
@@ -95,6 +96,16 @@ bool cluster_is_member(node_id_t n)
 node_id_t cluster_next(node_id_t after)
 {
     return node_set_next(&members, after == NODE_NONE ? 0 : (node_id_t)(after + 1));
+}
+
+bool cluster_load_of(node_id_t n UNUSED, struct cluster_load *out UNUSED)
+{
+    return false;
+}
+
+bool link_can_carry_page(void)
+{
+    return true;
 }
 
 node_id_t cluster_successor(node_id_t n)

@@ -6,6 +6,7 @@
 #include "lib/types.h"
 
 void port_frames_limit(uint32_t count);   // 0: all
+void port_frames_take(uint32_t count);    // somebody else has so many
 void port_frames_reserve(uint32_t count); // of these, only for FRAME_CRITICAL
 // In use by containers: those of packets and TCP's rings, which come and go, are not counted.
 uint32_t port_frames_of_pages(void);
