@@ -15,7 +15,7 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get('WEFT_BUILD', os.path.join(ROOT, 'build'))
 COMMAND = os.path.join(ROOT, 'qemu', 'cluster')
-LIMIT_SECONDS = 2400  # no cluster of a test outlives this; some are shared by a whole run
+LIMIT_SECONDS = 2400  # no cluster of a test outlives this; some are shared by a whole file
 
 
 class Result:

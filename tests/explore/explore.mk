@@ -6,6 +6,7 @@ EXPLORE_COHERENCE := $(EXPLORE_COMMON) $(wildcard tests/explore/world*.c) \
     tests/explore/coherence_explore.c ssi/container/gate.c $(wildcard ssi/container/coherence*.c)
 EXPLORE_HANDOFF := $(EXPLORE_COMMON) $(wildcard tests/explore/moves*.c) \
     tests/explore/handoff_explore.c ssi/migrate/handoff.c
+EXPLORE_BIN := $(foreach world,coherence handoff,$(O)/explore/$(world) $(O)/explore/$(world)-mutants)
 EXPLORE_H := $(wildcard tests/explore/*.h tests/explore/*.def lib/*.h ssi/container/*.h ssi/container/*.def \
     ssi/migrate/*.h ssi/migrate/*.def)
 
