@@ -2,6 +2,7 @@
 // Corners of the interface, each of its own kind: unshare, names under /proc, facts of memory, what
 // cannot be run, timers on CPU clocks, a stack in a segment of its own, single steps.
 #define _GNU_SOURCE
+#include "child.h"
 #include "said.h"
 #include <asm/ldt.h>
 #include <fcntl.h>
@@ -19,18 +20,6 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-static void in_child(void (*what)(void))
-{
-    int status;
-    fflush(stdout);
-    if (fork() == 0) {
-        what();
-        exit(0);
-    }
-    wait(&status);
-    printf("status %x\n", status);
-}
 
 // ---- unshare -----------------------------------------------------------------------------------
 static void *waits_for_end(void *p)

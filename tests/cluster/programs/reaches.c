@@ -3,6 +3,7 @@
 // slack, ambient capabilities; semaphores' undo sums and rights; listeners that share a port.
 // reaches far: orphans between nodes, between moves (it stays without /proc/self/node).
 #define _GNU_SOURCE
+#include "child.h"
 #include "said.h"
 #include "move.h"
 #include <arpa/inet.h>
@@ -28,19 +29,6 @@
 #ifndef PR_CAP_AMBIENT
 #define PR_CAP_AMBIENT 47
 #endif
-
-static int in_child(void (*what)(void))
-{
-    int status;
-    fflush(stdout);
-    if (fork() == 0) {
-        what();
-        exit(0);
-    }
-    wait(&status);
-    printf("status %x\n", status);
-    return status;
-}
 
 // ---- prctl
 static void settings(void)

@@ -2,6 +2,7 @@
 // What a process says of itself: prctl, capabilities, personality, nice values, scheduling, limits,
 // times of children, the death signal of a parent.
 #define _GNU_SOURCE
+#include "child.h"
 #include "said.h"
 #include <sched.h>
 #include <signal.h>
@@ -14,18 +15,6 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-static void in_child(void (*what)(void))
-{
-    int status;
-    fflush(stdout);
-    if (fork() == 0) {
-        what();
-        exit(0);
-    }
-    wait(&status);
-    printf("status %x\n", status);
-}
 
 static void deaths(void)
 {
