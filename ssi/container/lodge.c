@@ -2,9 +2,9 @@
 // Memory is short (PROTOCOLS 5): first go clean pages, which their provider can give again; then
 // pages that only this node has are pushed to the member with most memory left, which has said how
 // many it takes. Their containers stay here, users, home and all: a fault fetches such a page as it
-// does any other's. Pages go in turn, without regard to when they were used. A node lodges no page
-// of its own accord: it keeps a quarter of its memory for itself, and gives back when it is short.
-// Who lodges a page is like any owner of one: with its death the page is lost.
+// does any other's. Pages go in turn, without regard to when they were used. Who is asked keeps a
+// quarter of its memory for itself, and gives the pages back when it is short. It is like any owner
+// of a page: with its death the page is lost.
 #include "kernel/init.h"
 #include "kernel/settings.h"
 #include "kernel/thread.h"
@@ -295,7 +295,7 @@ void container_on_lodge(const struct rpc_in *in)
     memcpy(&w, in->bytes, sizeof(w));
     uint32_t free = frame_free_count(), kept = percent(KEPT_PERCENT);
     w.pages = MIN(w.pages, free > kept ? (free - kept) / 2 : 0);
-    if (w.pages > 0 && lodging_for(&w.ref) == NULL)
+    if (w.ref.home != in->from || (w.pages > 0 && lodging_for(&w.ref) == NULL))
         w.pages = 0;
     wire_send(in->from, MSG_container_lodged, &w, sizeof(w));
 }
