@@ -547,6 +547,20 @@ static int gen_act_missing(const struct name_call *c)
     return -ENOENT;
 }
 
+static int gen_set(const struct name_call *c, const struct gen_found *g)
+{
+    bool owner = c->in.op == NAME_CHOWN;
+    bool may = owner ? fs_may_give(c->who, g->e.uid, g->e.gid, c->in.uid, c->in.gid)
+                     : c->who->uid == 0 || c->who->uid == g->e.uid;
+    if (!g->tree->set || !may)
+        return -EPERM;
+    return g->tree->set(g->e.inode, &(struct fs_set){.mode_set = !owner,
+                                                     .owner_set = owner,
+                                                     .mode = c->in.mode & 07777,
+                                                     .uid = c->in.uid,
+                                                     .gid = c->in.gid});
+}
+
 static int gen_act(struct name_call *c, const struct gen_found *g)
 {
     switch ((enum name_op)c->in.op) {
@@ -577,9 +591,10 @@ static int gen_act(struct name_call *c, const struct gen_found *g)
     case NAME_PATH:
     case NAME_UNLINK:
     case NAME_RENAME:
+        break;
     case NAME_CHMOD:
     case NAME_CHOWN:
-        break;
+        return gen_set(c, g);
     case NAME_LINK:
         return -EXDEV;
     case NAME_UMOUNT:

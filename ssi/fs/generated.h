@@ -30,6 +30,8 @@ struct gen_tree {
     long (*write)(const struct fs_who *who, uint64_t inode, const char *bytes, size_t n);
     // Target of a symbolic link.
     int (*link)(const struct fs_who *who, uint64_t inode, char *to, size_t size);
+    // chmod and chown, by who may: 0 or negative errno. NULL: nobody may.
+    int (*set)(uint64_t inode, const struct fs_set *s);
     // Opens what is not plain text (devices): its own file. NULL: show/write are used.
     int (*open)(const struct fs_who *who, uint64_t inode, uint32_t flags, struct file **f);
 };

@@ -363,6 +363,16 @@ bool fs_in_group(const struct fs_who *who, uint32_t gid)
     return false;
 }
 
+bool fs_may_give(const struct fs_who *who, uint32_t owner, uint32_t group, uint32_t uid,
+                 uint32_t gid)
+{
+    if (who->uid == 0 || (uid == UINT32_MAX && gid == UINT32_MAX))
+        return true;
+    bool same = uid == UINT32_MAX || uid == owner;
+    bool his = gid == UINT32_MAX || gid == group || fs_in_group(who, gid);
+    return who->uid == owner && same && his; // the owner may give it to a group of his
+}
+
 bool fs_may(const struct fs_who *who, uint32_t mode, uint32_t uid, uint32_t gid, unsigned want)
 {
     if (who->uid == 0)

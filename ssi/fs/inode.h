@@ -124,6 +124,9 @@ struct dirent *dirent_after(const struct inode *dir, uint32_t cookie);
 // May `who` do `want` (MAY_*) with something of that mode and owner?
 bool fs_may(const struct fs_who *who, uint32_t mode, uint32_t uid, uint32_t gid, unsigned want);
 bool fs_in_group(const struct fs_who *who, uint32_t gid);
+// chown(2): may who give what is owner's and of group `group` to uid, gid (UINT32_MAX: as it is)?
+bool fs_may_give(const struct fs_who *who, uint32_t owner, uint32_t group, uint32_t uid,
+                 uint32_t gid);
 static inline bool inode_may(const struct inode *i, const struct fs_who *who, unsigned want)
 {
     return fs_may(who, i->mode, i->uid, i->gid, want);

@@ -426,13 +426,8 @@ static int op_chown(struct name_call *c)
     int e = tree_walk_to(c, !(c->in.flags & FS_NOFOLLOW), &i);
     if (e != 0)
         return e;
-    bool nothing = uid == UINT32_MAX && gid == UINT32_MAX;
-    if (c->who->uid != 0 && !nothing) { // the owner may give it to a group of his
-        bool same = uid == UINT32_MAX || uid == i->uid;
-        bool his = gid == UINT32_MAX || gid == i->gid || fs_in_group(c->who, gid);
-        if (c->who->uid != i->uid || !same || !his)
-            return -EPERM;
-    }
+    if (!fs_may_give(c->who, i->uid, i->gid, uid, gid))
+        return -EPERM;
     return tree_inode_set(i, &(struct fs_set){.owner_set = true, .uid = uid, .gid = gid});
 }
 

@@ -341,12 +341,20 @@ static int dev_open(const struct fs_who *who, uint64_t inode, uint32_t flags, st
     return d ? device_open(who, d, flags, f) : -ENXIO;
 }
 
+// A terminal of this node has an owner; whose all other devices are is fixed.
+static int dev_set(uint64_t inode, const struct fs_set *s)
+{
+    uint32_t number = (uint32_t)(inode - PTS_INODE);
+    return is_pts(inode) && pty_node(number) == cluster_self() ? pty_set(number, s) : -EPERM;
+}
+
 static const struct gen_tree dev_tree = {
     .path = "/dev",
     .look = dev_look,
     .attributes = dev_attributes,
     .list = dev_list,
     .link = dev_link,
+    .set = dev_set,
     .open = dev_open,
 };
 

@@ -351,9 +351,8 @@ int pty_open_master(const struct fs_who *who, uint32_t flags, struct file **f)
 }
 
 // ---- the slave ---------------------------------------------------------------------------------
-static int slave_set(struct file *f, const struct fs_set *s)
+static int set(struct pty *p, const struct fs_set *s)
 {
-    struct pty *p = pty_of(f->data);
     if (s->mode_set)
         p->mode = s->mode & 0777;
     if (s->owner_set && s->uid != UINT32_MAX)
@@ -361,6 +360,17 @@ static int slave_set(struct file *f, const struct fs_set *s)
     if (s->owner_set && s->gid != UINT32_MAX)
         p->gid = s->gid;
     return s->size_set ? -EINVAL : 0;
+}
+
+static int slave_set(struct file *f, const struct fs_set *s)
+{
+    return set(pty_of(f->data), s);
+}
+
+int pty_set(uint32_t number, const struct fs_set *s)
+{
+    struct pty *p = pty_find(number);
+    return p ? set(p, s) : -ENOENT;
 }
 
 static int slave_stat(struct file *f, struct fs_stat *st)

@@ -61,6 +61,12 @@ static int opening(int m, char *name, size_t size)
     struct stat a, b;
     say("fstat", fstat(s, &a));
     say("stat", stat(name, &b));
+    say("chmod", chmod(name, 0604));
+    say("chown", chown(name, 11, 12));
+    say("stat", stat(name, &b));
+    printf("%o %u %u\n", b.st_mode, b.st_uid, b.st_gid);
+    say("back", chmod(name, a.st_mode & 07777) | chown(name, a.st_uid, a.st_gid));
+    say("stat", stat(name, &b));
     printf("rdev %d %d same %d mode %o\n", major(a.st_rdev) == 136, (int)minor(a.st_rdev) == n,
            a.st_ino == b.st_ino && a.st_rdev == b.st_rdev, a.st_mode & ~020);
     say("isatty master", isatty(m));
