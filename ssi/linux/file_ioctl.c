@@ -25,7 +25,8 @@ static const struct request requests[] = {
     {TIOCGPGRP, 0, 4, false},  {TIOCGSID, 0, 4, false}, {TIOCSPGRP, 4, 0, false},
     {TIOCGDEV, 0, 4, false},   {TIOCGPTN, 0, 4, false}, {TIOCSPTLCK, 4, 0, false},
     {TIOCGPTLCK, 0, 4, false}, {TIOCPKT, 4, 0, false},  {TIOCGPKT, 0, 4, false},
-    {TIOCSIG, 4, 0, true},
+    {TIOCSIG, 4, 0, true},     {TCGETA, 0, 18, false},  {TCSETA, 18, 0, false},
+    {TCSETAW, 18, 0, false},   {TCSETAF, 18, 0, false},
 };
 
 static const struct request *request_of(uint32_t number)

@@ -72,11 +72,11 @@ long sys_clone3(struct call *c)
     uint64_t both = CLONE_PIDFD | CLONE_PARENT_SETTID;
     if ((a.flags & CLONE_DETACHED) || ((a.flags & both) == both && a.pidfd == a.parent_tid))
         return -EINVAL;
-    if (a.flags >> 32 || (a.flags & CLONE_SIGNAL_MASK) || a.exit_signal > SIGNAL_MAX ||
+    if (a.flags >> 33 || (a.flags & CLONE_SIGNAL_MASK) || a.exit_signal > SIGNAL_MAX ||
         (thread && a.exit_signal) || (a.stack == 0) != (a.stack_size == 0) ||
         a.stack + a.stack_size > USER_TOP)
         return -EINVAL;
-    return process_fork((uint32_t)(a.flags | a.exit_signal), task_current()->regs,
+    return process_fork(a.flags | a.exit_signal, task_current()->regs,
                         (uint32_t)(a.stack + a.stack_size), (uint32_t)a.parent_tid, (uint32_t)a.tls,
                         (uint32_t)a.child_tid, (uint32_t)a.pidfd);
 }

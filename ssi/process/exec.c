@@ -230,10 +230,7 @@ static int prepare(struct exec_plan *x, struct fs_place at)
 // ---- the change --------------------------------------------------------------------------------
 static void reset_signals(struct process *p, struct task *t)
 {
-    for (unsigned i = 0; i < SIGNAL_MAX; i++) {
-        struct signal_action *a = &p->actions->action[i];
-        *a = (struct signal_action){.handler = a->handler == SIG_IGN ? SIG_IGN : SIG_DFL};
-    }
+    actions_clear(p->actions);
     t->altstack_at = t->altstack_bytes = 0;
     t->altstack_flags = SS_DISABLE;
     t->blocked_saved_valid = false;

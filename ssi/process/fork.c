@@ -14,14 +14,17 @@
 #include "ssi/process/ipc.h"
 
 struct request {
-    uint32_t flags, stack, parent_tid, tls, child_tid, pidfd;
+    uint64_t flags;
+    uint32_t stack, parent_tid, tls, child_tid, pidfd;
     const struct arch_regs *regs;
     struct user_desc desc; // with CLONE_SETTLS
 };
 
-static int check_flags(const struct process *p, uint32_t flags)
+static int check_flags(const struct process *p, uint64_t flags)
 {
     if ((flags & CLONE_SIGHAND) && !(flags & CLONE_VM))
+        return -EINVAL;
+    if ((flags & CLONE_SIGHAND) && (flags & CLONE_CLEAR_SIGHAND))
         return -EINVAL;
     if ((flags & CLONE_THREAD) && !(flags & CLONE_SIGHAND))
         return -EINVAL;
@@ -64,6 +67,14 @@ static struct fs_context *fs_copy(const struct fs_context *from)
     return c;
 }
 
+void actions_clear(struct signal_actions *actions)
+{
+    for (unsigned i = 0; i < SIGNAL_MAX; i++) {
+        struct signal_action *a = &actions->action[i];
+        *a = (struct signal_action){.handler = a->handler == SIG_IGN ? SIG_IGN : SIG_DFL};
+    }
+}
+
 static struct signal_actions *actions_copy(const struct signal_actions *from)
 {
     struct signal_actions *a = heap_alloc(sizeof(*a));
@@ -74,7 +85,7 @@ static struct signal_actions *actions_copy(const struct signal_actions *from)
     return a;
 }
 
-static bool take_fs(struct process *to, struct process *from, uint32_t flags)
+static bool take_fs(struct process *to, struct process *from, uint64_t flags)
 {
     if (flags & CLONE_FS) {
         to->fs = from->fs;
@@ -85,7 +96,7 @@ static bool take_fs(struct process *to, struct process *from, uint32_t flags)
     return to->fs != NULL;
 }
 
-static bool take_actions(struct process *to, struct process *from, uint32_t flags)
+static bool take_actions(struct process *to, struct process *from, uint64_t flags)
 {
     if (flags & CLONE_SIGHAND) {
         to->actions = from->actions;
@@ -93,10 +104,12 @@ static bool take_actions(struct process *to, struct process *from, uint32_t flag
         return true;
     }
     to->actions = actions_copy(from->actions);
+    if (to->actions && (flags & CLONE_CLEAR_SIGHAND))
+        actions_clear(to->actions);
     return to->actions != NULL;
 }
 
-static bool take_files(struct process *to, struct process *from, uint32_t flags)
+static bool take_files(struct process *to, struct process *from, uint64_t flags)
 {
     if (flags & CLONE_FILES) {
         fd_table_get(from->files);
@@ -135,7 +148,7 @@ int process_unshare(struct process *p, uint32_t flags)
     return 0;
 }
 
-static bool take_space(struct process *to, struct process *from, uint32_t flags)
+static bool take_space(struct process *to, struct process *from, uint64_t flags)
 {
     if (flags & CLONE_VM) {
         space_get(from->space);
@@ -176,7 +189,7 @@ static void copy_facts(struct process *to, const struct process *from)
         file_get(to->executable);
 }
 
-static struct process *copy_process(struct process *from, uint32_t flags)
+static struct process *copy_process(struct process *from, uint64_t flags)
 {
     struct process *to = process_new();
     if (!to)
@@ -344,7 +357,7 @@ static int32_t new_process(struct process *p, struct task *me, struct request *r
     return pid;
 }
 
-int32_t process_fork(uint32_t clone_flags, const struct arch_regs *regs, uint32_t child_stack,
+int32_t process_fork(uint64_t clone_flags, const struct arch_regs *regs, uint32_t child_stack,
                      uint32_t parent_tid, uint32_t tls, uint32_t child_tid, uint32_t pidfd)
 {
     struct task *me = task_current();

@@ -116,7 +116,8 @@ enum { // si_code
 #define CLONE_DETACHED       0x00400000u
 #define CLONE_UNTRACED       0x00800000u
 #define CLONE_CHILD_SETTID   0x01000000u
-#define CLONE_NEW_ANY        0x7e020000u // the namespaces
+#define CLONE_NEW_ANY        0x7e020000u         // the namespaces
+#define CLONE_CLEAR_SIGHAND  (UINT64_C(1) << 32) // of clone3 only
 #define CLONE_SIGNAL_MASK    0xffu
 
 enum {

@@ -16,6 +16,7 @@ void task_take_pid(struct task *t); // the only task of its process becomes the 
 void process_release_resources(struct process *p);
 void fs_context_put(struct fs_context *c);
 void signal_actions_put(struct signal_actions *a);
+void actions_clear(struct signal_actions *actions); // handlers become SIG_DFL
 void vfork_release(struct process *p);
 void vfork_put(struct vfork_wait *v);
 

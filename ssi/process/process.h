@@ -307,7 +307,7 @@ struct exec_args {
 int process_exec(struct process *p, const char *path, struct fs_place at,
                  const struct exec_args *args);
 // `pidfd`: where the descriptor of CLONE_PIDFD is written.
-int32_t process_fork(uint32_t clone_flags, const struct arch_regs *regs, uint32_t child_stack,
+int32_t process_fork(uint64_t clone_flags, const struct arch_regs *regs, uint32_t child_stack,
                      uint32_t parent_tid, uint32_t tls, uint32_t child_tid, uint32_t pidfd);
 // Files (CLONE_FILES), directories (CLONE_FS), handlers (CLONE_SIGHAND) that other processes use,
 // too, become this one's own. 0, -ENOMEM.

@@ -8,6 +8,10 @@
 #define TCSETS     0x5402u
 #define TCSETSW    0x5403u
 #define TCSETSF    0x5404u
+#define TCGETA     0x5405u
+#define TCSETA     0x5406u
+#define TCSETAW    0x5407u
+#define TCSETAF    0x5408u
 #define TCSBRK     0x5409u
 #define TCXONC     0x540au
 #define TCFLSH     0x540bu
@@ -44,6 +48,14 @@ struct linux_termios {
     uint8_t cc[TERMIOS_CC];
 } PACKED;
 STATIC_ASSERT(sizeof(struct linux_termios) == 36, "termios of the ABI");
+
+struct linux_termio { // of System V: TCGETA, TCSETA
+    uint16_t iflag, oflag, cflag, lflag;
+    uint8_t line;
+    uint8_t cc[8];
+    uint8_t reserved;
+} PACKED;
+STATIC_ASSERT(sizeof(struct linux_termio) == 18, "termio of the ABI");
 
 struct linux_winsize {
     uint16_t rows, columns, x_pixels, y_pixels;

@@ -223,21 +223,41 @@ int tty_write(struct file *f, struct xfer *x, const uint64_t *at)
 }
 
 // ---- ioctl -------------------------------------------------------------------------------------
-static long set_termios(struct tty *t, const void *data, size_t n, bool flush)
+static long set_termios(struct tty *t, const struct linux_termios *termios, bool flush)
 {
-    struct linux_termios termios;
-    if (n < sizeof(termios))
-        return -EINVAL;
-    memcpy(&termios, data, sizeof(termios));
     struct linux_termios was = t->ldisc.termios;
     if (flush)
         ldisc_flush_input(&t->ldisc);
-    ldisc_set(&t->ldisc, &termios);
+    ldisc_set(&t->ldisc, termios);
     if (t->device->modes)
         t->device->modes(t, &was);
     wait_wake_all(&t->input);
     tty_output_goes_on(t);
     return 0;
+}
+
+// The termio of System V has the lower halves and the first characters of a termios.
+static long set_termio(struct tty *t, const struct linux_termio *old, bool flush)
+{
+    struct linux_termios termios = t->ldisc.termios;
+    termios.iflag = (termios.iflag & ~0xffffu) | old->iflag;
+    termios.oflag = (termios.oflag & ~0xffffu) | old->oflag;
+    termios.cflag = (termios.cflag & ~0xffffu) | old->cflag;
+    termios.lflag = (termios.lflag & ~0xffffu) | old->lflag;
+    termios.line = old->line;
+    memcpy(termios.cc, old->cc, sizeof(old->cc));
+    return set_termios(t, &termios, flush);
+}
+
+static struct linux_termio termio_of(const struct linux_termios *termios)
+{
+    struct linux_termio old = {.iflag = (uint16_t)termios->iflag,
+                               .oflag = (uint16_t)termios->oflag,
+                               .cflag = (uint16_t)termios->cflag,
+                               .lflag = (uint16_t)termios->lflag,
+                               .line = termios->line};
+    memcpy(old.cc, termios->cc, sizeof(old.cc));
+    return old;
 }
 
 static long give(void *data, size_t out_size, const void *from, size_t n)
@@ -288,6 +308,7 @@ static long flush(struct tty *t, uint32_t what)
 
 long tty_request(struct tty *t, uint32_t request, void *data, size_t in_bytes, size_t out_size)
 {
+    struct linux_termio old;
     int32_t value = 0;
     if (in_bytes >= sizeof(value))
         memcpy(&value, data, sizeof(value));
@@ -297,7 +318,15 @@ long tty_request(struct tty *t, uint32_t request, void *data, size_t in_bytes, s
     case TCSETS:
     case TCSETSW:
     case TCSETSF:
-        return set_termios(t, data, in_bytes, request == TCSETSF);
+        return in_bytes < sizeof(struct linux_termios) ? -EINVAL
+                                                       : set_termios(t, data, request == TCSETSF);
+    case TCGETA:
+        old = termio_of(&t->ldisc.termios);
+        return give(data, out_size, &old, sizeof(old));
+    case TCSETA:
+    case TCSETAW:
+    case TCSETAF:
+        return in_bytes < sizeof(old) ? -EINVAL : set_termio(t, data, request == TCSETAF);
     case TIOCGWINSZ:
         return give(data, out_size, &t->window, sizeof(t->window));
     case TIOCSWINSZ:
@@ -346,6 +375,9 @@ static bool changes(uint32_t request)
     case TCSETS:
     case TCSETSW:
     case TCSETSF:
+    case TCSETA:
+    case TCSETAW:
+    case TCSETAF:
     case TIOCSPGRP:
     case TCFLSH:
     case TCXONC:

@@ -69,6 +69,35 @@ static int nothing(void *a)
     return 3;
 }
 
+static void caught(int sig)
+{
+    (void)sig;
+}
+
+// CLONE_CLEAR_SIGHAND: a child without its parent's handlers; what is ignored stays so.
+static void clears_handlers(void)
+{
+    uint64_t a[8] = {UINT64_C(1) << 32};
+    struct sigaction then;
+    int status;
+    signal(SIGUSR1, caught);
+    signal(SIGUSR2, SIG_IGN);
+    fflush(stdout);
+    a[4] = SIGCHLD;
+    if (syscall(SYS_clone3, a, 64) == 0) {
+        sigaction(SIGUSR1, NULL, &then);
+        status = then.sa_handler == SIG_DFL;
+        sigaction(SIGUSR2, NULL, &then);
+        _exit(status + 2 * (then.sa_handler == SIG_IGN));
+    }
+    T(wait(&status) > 0);
+    printf("%x\n", status);
+    a[0] |= CLONE_SIGHAND | CLONE_VM;
+    T(syscall(SYS_clone3, a, 64));
+    signal(SIGUSR1, SIG_DFL);
+    signal(SIGUSR2, SIG_DFL);
+}
+
 static void clones(void)
 {
     static char stack[65536];
@@ -93,6 +122,7 @@ static void clones(void)
     a[0] = 0;
     a[5] = 4096; // a stack without size
     T(syscall(SYS_clone3, a, 64));
+    clears_handlers();
     T(wait4(-1, NULL, 0x100, NULL));
     T(wait4(-1, &status, 0, NULL));
     T(waitid(P_PID, 0, NULL, WEXITED));

@@ -78,10 +78,34 @@ static int opening(int m, char *name, size_t size)
     return s;
 }
 
+// The lower halves, which TCSETA sets alone.
+static void system_v(int s)
+{
+    struct termios before, t;
+    struct { // of <asm/termbits.h>
+        unsigned short iflag, oflag, cflag, lflag;
+        unsigned char line, cc[8];
+    } old;
+    tcgetattr(s, &before);
+    say("TCGETA", ioctl(s, TCGETA, &old));
+    printf("%d %d %d %d cc %d\n", old.iflag == (before.c_iflag & 0xffff),
+           old.oflag == (before.c_oflag & 0xffff), old.cflag == (before.c_cflag & 0xffff),
+           old.lflag == (before.c_lflag & 0xffff), memcmp(old.cc, before.c_cc, 8));
+    old.lflag &= ~ECHO;
+    old.cc[VINTR] = 5;
+    say("TCSETA", ioctl(s, TCSETA, &old));
+    tcgetattr(s, &t);
+    printf("echo %d intr %d iexten %d\n", !!(t.c_lflag & ECHO), t.c_cc[VINTR],
+           (t.c_lflag ^ before.c_lflag) == ECHO && t.c_cc[VSTART] == before.c_cc[VSTART]);
+    say("TCSETAF", ioctl(s, TCSETAF, NULL));
+    tcsetattr(s, TCSANOW, &before);
+}
+
 static void lines(int m, int s)
 {
     struct termios t;
     say("tcgetattr", tcgetattr(s, &t));
+    system_v(s);
     printf("%o %o %o %o\n", t.c_iflag, t.c_oflag, t.c_cflag, t.c_lflag);
     for (int k = 0; k < 17; k++)
         printf("%d ", t.c_cc[k]);
