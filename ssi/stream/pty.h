@@ -14,7 +14,7 @@ int pty_open_master(const struct fs_who *who, uint32_t flags, struct file **f);
 // /dev/pts/NUMBER of this node: 0, -EIO (locked, or its master is closed), -ENXIO, -ENOMEM.
 int pty_open_slave(uint32_t number, uint32_t flags, struct file **f);
 int pty_set(uint32_t number, const struct fs_set *s); // chmod, chown of the slave's name
-struct tty *pty_slave(uint32_t number); // NULL: no such pty here
+struct tty *pty_slave(uint32_t number);               // NULL: no such pty here
 
 static inline node_id_t pty_node(uint32_t number)
 {
