@@ -9,6 +9,7 @@ import contextlib
 import os
 import select
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -38,6 +39,13 @@ APPLETS = ('mkdir', 'rm', 'cp', 'timeout', 'chroot', 'wc', 'cat', 'sh', 'env', '
            'touch', 'ifconfig', 'hostname', 'ls', 'sed')
 
 
+def ordinary():
+    """As a login leaves it: a run in the background is nice and deaf to ^C, and its programs too."""
+    os.setpriority(os.PRIO_PROCESS, 0, 0)
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
+
+
 class Linux:
     """This machine, in a copy of the tree that goes away."""
     name = 'linux'
@@ -57,7 +65,7 @@ class Linux:
             ['unshare', '-mpfniu', '--kill-child', 'sh', '-c', LINUX, 'sh', self.tree,
              os.path.join(self.top, 'm'), self.applets, str(first), str(last)],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            preexec_fn=lambda: os.setpriority(os.PRIO_PROCESS, 0, 0),
+            preexec_fn=ordinary,
             env={'PATH': os.environ['PATH']})
         return self.process.stdout
 
