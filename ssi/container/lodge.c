@@ -31,7 +31,7 @@
 #define TICK_NS      (20 * NS_PER_MS)
 #define ANSWER_NS    (500 * NS_PER_MS)
 #define WAIT_NS      (200 * NS_PER_MS)
-#define PATIENCE_NS  (2 * NS_PER_S) // nothing went for so long: nothing can
+#define PATIENCE_NS  (10 * NS_PER_S) // nothing went for so long: nothing can
 #define HOPELESS_NS  NS_PER_S
 
 NODE_VAR(bool, may_go); // false: nothing can, for a while

@@ -129,6 +129,7 @@ def lodged(c, node):
                .get(name, 0))
 
 
+@pytest.mark.heavy
 def test_a_program_larger_than_its_node_has_memory(program):
     """Its pages are lodged with the others while it runs, and when it goes elsewhere; all is
     given back."""
