@@ -40,7 +40,7 @@ APPLETS = ('mkdir', 'rm', 'cp', 'timeout', 'chroot', 'wc', 'cat', 'sh', 'env', '
 
 
 def ordinary():
-    """As a login leaves it: a run in the background is nice and deaf to ^C, and its programs too."""
+    """As a login leaves it: what runs in the background is nice and deaf to ^C."""
     os.setpriority(os.PRIO_PROCESS, 0, 0)
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
         signal.signal(number, signal.SIG_DFL)
