@@ -64,14 +64,14 @@ static void begin(void)
 bool lodge_wait(void)
 {
     uint32_t free = frame_free_count(), low = percent(LOW_PERCENT);
-    if (free >= low || !node(may_go))
+    if (free >= low || !node(may_go) || setting_is("lodge", "off"))
         return false;
     if (!node(short_of_frames))
         begin();
     if (free >= low / 2)
         return false;
-    doze(&node(room), clock_now_ns() + WAIT_NS);
-    return true;
+    // Who has a signal to see to, perhaps to end by it, goes on: there is still some for it.
+    return wait_sleep(&node(room), clock_now_ns() + WAIT_NS, WAIT_INTERRUPTIBLE) != -EINTR;
 }
 
 static void had_back(void)
@@ -393,7 +393,6 @@ INIT_STEP(INIT_CORE, lodge_init);
 
 static void lodge_start(void)
 {
-    if (!setting_is("lodge", "off"))
-        (void)thread_create("lodge", THREAD_NORMAL, lodge_run, NULL);
+    (void)thread_create("lodge", THREAD_NORMAL, lodge_run, NULL);
 }
 INIT_STEP(INIT_NET, lodge_start);

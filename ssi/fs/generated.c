@@ -57,24 +57,36 @@ struct gen_file {
     size_t length;
 };
 
-static int gen_show(struct gen_file *g)
+int generated_text(struct text *t, size_t size, text_show_fn show, void *arg)
 {
-    struct text t = {.cut = true};
-    int e = g->tree->show ? 0 : -EINVAL;
-    size_t size = g->tree->text_bytes ? g->tree->text_bytes : TEXT_BYTES;
-    // What does not fit is made anew with more room. It may sleep: others read the old text.
-    for (; e == 0 && t.cut && size <= TEXT_BYTES_MAX; size *= TEXT_GROWTH) {
-        heap_free(t.at);
+    for (;; size *= TEXT_GROWTH) {
         char *buffer = heap_alloc(size);
         if (buffer == NULL)
             return -ENOMEM;
-        text_init(&t, buffer, size);
-        e = g->tree->show(g->inode, &t);
+        text_init(t, buffer, size);
+        int e = show(arg, t);
+        if (e == 0 && (!t->cut || size * TEXT_GROWTH > TEXT_BYTES_MAX))
+            return 0;
+        heap_free(buffer);
+        if (e < 0)
+            return e;
     }
-    if (e < 0) {
-        heap_free(t.at);
+}
+
+static int gen_show_node(void *arg, struct text *t)
+{
+    const struct gen_file *g = arg;
+    return g->tree->show(g->inode, t);
+}
+
+// It may sleep: others read the old text meanwhile.
+static int gen_show(struct gen_file *g)
+{
+    struct text t;
+    size_t size = g->tree->text_bytes ? g->tree->text_bytes : TEXT_BYTES;
+    int e = g->tree->show ? generated_text(&t, size, gen_show_node, g) : -EINVAL;
+    if (e < 0)
         return e;
-    }
     heap_free(g->text);
     g->text = t.at;
     g->length = t.length;

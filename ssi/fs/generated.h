@@ -36,6 +36,11 @@ struct gen_tree {
     int (*open)(const struct fs_who *who, uint64_t inode, uint32_t flags, struct file **f);
 };
 
+// A text of `size` bytes, of eight times as many when it was cut, and so on to some MiB. 0 with *t,
+// whose `at` is to be freed; -ENOMEM or what `show` says: there is none. May sleep.
+typedef int (*text_show_fn)(void *arg, struct text *t);
+int generated_text(struct text *t, size_t size, text_show_fn show, void *arg);
+
 // `tree` is kept. Returns the mount's number, the same on all nodes (fs_place.mount).
 uint16_t fs_mount_generated(const struct gen_tree *tree);
 uint16_t fs_generated_number(const char *path); // 0: there is none

@@ -68,16 +68,16 @@ static long adjust(uint32_t at, bool wide)
         .tick = TICK_US,
     };
     struct timex32 n = {
-        .modes = modes,
-        .max_error = ERROR_US,
-        .estimated_error = ERROR_US,
+        .modes = w.modes,
+        .max_error = (int32_t)w.max_error,
+        .estimated_error = (int32_t)w.estimated_error,
         .status = w.status,
-        .constant = CONSTANT,
-        .precision = PRECISION_US,
-        .tolerance = TOLERANCE,
+        .constant = (int32_t)w.constant,
+        .precision = (int32_t)w.precision,
+        .tolerance = (int32_t)w.tolerance,
         .seconds = (int32_t)w.seconds,
         .microseconds = (int32_t)w.microseconds,
-        .tick = TICK_US,
+        .tick = (int32_t)w.tick,
     };
     e = wide ? user_write(at, &w, sizeof(w)) : user_write(at, &n, sizeof(n));
     return e < 0 ? e : TIME_ERROR;

@@ -24,8 +24,8 @@ static int open_file(struct exec_plan *x, struct fs_place at, const char *path,
                      struct exec_file *out)
 {
     struct file *f;
-    int e =
-        fs_open(&x->who, at, path, O_RDONLY | O_NONBLOCK, 0, &f); // a FIFO is only to be refused
+    // A FIFO is only to be refused, not waited for.
+    int e = fs_open(&x->who, at, path, O_RDONLY | O_NONBLOCK, 0, &f);
     if (e < 0)
         return e == -ENXIO ? -EACCES : e; // a device that is not there, a socket
     out->file = f;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "ssi/process/pidfd.h"
+#include "kernel/init.h"
 #include "lib/errno.h"
 #include "lib/node_var.h"
 #include "lib/string.h"
@@ -20,21 +21,7 @@ struct pidfd {
     struct wait_queue changed;
 };
 
-struct pidfd_list {
-    struct list all;
-    bool set_up;
-};
-NODE_VAR(struct pidfd_list, pidfds);
-
-static struct list *all(void)
-{
-    struct pidfd_list *l = &node(pidfds);
-    if (!l->set_up) {
-        list_init(&l->all);
-        l->set_up = true;
-    }
-    return &l->all;
-}
+NODE_VAR(struct list, pidfds);
 
 // ---- the open file -----------------------------------------------------------------------------
 static unsigned pidfd_poll(struct file *f)
@@ -86,7 +73,7 @@ static struct file *pidfd_new(int32_t pid, uint64_t start_ns, uint32_t flags)
     }
     v->of = (struct pidfd_of){.pid = pid, .start_ns = start_ns};
     wait_init(&v->changed);
-    list_append(all(), &v->link);
+    list_append(&node(pidfds), &v->link);
     return f;
 }
 
@@ -200,7 +187,7 @@ int pidfd_names(struct file *f, bool folders, struct pidfd_of *of)
 static void told_here(int32_t pid, uint64_t start_ns)
 {
     struct pidfd *v;
-    list_for_each (v, all(), link) {
+    list_for_each (v, &node(pidfds), link) {
         if (v->of.pid != pid || v->ended ||
             (start_ns && v->of.start_ns && v->of.start_ns != start_ns))
             continue;
@@ -252,7 +239,7 @@ static bool next_open(int32_t after, struct pidfd_of *of)
 {
     const struct pidfd *v;
     of->pid = 0;
-    list_for_each (v, all(), link)
+    list_for_each (v, &node(pidfds), link)
         if (!v->ended && v->of.pid > after && (of->pid == 0 || v->of.pid < of->pid))
             *of = v->of;
     return of->pid != 0;
@@ -337,3 +324,9 @@ int pidfd_file(const struct process *me, const struct pidfd_of *of, uint32_t fd,
     *f = file_import(&reply.ref);
     return *f ? 0 : -ENOMEM;
 }
+
+static void pidfds_start(void)
+{
+    list_init(&node(pidfds));
+}
+INIT_STEP(INIT_CORE, pidfds_start);

@@ -106,9 +106,14 @@ static void sweep_all(const struct message_priority *m, struct priority_answer *
     sweep(m, a);
     for (node_id_t n = cluster_next(NODE_NONE); n != NODE_NONE; n = cluster_next(n)) {
         struct priority_answer there;
-        if (n == cluster_self() || rpc_call(n, MSG_process_priority, m, sizeof(*m), &there,
-                                            sizeof(there), 0) != (long)sizeof(there))
+        if (n == cluster_self())
             continue;
+        long got = rpc_call(n, MSG_process_priority, m, sizeof(*m), &there, sizeof(there), 0);
+        if (got != (long)sizeof(there)) {
+            if (got != -EHOSTDOWN) // with a node that died its processes are gone
+                a->error = got < 0 ? (int32_t)got : -EIO;
+            continue;
+        }
         a->best = MIN(a->best, there.best);
         a->error = there.error < 0 ? there.error : a->error;
         a->matched += there.matched;

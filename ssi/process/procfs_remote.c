@@ -7,6 +7,7 @@
 #include "mm/frame.h"
 #include "mm/heap.h"
 #include "ssi/cluster/cluster.h"
+#include "ssi/fs/generated.h"
 #include "ssi/process/location.h"
 #include "ssi/process/messages.h"
 #include "ssi/process/procfs_priv.h"
@@ -14,9 +15,6 @@
 #define LIST_PIDS 256u
 #define FRESH_NS  (50 * NS_PER_MS) // a list from another node is good for that long
 #define SHOW_MAX  (RPC_BYTES_MAX - (uint32_t)sizeof(struct answer))
-
-#define TEXT_MAX    (4u << 20)
-#define TEXT_GROWTH 8u
 
 struct message_show {
     struct message_about about;
@@ -114,6 +112,12 @@ int32_t proc_next(node_id_t n, int32_t pid)
 }
 
 // ---- content -----------------------------------------------------------------------------------
+static int show_asked(void *arg, struct text *t)
+{
+    const struct message_show *m = arg;
+    return proc_local_text(m->about.pid, m->kind, t);
+}
+
 void process_on_show(const struct rpc_in *in)
 {
     struct process *p = answer_find(in, sizeof(struct message_show));
@@ -122,20 +126,13 @@ void process_on_show(const struct rpc_in *in)
     struct message_show m;
     memcpy(&m, in->bytes, sizeof(m));
     uint32_t incarnation = p->incarnation;
-    struct text t = {.cut = true};
-    int e = 0;
-    for (size_t size = SHOW_MAX; e == 0 && t.cut && size <= TEXT_MAX; size *= TEXT_GROWTH) {
-        heap_free(t.at);
-        char *buffer = heap_alloc(size);
-        if (buffer)
-            text_init(&t, buffer, size);
-        e = buffer ? proc_local_text(m.about.pid, m.kind, &t) : -ENOMEM; // may sleep
-        t.at = buffer;
-    }
+    struct text t;
+    int e = generated_text(&t, SHOW_MAX, show_asked, &m);
     size_t from = e == 0 ? MIN((size_t)m.offset, t.length) : 0;
     size_t n = e == 0 ? MIN(t.length - from, (size_t)SHOW_MAX) : 0;
     answer_done(in, incarnation, e, n ? t.at + from : NULL, n);
-    heap_free(t.at);
+    if (e == 0)
+        heap_free(t.at);
 }
 
 // Piece by piece: each that fills a message has another behind it. cmdline has NULs: by length.

@@ -203,7 +203,7 @@ static inline int begin(void **state)
 {
     (void)state;
     running = 0;
-    mesh_setting_drain = NULL;
+    mesh_off = NULL;
     sim_seed(42);
     mesh_start(NODES);
     sim_run_for(S / 100);

@@ -33,8 +33,8 @@ class Made:
 
 
 def run(monkeypatch, *scripts):
-    monkeypatch.setattr(sides, 'GRACE_SECONDS', 0.2)
-    cases = [compat.Case('made', s, 0.3) for s in scripts]
+    monkeypatch.setattr(sides, 'GRACE_SECONDS', 2)
+    cases = [compat.Case('made', s, 1) for s in scripts]
     for case in cases:
         case.results['linux'] = (0, 'ok', '')
     side = Made([s.replace('N', str(n)) for n, s in enumerate(scripts)])
@@ -58,6 +58,6 @@ def test_what_hangs_is_left_and_told(monkeypatch, capfd):
 
 
 def test_what_its_limit_ended_is_not_the_same(monkeypatch):
-    cases, _ = run(monkeypatch, 'sleep 0.4; printf "@@ N 137 2 0\\nok"')
+    cases, _ = run(monkeypatch, 'sleep 1.2; printf "@@ N 137 2 0\\nok"')
     cases[0].results['linux'] = cases[0].weft
     assert not cases[0].same() and cases[0].why().startswith('ended on Weft: took too long')

@@ -13,7 +13,7 @@ static void pages_follow(void **state)
 {
     (void)state;
     struct program p;
-    mesh_setting_drain = "off";
+    mesh_off = "drain";
     make(&p, 0);
     run_one(0, fill, &p);
     mesh_traffic = (struct mesh_traffic){0};
@@ -111,7 +111,7 @@ static void dies_with_its_pages(void **state)
     (void)state;
     struct program p;
     uint8_t v;
-    mesh_setting_drain = "off";
+    mesh_off = "drain";
     make(&p, 0);
     run_one(0, fill, &p);
     move(&p, 1);
@@ -124,11 +124,20 @@ static void dies_with_its_pages(void **state)
     run_one(1, quit, &p);
 }
 
-// What a node has no room for stays where it is, and follows when there is room. Meanwhile what is
-// read makes other pages go back.
-static void no_room(void **state)
+static void read_until_full(void *arg)
 {
-    (void)state;
+    struct program *p = arg;
+    uint8_t v;
+    int error = 0;
+    for (uint32_t i = 0; i < PAGES && error == 0; i++)
+        error = touch(p->space, i, false, &v);
+    assert_int_equal(error, -ENOMEM);
+}
+
+// `reads` on a node that has frames for 100 pages only, then on one that has enough: what there is
+// no room for stays where it is, and follows when there is. How many had stayed.
+static uint32_t stayed(void (*reads)(void *program))
+{
     struct program p;
     make(&p, 0);
     run_one(0, fill, &p);
@@ -136,11 +145,11 @@ static void no_room(void **state)
     port_frames_limit(100);
     mesh_enter(0);
     move(&p, 1);
-    run_one(1, read_all, &p);
+    run_one(1, reads, &p);
     sim_run_for(3 * S);
     check_all();
     mesh_enter(0);
-    assert_true(frame_free_count() <= frames_at_start[0] - (PAGES - 100));
+    uint32_t left = frames_at_start[0] - frame_free_count();
     mesh_enter(1);
     port_frames_limit(0);
     run_one(1, read_all, &p);
@@ -148,6 +157,21 @@ static void no_room(void **state)
     mesh_enter(0);
     assert_int_equal(frame_free_count(), frames_at_start[0]);
     run_one(1, quit, &p);
+    return left;
+}
+
+static void no_room(void **state)
+{
+    (void)state;
+    mesh_off = "lodge";
+    assert_int_equal(stayed(read_until_full), PAGES - 100);
+}
+
+// With lodging what is read makes other pages go back.
+static void no_room_for_all_at_once(void **state)
+{
+    (void)state;
+    assert_true(stayed(read_all) >= PAGES - 100);
 }
 
 static void read_until_lost(void *arg)
@@ -164,7 +188,7 @@ static void dies_while_asked(void **state)
 {
     (void)state;
     struct program p;
-    mesh_setting_drain = "off";
+    mesh_off = "drain";
     make(&p, 0);
     run_one(0, fill, &p);
     move(&p, 1);
@@ -404,11 +428,17 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
     const struct CMUnitTest tests[] = {
-        TEST(deaths_at_random), TEST(dies_with_its_pages),
-        TEST(dies_while_asked), TEST(drains_much),
-        TEST(no_room),          TEST(drains_and_home_moves),
-        TEST(back_and_forth),   TEST(shared_counters),
-        TEST(image_and_file),   TEST(pages_follow),
+        TEST(deaths_at_random),
+        TEST(dies_with_its_pages),
+        TEST(dies_while_asked),
+        TEST(drains_much),
+        TEST(no_room),
+        TEST(no_room_for_all_at_once),
+        TEST(drains_and_home_moves),
+        TEST(back_and_forth),
+        TEST(shared_counters),
+        TEST(image_and_file),
+        TEST(pages_follow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

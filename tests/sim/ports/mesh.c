@@ -53,7 +53,7 @@ static struct list pipes[MESH_MAX][MESH_MAX];
 static struct timer pipe_timer[MESH_MAX][MESH_MAX];
 static struct node_set members, dead;
 static uint32_t epoch;
-const char *mesh_setting_drain;
+const char *mesh_off;
 struct mesh_traffic mesh_traffic;
 
 typedef void (*epoch_fn)(const struct epoch_change *);
@@ -145,8 +145,7 @@ uint32_t mesh_counter(const char *reason)
 
 bool setting_is(const char *key, const char *value)
 {
-    return strcmp(key, "drain") == 0 && mesh_setting_drain &&
-           strcmp(mesh_setting_drain, value) == 0;
+    return mesh_off && strcmp(key, mesh_off) == 0 && strcmp(value, "off") == 0;
 }
 
 // ---- rpc ----------------------------------------------------------------------------------------

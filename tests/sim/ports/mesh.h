@@ -10,7 +10,7 @@ void mesh_stop(void);
 void mesh_enter(unsigned node); // its NODE_VARs from here on
 void mesh_kill(unsigned node);  // silent from now on; an epoch without it follows
 bool mesh_quiet(void);          // no message is on its way
-extern const char *mesh_setting_drain;
+extern const char *mesh_off;
 
 struct mesh_traffic {
     uint64_t messages, bytes;
