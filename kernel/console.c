@@ -12,25 +12,37 @@
 #include "lib/string.h"
 
 #define RING_BYTES 16384u
+#define ROOM_KEPT  1024u // of a port: for the log, and for answers on the exec port
 
 NODE_VAR(char, ring[RING_BYTES]);
 NODE_VAR(uint64_t, ring_end); // bytes ever written
 NODE_VAR(bool, exec_port);
 NODE_VAR(bool, quiet); // only errors go to the console
 
-void (*console_on_input)(const uint8_t *bytes, size_t n);
-void (*port2_on_input)(const uint8_t *bytes, size_t n);
+const struct console_client *console_client, *port2_client;
 
 static void console_input(const uint8_t *bytes, size_t n)
 {
-    if (console_on_input)
-        console_on_input(bytes, n);
+    if (console_client)
+        console_client->input(bytes, n);
+}
+
+static void console_has_room(void)
+{
+    if (console_client)
+        console_client->room();
 }
 
 static void port2_input(const uint8_t *bytes, size_t n)
 {
-    if (port2_on_input)
-        port2_on_input(bytes, n);
+    if (port2_client)
+        port2_client->input(bytes, n);
+}
+
+static void port2_has_room(void)
+{
+    if (port2_client)
+        port2_client->room();
 }
 
 static void ring_add(const char *bytes, size_t n)
@@ -78,13 +90,24 @@ void console_set_quiet(void)
 
 void console_listen(void)
 {
-    uart_listen(UART_COM1, console_input);
-    uart_listen(UART_COM2, port2_input);
+    uart_listen(UART_COM1, console_input, console_has_room);
+    uart_listen(UART_COM2, port2_input, port2_has_room);
 }
 
 void console_write(const char *bytes, size_t n)
 {
     uart_write(UART_COM1, bytes, n);
+}
+
+static size_t room_of(unsigned port)
+{
+    size_t room = uart_room(port);
+    return room > ROOM_KEPT ? room - ROOM_KEPT : 0;
+}
+
+size_t console_room(void)
+{
+    return room_of(UART_COM1);
 }
 
 bool port2_present(void)
@@ -95,4 +118,9 @@ bool port2_present(void)
 void port2_write(const uint8_t *bytes, size_t n)
 {
     uart_write(UART_COM2, bytes, n);
+}
+
+size_t port2_room(void)
+{
+    return room_of(UART_COM2);
 }

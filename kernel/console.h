@@ -5,11 +5,20 @@
 
 #include "lib/types.h"
 
-// Writes all bytes before it returns; raw, no translation. May be called at any time.
+// Raw, no translation. Both may be called at any time and do not sleep: bytes wait in a queue for
+// the port. Who writes more than there is room for waits with the CPU, and what a port does not
+// take that nobody reads is lost.
 void console_write(const char *bytes, size_t n);
-// Called for input bytes with the kernel lock held; must not sleep. Set by ssi/stream/tty.
-extern void (*console_on_input)(const uint8_t *bytes, size_t n);
-
-bool port2_present(void);
 void port2_write(const uint8_t *bytes, size_t n);
-extern void (*port2_on_input)(const uint8_t *bytes, size_t n);
+bool port2_present(void);
+
+// Bytes that programs may write now; some room is left for the log and for answers.
+size_t console_room(void);
+size_t port2_room(void);
+
+// What is told of a port, with the kernel lock held; must not sleep. Set by ssi/stream.
+struct console_client {
+    void (*input)(const uint8_t *bytes, size_t n);
+    void (*room)(void); // there is room again, much of it
+};
+extern const struct console_client *console_client, *port2_client;

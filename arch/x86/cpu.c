@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What this CPU is and can: features, control registers, FPU state, the ways to stop.
+#include "arch/x86/uart.h"
 #include "arch/x86/x86.h"
 #include "lib/string.h"
 
@@ -178,6 +179,7 @@ uint64_t arch_clock_real_s(void)
 
 void arch_power_off(void)
 {
+    uart_flush();
     arch_out16(0x604, 0x2000);  // QEMU's PIIX4 and Q35 power management
     arch_out16(0xb004, 0x2000); // Bochs and old QEMU
     for (;;)
@@ -186,12 +188,14 @@ void arch_power_off(void)
 
 void arch_exit(uint8_t status)
 {
+    uart_flush();
     arch_out32(0xf4, status);
     arch_power_off();
 }
 
 void arch_reset(void)
 {
+    uart_flush();
     for (unsigned i = 0; i < 100000 && (arch_in8(0x64) & 2); i++)
         ;
     arch_out8(0x64, 0xfe); // keyboard controller pulls the reset line

@@ -2,10 +2,12 @@
 // Host to node: 'C' {u32 seq, command text}, 'P' {u32 seq, file bytes}, 'S' {u32 seq} a barrier.
 // Node to host: 'O' {u32 seq, output}, 'A' {u32 seq}: that frame is complete, all output before it
 // was sent. A frame of another type or size is skipped and counted; its length is believed up to
-// FRAME_BYTES_MAX, beyond that the port waits for a known type again.
+// FRAME_BYTES_MAX, beyond that the port waits for a known type again. Frames to the host are queued
+// whole; a program waits for room for its output.
 #include "ssi/stream/execport.h"
 #include "kernel/console.h"
 #include "kernel/init.h"
+#include "kernel/wait.h"
 #include "lib/errno.h"
 #include "lib/limits.h"
 #include "lib/node_var.h"
@@ -20,6 +22,7 @@
 #define COMMAND_BYTES_MAX (256u << 10) // 64 KiB of words, quoted
 #define PUT_BYTES_MAX     (64u << 20)
 #define FRAME_BYTES_MAX   (PUT_BYTES_MAX + SEQ_BYTES)
+#define OUTPUT_BYTES_MAX  512u // of a frame
 
 struct blob { // payload of one frame, in pages
     uint32_t users;
@@ -40,6 +43,7 @@ NODE_VAR(struct receiver, receiver);
 NODE_VAR(struct blob *, command);
 NODE_VAR(struct blob *, put_file);
 NODE_VAR(uint32_t, dropped);
+NODE_VAR(struct wait_queue, output); // there is room for a frame
 
 static struct blob *blob_new(uint32_t seq)
 {
@@ -225,12 +229,30 @@ static int64_t blob_seek(struct file *f, int64_t offset, int whence)
     return file_seek_in(f, b ? b->bytes : 0, offset, whence);
 }
 
+static bool output_room(void)
+{
+    return port2_room() >= HEADER_BYTES + SEQ_BYTES + OUTPUT_BYTES_MAX;
+}
+
+static void output_goes_on(void)
+{
+    wait_wake_all(&node(output));
+}
+
 static int output_write(struct file *f, struct xfer *x, const uint64_t *at)
 {
     const struct blob *b = f->data;
-    uint8_t bytes[512];
+    uint8_t bytes[OUTPUT_BYTES_MAX];
+    size_t before = x->done;
     (void)at;
     while (x->left > 0) {
+        while (!output_room()) {
+            int e = f->flags & O_NONBLOCK
+                        ? -EAGAIN
+                        : wait_sleep(&node(output), WAIT_FOREVER, WAIT_INTERRUPTIBLE);
+            if (e < 0)
+                return x->done > before ? 0 : e;
+        }
         size_t n = xfer_take(x, bytes, MIN(x->left, sizeof(bytes)));
         if (n == 0)
             break;
@@ -242,7 +264,13 @@ static int output_write(struct file *f, struct xfer *x, const uint64_t *at)
 static unsigned exec_poll(struct file *f)
 {
     (void)f;
-    return POLL_IN | POLL_OUT;
+    return POLL_IN | (output_room() ? POLL_OUT : 0);
+}
+
+static struct wait_queue *exec_poll_queue(struct file *f)
+{
+    (void)f;
+    return &node(output);
 }
 
 static int exec_stat(struct file *f, struct fs_stat *st)
@@ -262,6 +290,7 @@ static const struct file_ops text_ops = {
     .read = blob_read,
     .seek = blob_seek,
     .poll = exec_poll,
+    .poll_queue = exec_poll_queue,
     .stat = exec_stat,
     .release = exec_release,
 };
@@ -271,6 +300,7 @@ static const struct file_ops output_ops = {
     .read = blob_read,
     .write = output_write,
     .poll = exec_poll,
+    .poll_queue = exec_poll_queue,
     .stat = exec_stat,
     .release = exec_release,
 };
@@ -300,8 +330,11 @@ int exec_data_open(uint32_t flags, struct file **f)
     return blob_open(node(put_file), &text_ops, flags, f);
 }
 
+static const struct console_client client = {.input = exec_input, .room = output_goes_on};
+
 static void exec_start(void)
 {
-    port2_on_input = exec_input;
+    wait_init(&node(output));
+    port2_client = &client;
 }
 INIT_STEP(INIT_FILES, exec_start);

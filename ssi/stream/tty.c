@@ -108,7 +108,16 @@ static void console_output(struct tty *t, const char *bytes, size_t n)
     console_write(bytes, n);
 }
 
-static const struct tty_device console_device = {.output = console_output};
+static size_t console_output_room(struct tty *t)
+{
+    (void)t;
+    return console_room();
+}
+
+static const struct tty_device console_device = {
+    .output = console_output,
+    .room = console_output_room,
+};
 
 struct tty *tty_console(void)
 {
@@ -124,6 +133,13 @@ static void console_input(const uint8_t *bytes, size_t n)
 {
     tty_put_input(tty_console(), bytes, n);
 }
+
+static void console_has_room(void)
+{
+    tty_output_goes_on(tty_console());
+}
+
+static const struct console_client client = {.input = console_input, .room = console_has_room};
 
 // May the caller use the terminal now? 0, -EIO, -EINTR: it was sent a signal.
 static int background(const struct tty *t, bool reading)
@@ -204,13 +220,10 @@ int tty_write(struct file *f, struct xfer *x, const uint64_t *at)
         size_t room;
         while ((room = write_room(t)) == 0 && !t->hung_up) {
             t->wants_out = true;
-            if (x->done > before)
-                return 0;
-            if (f->flags & O_NONBLOCK)
-                return -EAGAIN;
-            e = wait_sleep(&t->output, WAIT_FOREVER, WAIT_INTERRUPTIBLE);
+            e = f->flags & O_NONBLOCK ? -EAGAIN
+                                      : wait_sleep(&t->output, WAIT_FOREVER, WAIT_INTERRUPTIBLE);
             if (e < 0)
-                return e;
+                return x->done > before ? 0 : e;
         }
         if (t->hung_up)
             return x->done > before ? 0 : -EIO;
@@ -476,6 +489,6 @@ void tty_set_session(struct tty *t, int32_t sid)
 static void tty_start(void)
 {
     tty_console();
-    console_on_input = console_input;
+    console_client = &client;
 }
 INIT_STEP(INIT_FILES, tty_start);

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """`qemu/cluster exec` is exact (CONTRACT): on fake nodes, and on real ones."""
 
+import os
+import signal
 import time
 
 
@@ -73,6 +75,26 @@ def test_command_of_64_kib(shells):
 def test_much_output(shells):
     out = shells.exec(0, 'seq 1 60000 >/tmp/lab.seq; cat /tmp/lab.seq; rm /tmp/lab.seq').out
     assert out == b''.join(b'%d\n' % i for i in range(1, 60001))
+
+
+def test_who_reads_late_loses_nothing(pair):
+    """What reads both ports of the nodes stands still while they are written: a program waits for
+    room, its node does not wait with it."""
+    with open(f'{pair.directory}/pid', encoding='ascii') as f:
+        reader = int(f.read())
+    members = [words[:3] for words in pair.nodes(0).values()]
+    job = pair.spawn(0, 'seq 1 60000 >/tmp/late; cat /tmp/late; cat /tmp/late >/dev/console; '
+                        'rm /tmp/late')
+    begin = os.read(job.stdout.fileno(), 4096)
+    os.kill(reader, signal.SIGSTOP)
+    time.sleep(3)
+    os.kill(reader, signal.SIGCONT)
+    whole = b''.join(b'%d\n' % i for i in range(1, 60001))
+    rest, err = job.communicate(timeout=90)
+    assert begin + rest == whole and err == b'' and job.returncode == 0
+    with open(f'{pair.directory}/node0.console', 'rb') as f:
+        assert whole.replace(b'\n', b'\r\n') in f.read()
+    assert [words[:3] for words in pair.nodes(0).values()] == members
 
 
 def test_timeout_is_124_and_the_console_stays(shells):

@@ -119,8 +119,7 @@ void arch_exit(uint8_t status UNUSED)
 
 // ---- consoles: nobody sits there ----------------------------------------------------------------
 
-void (*console_on_input)(const uint8_t *bytes, size_t n);
-void (*port2_on_input)(const uint8_t *bytes, size_t n);
+const struct console_client *console_client, *port2_client;
 
 void console_write(const char *bytes UNUSED, size_t n UNUSED)
 {
@@ -133,6 +132,16 @@ bool port2_present(void)
 
 void port2_write(const uint8_t *bytes UNUSED, size_t n UNUSED)
 {
+}
+
+size_t console_room(void)
+{
+    return SIZE_MAX;
+}
+
+size_t port2_room(void)
+{
+    return SIZE_MAX;
 }
 
 // ---- registers ----------------------------------------------------------------------------------
