@@ -175,12 +175,12 @@ static int copy_position(struct file *f, uint32_t user, bool wide, uint64_t *pos
     int32_t narrow;
     if (f->ops->seek == NULL)
         return user ? -ESPIPE : -EINVAL;
-    if (user == 0) {
+    int e = user == 0 ? 0
+            : wide    ? user_read(pos, user, sizeof(*pos))
+                      : user_read(&narrow, user, sizeof(narrow));
+    if (user == 0)
         *pos = (uint64_t)f->ops->seek(f, 0, WHENCE_CUR);
-        return 0;
-    }
-    int e = wide ? user_read(pos, user, sizeof(*pos)) : user_read(&narrow, user, sizeof(narrow));
-    if (!wide)
+    else if (!wide)
         *pos = (uint64_t)(int64_t)narrow;
     return e < 0 ? e : (int64_t)*pos < 0 ? -EINVAL : 0;
 }

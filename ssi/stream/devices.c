@@ -6,7 +6,6 @@
 #include "kernel/init.h"
 #include "kernel/random.h"
 #include "lib/errno.h"
-#include "lib/log.h"
 #include "lib/node_var.h"
 #include "lib/string.h"
 #include "ssi/cluster/cluster.h"
@@ -19,7 +18,7 @@
 #include "ssi/stream/pty.h"
 #include "ssi/stream/tty_priv.h"
 
-// ---- null, zero, full, random, kmsg ------------------------------------------------------------
+// ---- null, zero, full, random ------------------------------------------------------------------
 static int null_read(struct file *f, struct xfer *x, const uint64_t *at)
 {
     (void)f, (void)x, (void)at;
@@ -80,20 +79,6 @@ static int random_write(struct file *f, struct xfer *x, const uint64_t *at)
     return 0;
 }
 
-static int kmsg_write(struct file *f, struct xfer *x, const uint64_t *at)
-{
-    char line[256];
-    (void)f, (void)at;
-    size_t n = xfer_take(x, line, MIN(x->left, sizeof(line) - 1));
-    line[n] = '\0';
-    char *end = strchr(line, '\n');
-    if (end)
-        *end = '\0';
-    if (line[0])
-        log_info("kmsg", "%s", line);
-    return 0;
-}
-
 // Seeking is allowed and means nothing.
 static int64_t device_seek(struct file *f, int64_t offset, int whence)
 {
@@ -129,7 +114,6 @@ DEVICE_OPS(null, null_read, null_write, NULL);
 DEVICE_OPS(zero, zero_read, null_write, device_map_zero);
 DEVICE_OPS(full, zero_read, full_write, NULL);
 DEVICE_OPS(random, random_read, random_write, NULL);
-DEVICE_OPS(kmsg, null_read, kmsg_write, NULL);
 
 // ---- the terminal's names ----------------------------------------------------------------------
 static int console_open(const struct fs_who *who, uint32_t flags, struct file **f)
@@ -171,7 +155,7 @@ static const struct device devices[] = {
     {"full", S_IFCHR | 0666, 1, 7, &full_ops, NULL, NULL},
     {"random", S_IFCHR | 0666, 1, 8, &random_ops, NULL, NULL},
     {"urandom", S_IFCHR | 0666, 1, 9, &random_ops, NULL, NULL},
-    {"kmsg", S_IFCHR | 0600, 1, 11, &kmsg_ops, NULL, NULL},
+    {"kmsg", S_IFCHR | 0600, 1, 11, NULL, kmsg_open, NULL},
     {"console", S_IFCHR | 0600, 5, 1, NULL, console_open, NULL},
     {"tty", S_IFCHR | 0666, 5, 0, NULL, controlling_open, NULL},
     {"ptmx", S_IFCHR | 0666, 5, 2, NULL, pty_open_master, NULL},

@@ -47,6 +47,8 @@ long tty_request(struct tty *t, uint32_t request, void *data, size_t in_bytes, s
 
 const struct tty_signals *tty_signals_of_room(void); // NULL until they are set
 
+int kmsg_open(const struct fs_who *who, uint32_t flags, struct file **f); // /dev/kmsg
+
 // The place of /dev/NAME on this node; zeros before it is mounted.
 struct fs_place device_place(const char *name);
 // The place of /dev/pts/NUMBER.

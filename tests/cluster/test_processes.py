@@ -2,6 +2,7 @@
 """Programs on one cluster: unmodified Linux programs, one process table, one writable tree."""
 
 import os
+import re
 import subprocess
 import time
 
@@ -142,3 +143,22 @@ def test_broken_programs_are_refused_and_the_node_lives(pair, program, tmp_path)
 
 def test_unknown_calls_are_enosys_and_counted(pair):
     assert pair.exec(0, 'cat /proc/cluster/enosys').status == 0
+
+
+def test_the_log_by_dmesg_and_kmsg(pair):
+    """syslog(2) and /dev/kmsg: what was written, whole lines only, a reader who was too slow."""
+    pair.sh(0, "echo '<11>a word' >/dev/kmsg; printf 'two\\nlines\\\\\\t\\n' >/dev/kmsg")
+    lines = pair.sh(0, 'dmesg').splitlines()
+    assert [line.split('] ')[1] for line in lines[-3:]] == ['a word', 'two', 'lines\\\t']
+    records = pair.sh(0, f'head -n {len(lines)} /dev/kmsg').splitlines()
+    assert [re.sub(r',\d+,\d+,-;', ' ', r) for r in records[-3:]] == [
+        '11 a word', '12 two', r'12 lines\x5c\x09']
+    assert 'Operation not permitted' in pair.exec(0, "su nobody -s /bin/sh -c 'dmesg' 2>&1").text
+    pair.sh(0, 'dmesg -n 1; exec 7</dev/kmsg; i=0; while [ $i -lt 400 ]; do i=$((i + 1)); '
+               'echo "line $i of very many that will not all stay" >/dev/kmsg; done; dmesg -n 7')
+    kept = pair.sh(0, 'dmesg').splitlines()
+    assert all(re.match(r'\[ *\d+\.\d{6}\] ', line) for line in kept)
+    assert kept[-1].endswith('line 400 of very many that will not all stay') and len(kept) > 150
+    r = pair.exec(0, "cat <&7 2>&1; head -n 1 <&7; exec 7<&-")
+    assert b'Broken pipe' in r.out and re.search(rb'\n12,\d+,\d+,-;line ', r.out)
+    assert 'line 400' not in pair.log(0), 'the console was off'
