@@ -69,6 +69,7 @@ struct space {
     uint32_t stack_limit_bytes;
     bool lock_later;       // mlockall(2): what is mapped from now on is SEGMENT_LOCKED,
     bool populate_later;   // and brought in at once
+    uint16_t barriers;     // membarrier(2): the commands that were registered
     uint32_t mapped_pages; // sum over segments
     uint64_t minor_faults, major_faults;
     uint32_t left_fetched, left_drained; // pages of objects unmapped since, the upper room's count

@@ -97,6 +97,12 @@ void arch_space_unmap(struct arch_space *s, uint32_t address, uint32_t pages);
 void arch_space_write_protect(struct arch_space *s, uint32_t address, uint32_t pages);
 // Frame and rights of a page, or false.
 bool arch_space_look(struct arch_space *s, uint32_t address, uint32_t *frame, unsigned *rights);
+// What every CPU that runs user code of the space (NULL: any) did before is seen by all, and what
+// the caller did by them, before this returns; with `code` they also run what is in memory now.
+void arch_barrier(struct arch_space *s, bool code);
+// Every other CPU that runs user code of the space is in the kernel, on its way through
+// arch_on_user_return, when this returns.
+void arch_space_interrupt(const struct arch_space *s);
 // Was it written / read since the last call? Clears the marks.
 bool arch_space_take_dirty(struct arch_space *s, uint32_t address);
 

@@ -26,7 +26,7 @@ static void wait_for(struct cpu *c)
     }
 }
 
-// Page table writes come before the look at the modes.
+// Page table writes come before the look at the modes. Without a space it is for all.
 void flush_others(struct arch_space *s, uint32_t page, uint32_t count)
 {
     if (cpu_count == 1)
@@ -35,7 +35,7 @@ void flush_others(struct arch_space *s, uint32_t page, uint32_t count)
     uint32_t interrupted = 0;
     for (unsigned i = 0; i < cpu_count; i++) {
         struct cpu *c = cpus[i];
-        if (c == here || c->space != s)
+        if (c == here || (s && c->space != s))
             continue;
         ask(c, page, count);
         __atomic_thread_fence(__ATOMIC_SEQ_CST);
@@ -47,6 +47,27 @@ void flush_others(struct arch_space *s, uint32_t page, uint32_t count)
     for (unsigned i = 0; i < cpu_count; i++)
         if (interrupted & 1u << i)
             wait_for(cpus[i]);
+}
+
+void arch_barrier(struct arch_space *s, bool code)
+{
+    flush_others(s, 0, code ? FLUSH_ALL : 0); // whose interrupt, or entry, is what counts
+    if (code)
+        write_cr3(read_cr3());
+}
+
+// They wait for the kernel lock, which the caller has: none gets back to its program before.
+void arch_space_interrupt(const struct arch_space *s)
+{
+    const struct cpu *here = this_cpu();
+    for (unsigned i = 0; i < cpu_count; i++) {
+        const struct cpu *c = cpus[i];
+        if (c == here || c->space != s || c->mode != CPU_USER)
+            continue;
+        apic_send(c->apic_id, APIC_FIXED | VECTOR_KICK);
+        while (c->mode == CPU_USER)
+            relax();
+    }
 }
 
 void flush_others_later(struct arch_space *s)

@@ -341,6 +341,7 @@ struct space *container_clone_space(struct space *from)
     to->brk = from->brk;
     to->mmap_top = from->mmap_top;
     to->stack_limit_bytes = from->stack_limit_bytes;
+    to->barriers = from->barriers;
     // By address, looked up afresh: a clone may sleep, and other threads may change the space.
     uint32_t at = 0;
     for (struct segment *s; (s = space_find_from(from, at)) != NULL;) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Sections task, fpu and affinity: the thread's registers, its system call in progress, its masks.
-// What comes from outside is made safe as if a program had given it.
+// Sections task, fpu, rseq and affinity: the thread's registers, its system call in progress, its
+// masks. What comes from outside is made safe as if a program had given it.
 #include "ssi/ghost/sections.h"
 #include "lib/errno.h"
 #include "lib/string.h"
@@ -104,6 +104,34 @@ int fpu_read(struct ghost_job *job, struct ghost *g)
     if (job->task == NULL || GHOST_TAKE(g, job->task->fpu) < 0)
         return -EPROTO;
     arch_fpu_sanitise(&job->task->fpu);
+    return 0;
+}
+
+struct rseq_wire {
+    uint32_t at, bytes, signature, barriers;
+} PACKED;
+
+int rseq_write(struct ghost_job *job, struct ghost *g)
+{
+    const struct task *t = job->task;
+    struct rseq_wire w = {t->rseq_at, t->rseq_bytes, t->rseq_signature,
+                          job->process->space->barriers};
+    return GHOST_PUT(g, w);
+}
+
+// Whatever it was doing, it is on another CPU now.
+int rseq_read(struct ghost_job *job, struct ghost *g)
+{
+    struct rseq_wire w;
+    if (job->task == NULL || job->process->space == NULL || GHOST_TAKE(g, w) < 0 ||
+        w.at >= USER_TOP || w.barriers > UINT16_MAX)
+        return -EPROTO;
+    job->task->rseq_at = w.at;
+    job->task->rseq_bytes = w.bytes;
+    job->task->rseq_signature = w.signature;
+    job->task->rseq_cpu = UINT32_MAX;
+    job->task->rseq_due = w.at != 0;
+    job->process->space->barriers = (uint16_t)w.barriers;
     return 0;
 }
 

@@ -9,6 +9,7 @@
 #include "mm/frame.h"
 #include "ssi/cluster/cluster.h"
 #include "ssi/process/procfs.h"
+#include "ssi/process/rseq.h"
 
 #define CALL_TABLE_SIZE 512
 
@@ -152,6 +153,8 @@ static void on_user_return(struct arch_regs *r)
             thread_yield(); // left without a reason: let others run, then go on with it
         else if (thread_should_yield())
             thread_yield();
+        else if (t->rseq_due)
+            rseq_return(t);
         else if (cluster_is_fenced())
             cluster_gate(); // no user code without the quorum (PROTOCOLS 4)
         else

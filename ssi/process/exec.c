@@ -254,7 +254,7 @@ static void start_registers(struct task *t, const struct exec_plan *x)
         arch_fpu_load(&t->fpu);
     }
     t->call.active = false;
-    t->clear_child_tid = t->robust_list = 0;
+    t->clear_child_tid = t->robust_list = t->rseq_at = 0;
 }
 
 static void adopt_image(struct process *p, const struct exec_plan *x)

@@ -220,6 +220,13 @@ static void copy_task(struct task *to, struct task *from, const struct request *
     to->io_priority = from->io_priority;
     to->slack_ns = to->slack_default_ns = from->slack_ns;
     to->policy = from->policy;
+    if (!(r->flags & CLONE_VM)) {
+        to->rseq_at = from->rseq_at;
+        to->rseq_bytes = from->rseq_bytes;
+        to->rseq_signature = from->rseq_signature;
+        to->rseq_cpu = UINT32_MAX;
+        to->rseq_due = from->rseq_at != 0;
+    }
     if (from->policy_reset && to->process != from->process && to->process->nice < 0)
         to->process->nice = 0;
     to->start = *r->regs;

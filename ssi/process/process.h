@@ -71,7 +71,10 @@ struct task { // one thread of a process
     struct signal_set pending;
     uint32_t altstack_at, altstack_bytes, altstack_flags;
     uint32_t clear_child_tid, robust_list;
-    uint16_t io_priority;                // ioprio_set(2); 0: none of its own
+    uint32_t rseq_at, rseq_bytes, rseq_signature; // rseq.h; at 0: none
+    uint32_t rseq_cpu;                            // what is written there
+    bool rseq_due;                                // to be looked after on the way to user mode
+    uint16_t io_priority;                         // ioprio_set(2); 0: none of its own
     uint32_t slack_ns, slack_default_ns; // prctl(PR_SET_TIMERSLACK): told, timers are exact
     uint32_t set_child_tid;       // written in the child's memory before it first runs; 0: none
     uint8_t policy;               // sched(7): 0 SCHED_OTHER, 3 SCHED_BATCH, 5 SCHED_IDLE

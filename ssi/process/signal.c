@@ -9,6 +9,7 @@
 #include "ssi/cluster/cluster.h"
 #include "ssi/process/group_exit.h"
 #include "ssi/process/priv.h"
+#include "ssi/process/rseq.h"
 #include "ssi/process/timers.h"
 
 #define SIGNALS_STOP    (SIGBIT(SIGSTOP) | SIGBIT(SIGTSTP) | SIGBIT(SIGTTIN) | SIGBIT(SIGTTOU))
@@ -291,6 +292,21 @@ static bool killed(const struct task *t)
     return (t->pending.pending | t->process->pending.pending) & SIGBIT(SIGKILL);
 }
 
+// A page's wait may end because of yet another signal: that one comes next.
+static int push_frame(struct task *t, const struct signal_info *info,
+                      const struct signal_action *action, sigset64 mask)
+{
+    int e;
+    do {
+        t->thread->asked = false;
+        e = t->rseq_at ? rseq_attend(t) : 0; // the handler's return finds no critical section
+        if (e == 0)
+            e = frame_push(t, info, action, mask);
+    } while (e == -EINTR && !killed(t));
+    t->thread->asked = true;
+    return e;
+}
+
 static void run_handler(struct task *t, const struct signal_info *info, struct signal_action *a)
 {
     struct signal_action action = *a;
@@ -300,12 +316,7 @@ static void run_handler(struct task *t, const struct signal_info *info, struct s
     t->blocked_saved_valid = false;
     if (action.flags & SA_RESETHAND)
         a->handler = SIG_DFL;
-    int e;
-    do { // a page's wait may end because of yet another signal: that one comes next
-        t->thread->asked = false;
-        e = frame_push(t, info, &action, saved);
-    } while (e == -EINTR && !killed(t));
-    t->thread->asked = true;
+    int e = push_frame(t, info, &action, saved);
     if (e < 0) {
         // No stack for the handler: a SIGSEGV that cannot be caught if that was the one.
         if (info->signal == SIGSEGV)

@@ -10,6 +10,7 @@
 #include "ssi/cluster/cluster.h"
 #include "ssi/process/priority.h"
 #include "ssi/process/priv.h"
+#include "ssi/process/rseq.h"
 #include "ssi/process/timers.h"
 #include "ssi/process/procfs.h"
 #include "ssi/process/ipc.h"
@@ -279,6 +280,7 @@ static void task_switch_in(struct thread *thread)
     struct task *t = thread->user;
     arch_fpu_load(&t->fpu);
     arch_user_prepare(thread->stack_top, &t->tls);
+    rseq_switched(t);
 }
 
 static void task_main(void *arg)

@@ -186,6 +186,14 @@ void arch_user_prepare(void *stack_top UNUSED, const struct arch_tls *tls UNUSED
 {
 }
 
+void arch_barrier(struct arch_space *s UNUSED, bool code UNUSED)
+{
+}
+
+void arch_space_interrupt(const struct arch_space *s UNUSED)
+{
+}
+
 // ---- user mode ----------------------------------------------------------------------------------
 
 static bool touch(struct arch_regs *r, uint32_t address, bool write, uint32_t *value)
