@@ -168,8 +168,19 @@ enum { // sub-calls of ipc and futex that wait
     IPC_MSGSND = 11,
     IPC_MSGRCV = 12,
     FUTEX_WAIT = 0,
+    FUTEX_LOCK_PI = 6,
     FUTEX_WAIT_BITSET = 9,
+    FUTEX_WAIT_REQUEUE_PI = 11,
+    FUTEX_LOCK_PI2 = 13,
 };
+
+// Calls that are made again whatever the handler's flags are.
+static bool call_always_restarts(const struct call *c)
+{
+    uint32_t futex = c->args[1] & 0x7f;
+    return (c->number == LINUX_NR_futex || c->number == LINUX_NR_futex_time64) &&
+           (futex == FUTEX_LOCK_PI || futex == FUTEX_LOCK_PI2 || futex == FUTEX_WAIT_REQUEUE_PI);
+}
 
 // Calls that end with EINTR whenever a handler ran, with SA_RESTART or not (signal(7)).
 static bool call_never_restarts(const struct call *c)
@@ -227,7 +238,7 @@ static void on_interrupted_call(struct task *t, bool sa_restart)
         t->regs->eax = (uint32_t)c->done; // bytes that moved already must not move twice
         return;
     }
-    if (sa_restart && !call_never_restarts(c)) {
+    if ((sa_restart && !call_never_restarts(c)) || call_always_restarts(c)) {
         t->regs->eax = c->number;
         t->regs->eip -= 2; // int 0x80 once more
         return;

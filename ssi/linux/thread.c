@@ -66,8 +66,14 @@ enum {
     FUTEX_REQUEUE = 3,
     FUTEX_CMP_REQUEUE = 4,
     FUTEX_WAKE_OP = 5,
+    FUTEX_LOCK_PI = 6,
+    FUTEX_UNLOCK_PI = 7,
+    FUTEX_TRYLOCK_PI = 8,
     FUTEX_WAIT_BITSET = 9,
     FUTEX_WAKE_BITSET = 10,
+    FUTEX_WAIT_REQUEUE_PI = 11,
+    FUTEX_CMP_REQUEUE_PI = 12,
+    FUTEX_LOCK_PI2 = 13,
     FUTEX_PRIVATE_FLAG = 128,
     FUTEX_PRIVATE = 128,
     FUTEX_CLOCK_REALTIME = 256,
@@ -162,12 +168,47 @@ static long wake_op(struct call *c)
     return m < 0 ? m : n + m;
 }
 
+static long lock_op(struct call *c, bool wide, uint32_t command)
+{
+    bool realtime = command == FUTEX_LOCK_PI || (c->args[1] & FUTEX_CLOCK_REALTIME);
+    int e = futex_deadline(c, wide, true, realtime);
+    if (e < 0)
+        return e;
+    return futex_lock(process_current(), c->args[0], linux_deadline_local(c->deadline_ns), false);
+}
+
+// body[0]: it waits for the lock already. A handler that runs then ends the call: it cannot be
+// made again.
+static long wait_requeue_op(struct call *c, bool wide)
+{
+    struct process *p = process_current();
+    bool moved = c->body[0];
+    if (c->args[0] == c->args[4])
+        return -EINVAL;
+    int e = futex_deadline(c, wide, true, c->args[1] & FUTEX_CLOCK_REALTIME);
+    if (e < 0)
+        return e;
+    uint64_t deadline_ns = linux_deadline_local(c->deadline_ns);
+    if (moved)
+        e = futex_lock(p, c->args[4], deadline_ns, false);
+    else
+        e = futex_wait_requeue(p, c->args[0], c->args[2], c->args[4], deadline_ns, &moved);
+    c->body[0] = moved;
+    return e == -EINTR && moved && signal_pending(task_current()) ? -EAGAIN : e;
+}
+
+static bool has_clock(uint32_t command)
+{
+    return command == FUTEX_WAIT_BITSET || command == FUTEX_WAIT_REQUEUE_PI ||
+           command == FUTEX_LOCK_PI2;
+}
+
 static long futex(struct call *c, bool wide)
 {
     struct process *p = process_current();
     uint32_t at = c->args[0], command = c->args[1] & 0x7f, word;
     bool requeues = command == FUTEX_REQUEUE || command == FUTEX_CMP_REQUEUE;
-    if ((c->args[1] & FUTEX_CLOCK_REALTIME) && command != FUTEX_WAIT_BITSET)
+    if ((c->args[1] & FUTEX_CLOCK_REALTIME) && !has_clock(command))
         return -ENOSYS;
     if (requeues && ((int32_t)c->args[2] < 0 || (int32_t)c->args[3] < 0))
         return -EINVAL;
@@ -190,6 +231,19 @@ static long futex(struct call *c, bool wide)
         return futex_requeue(p, at, c->args[2], c->args[4], c->args[3], true, c->args[5]);
     case FUTEX_WAKE_OP:
         return wake_op(c);
+    case FUTEX_LOCK_PI:
+    case FUTEX_LOCK_PI2:
+        return lock_op(c, wide, command);
+    case FUTEX_TRYLOCK_PI:
+        return futex_lock(p, at, 0, true);
+    case FUTEX_UNLOCK_PI:
+        return futex_unlock(p, at);
+    case FUTEX_WAIT_REQUEUE_PI:
+        return wait_requeue_op(c, wide);
+    case FUTEX_CMP_REQUEUE_PI:
+        if (c->args[2] != 1 || at == c->args[4] || (int32_t)c->args[3] < 0)
+            return -EINVAL;
+        return futex_requeue_lock(p, at, c->args[4], c->args[3], c->args[5]);
     }
     return -ENOSYS;
 }

@@ -14,6 +14,7 @@
 void task_memory_left(struct task *t)
 {
     futex_robust_release(t);
+    futex_owner_ended(t);
     if (!t->clear_child_tid)
         return;
     uint32_t at = t->clear_child_tid;

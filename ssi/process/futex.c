@@ -14,32 +14,16 @@
 #include "mm/user.h"
 #include "ssi/cluster/cluster.h"
 #include "ssi/container/container.h"
+#include "ssi/process/futex_priv.h"
 #include "ssi/process/messages.h"
 
-#define FUTEX_HASH    64
-#define ROBUST_MAX    2048 // as Linux: a damaged list ends somewhere
-#define WORD_WAITERS  0x80000000u
-#define WORD_DIED     0x40000000u
-#define WORD_TID_MASK 0x3fffffffu
-
-struct futex_key {
-    const void *object; // space or container of this node
-    uint64_t at;
-};
+#define ROBUST_MAX 2048 // as Linux: a damaged list ends somewhere
 
 struct message_wake {
     struct container_id id;
     uint64_t at;
     uint32_t count, bitset;
 } PACKED;
-
-struct futex_waiter {
-    struct list link;
-    struct futex_key key;
-    uint32_t bitset;
-    bool woken;
-    struct wait_queue sleep;
-};
 
 NODE_VAR(struct list, futexes[FUTEX_HASH]);
 
@@ -50,9 +34,8 @@ static void futex_init(void)
 }
 INIT_STEP(INIT_CORE, futex_init);
 
-// *linked: the container when waiters may be on other nodes, else NULL.
-static int key_of(struct process *p, uint32_t at, struct futex_key *k,
-                  const struct container **linked)
+int futex_key_of(struct process *p, uint32_t at, struct futex_key *k,
+                 const struct container **linked)
 {
     *k = (struct futex_key){p->space, at};
     *linked = NULL;
@@ -70,19 +53,18 @@ static int key_of(struct process *p, uint32_t at, struct futex_key *k,
     return 0;
 }
 
-static struct list *bucket(const struct futex_key *k)
+struct list *futex_bucket(const struct futex_key *k)
 {
     uint64_t h = (uint64_t)(uintptr_t)k->object / 64 + k->at / 4;
     return &node(futexes)[(h ^ h >> 7) % FUTEX_HASH];
 }
 
-static bool same(const struct futex_key *a, const struct futex_key *b)
+bool futex_same(const struct futex_key *a, const struct futex_key *b)
 {
     return a->object == b->object && a->at == b->at;
 }
 
-// Reads the word without sleeping between the read and what the caller does next.
-static int read_word(uint32_t at, uint32_t *word)
+int futex_read_word(uint32_t at, uint32_t *word)
 {
     if (at & 3)
         return -EINVAL; // it may lie on two pages, one of which cannot be had
@@ -100,15 +82,15 @@ int futex_wait(struct process *p, uint32_t at, uint32_t value, uint32_t bitset,
     struct futex_waiter w = {.bitset = bitset};
     uint32_t word;
     const struct container *linked;
-    int e = read_word(at, &word); // no sleep from its read until this thread is in the table
+    int e = futex_read_word(at, &word); // no sleep from its read until this thread is in the table
     if (e == 0)
-        e = key_of(p, at, &w.key, &linked);
+        e = futex_key_of(p, at, &w.key, &linked);
     if (e < 0)
         return e;
     if (word != value)
         return -EAGAIN;
     wait_init(&w.sleep);
-    list_append(bucket(&w.key), &w.link);
+    list_append(futex_bucket(&w.key), &w.link);
     while (!w.woken && e == 0)
         e = wait_sleep(&w.sleep, deadline_ns, WAIT_INTERRUPTIBLE);
     if (w.woken)
@@ -117,23 +99,38 @@ int futex_wait(struct process *p, uint32_t at, uint32_t value, uint32_t bitset,
     return e;
 }
 
-static void wake(struct futex_waiter *w)
+void futex_wake_waiter(struct futex_waiter *w)
 {
     list_remove(&w->link);
     w->woken = true;
     wait_wake_all(&w->sleep);
 }
 
+struct list *futex_bucket_at(unsigned i)
+{
+    return &node(futexes)[i];
+}
+
+// One of them is not to be woken like that.
+static bool waits_otherwise(const struct futex_key *k)
+{
+    const struct futex_waiter *w;
+    list_for_each (w, futex_bucket(k), link)
+        if (futex_same(&w->key, k) && w->kind != FUTEX_PLAIN)
+            return true;
+    return false;
+}
+
 static uint32_t wake_key(const struct futex_key *k, uint32_t count, uint32_t bitset)
 {
     uint32_t n = 0;
     struct futex_waiter *w, *next;
-    list_for_each_safe (w, next, bucket(k), link) {
+    list_for_each_safe (w, next, futex_bucket(k), link) {
         if (n == count)
             break;
-        if (!same(&w->key, k) || !(w->bitset & bitset))
+        if (w->kind != FUTEX_PLAIN || !futex_same(&w->key, k) || !(w->bitset & bitset))
             continue;
-        wake(w);
+        futex_wake_waiter(w);
         n++;
     }
     return n;
@@ -149,13 +146,14 @@ void process_on_futex(const struct rpc_in *in)
     }
     memcpy(&m, in->bytes, sizeof(m));
     struct futex_key k = {container_named(&m.id), m.at};
-    uint32_t n = k.object ? wake_key(&k, m.count, m.bitset) : 0;
+    uint32_t n = 0;
+    if (k.object)
+        n = m.bitset ? wake_key(&k, m.count, m.bitset) : futex_lock_retry(&k, m.count);
     rpc_reply(in->from, in->request, 0, &n, sizeof(n));
 }
 
-// On the other nodes, until `count` are awake. May sleep.
-static uint32_t wake_elsewhere(const struct container *c, uint64_t at, uint32_t count,
-                               uint32_t bitset)
+uint32_t futex_wake_elsewhere(const struct container *c, uint64_t at, uint32_t count,
+                              uint32_t bitset)
 {
     struct container_id id = container_id_of(c); // before the first sleep
     uint32_t woken = 0;
@@ -176,12 +174,14 @@ int futex_wake(struct process *p, uint32_t at, uint32_t count, uint32_t bitset)
 {
     struct futex_key k;
     const struct container *linked;
-    int e = key_of(p, at, &k, &linked);
+    int e = futex_key_of(p, at, &k, &linked);
+    if (e == 0 && waits_otherwise(&k))
+        e = -EINVAL;
     if (e < 0)
         return e;
     uint32_t woken = wake_key(&k, count, bitset);
     if (linked && woken < count)
-        woken += wake_elsewhere(linked, k.at, count - woken, bitset);
+        woken += futex_wake_elsewhere(linked, k.at, count - woken, bitset);
     return (int)woken;
 }
 
@@ -189,43 +189,45 @@ int futex_requeue(struct process *p, uint32_t at, uint32_t count, uint32_t to, u
                   bool compare, uint32_t value)
 {
     uint32_t word;
-    int e = compare ? read_word(at, &word) : 0;
+    int e = compare ? futex_read_word(at, &word) : 0;
     if (e < 0)
         return e;
     if (compare && word != value)
         return -EAGAIN;
     struct futex_key from, target;
     const struct container *linked, *target_linked;
-    e = key_of(p, at, &from, &linked);
+    e = futex_key_of(p, at, &from, &linked);
     if (e == 0)
-        e = key_of(p, to, &target, &target_linked);
+        e = futex_key_of(p, to, &target, &target_linked);
+    if (e == 0 && waits_otherwise(&from))
+        e = -EINVAL;
     if (e < 0)
         return e;
     uint32_t woken = wake_key(&from, count, FUTEX_ANY), moved = 0;
     struct futex_waiter *w, *next;
-    list_for_each_safe (w, next, bucket(&from), link) {
-        if (moved == move || same(&from, &target))
+    list_for_each_safe (w, next, futex_bucket(&from), link) {
+        if (moved == move || futex_same(&from, &target))
             break;
-        if (!same(&w->key, &from))
+        if (!futex_same(&w->key, &from))
             continue;
         list_remove(&w->link);
         w->key = target;
-        list_append(bucket(&target), &w->link);
+        list_append(futex_bucket(&target), &w->link);
         moved++;
     }
     // Waiters on other nodes are woken instead of moved: they look at the word and wait again.
     if (linked && woken + moved < (uint64_t)count + move)
-        woken += wake_elsewhere(linked, from.at, UINT32_MAX, FUTEX_ANY);
+        woken += futex_wake_elsewhere(linked, from.at, UINT32_MAX, FUTEX_ANY);
     return (int)(woken + moved);
 }
 
 // ---- robust futexes ----------------------------------------------------------------------------
 // The holder died: the word says so, and one waiter is woken. A thread on another CPU may set the
 // waiters bit at the same time.
-static void release_one(struct task *t, uint32_t at)
+static void release_one(struct task *t, uint32_t at, bool lock)
 {
     uint32_t word, seen;
-    if (read_word(at, &word) < 0)
+    if (futex_read_word(at, &word) < 0)
         return;
     do {
         if ((word & WORD_TID_MASK) != (uint32_t)t->tid)
@@ -234,7 +236,9 @@ static void release_one(struct task *t, uint32_t at)
         if (user_compare_exchange(at, &word, (seen & WORD_WAITERS) | WORD_DIED) < 0)
             return;
     } while (word != seen);
-    if (word & WORD_WAITERS)
+    if (lock)
+        futex_lock_died(t, at, word);
+    else if (word & WORD_WAITERS)
         (void)futex_wake(t->process, at, 1, FUTEX_ANY);
 }
 
@@ -253,9 +257,9 @@ void futex_robust_release(struct task *t)
         if (user_read(&next, entry & ~1u, sizeof(next)) < 0)
             return;
         if (entry != head.pending)
-            release_one(t, (entry & ~1u) + head.offset);
+            release_one(t, (entry & ~1u) + head.offset, entry & 1);
         entry = next;
     }
     if (head.pending)
-        release_one(t, (head.pending & ~1u) + head.offset);
+        release_one(t, (head.pending & ~1u) + head.offset, head.pending & 1);
 }

@@ -16,5 +16,20 @@ int futex_wake(struct process *p, uint32_t at, uint32_t count, uint32_t bitset);
 // word at `at` holds `value` (-EAGAIN). How many woken or moved. May sleep.
 int futex_requeue(struct process *p, uint32_t at, uint32_t count, uint32_t to, uint32_t move,
                   bool compare, uint32_t value);
+
+// Locks whose word names the owner (FUTEX_LOCK_PI and its kin), at `deadline_ns` of this node.
+// 0; -EAGAIN (try) somebody has it, -EDEADLK, -ESRCH its owner is gone, -EINVAL the word says
+// something else than those who wait, -ETIMEDOUT, -EINTR, -EFAULT. Sleeps.
+int futex_lock(struct process *p, uint32_t at, uint64_t deadline_ns, bool try);
+int futex_unlock(struct process *p, uint32_t at); // 0, -EPERM, -EINVAL, -EFAULT. May sleep
+// Waits as futex_wait until it is moved to the lock at `to` and has it. *moved: it was moved, and
+// with an error it waits for the lock no more. -EOPNOTSUPP: other nodes have the memory. Sleeps.
+int futex_wait_requeue(struct process *p, uint32_t at, uint32_t value, uint32_t to,
+                       uint64_t deadline_ns, bool *moved);
+// Gives the lock at `to` to the first of them or lets it wait for it, and up to `move` others, if
+// the word at `at` is `value`. How many, -EAGAIN, -EINVAL, -EDEADLK, -ESRCH. May sleep.
+int futex_requeue_lock(struct process *p, uint32_t at, uint32_t to, uint32_t move, uint32_t value);
+// A task ends, or its program does: who waits for its locks gets them. After the robust ones.
+void futex_owner_ended(struct task *t);
 // A task ends with robust futexes held: the next owner learns of it (get_robust_list(2)).
 void futex_robust_release(struct task *t);

@@ -81,6 +81,7 @@ struct task { // one thread of a process
     bool policy_reset;            // SCHED_RESET_ON_FORK: a child has no nice value below 0
     bool move_asked;              // looked at on the way to user mode
     bool ending;                  // task_exit has begun
+    bool memory_left;             // its locks were given to others
     sigset64 waiting_for;         // rt_sigtimedwait: these wake it though they are blocked
     struct vfork_wait *vforking;  // sleeps until its vfork child has left its memory
     struct list hash_link;        // by tid

@@ -95,10 +95,18 @@ def test_proc_shows_memory_and_descriptors_wherever_they_are(pair, program):
     comparer(pair, program('mapped'))('moves')
 
 
+@pytest.mark.heavy
 def test_a_critical_section_begins_anew_after_a_move(pair, program):
     before = len(pair.sh(0, 'cat /proc/cluster/migrations').splitlines())
     comparer(pair, program('sections'))('far')
     assert len(pair.sh(0, 'cat /proc/cluster/migrations').splitlines()) >= before + 2
+
+
+@pytest.mark.heavy
+def test_a_lock_between_nodes_is_given_back(pair, program):
+    before = len(pair.sh(0, 'cat /proc/cluster/migrations').splitlines())
+    comparer(pair, program('lends'))('far')
+    assert len(pair.sh(0, 'cat /proc/cluster/migrations').splitlines()) >= before + 4
 
 
 def test_system_v_ipc_between_nodes(travel):
