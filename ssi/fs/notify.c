@@ -12,9 +12,6 @@
 #include "ssi/fs/tree.h"
 #include "ssi/cluster/cluster.h"
 
-#define EVENTS_MAX       16384u // of /proc/sys/fs/inotify on Linux
-#define INSTANCES_MAX    128u   // of one user
-#define WATCHES_MAX      16384u // of one user
 #define WATCH_BITS       (IN_ALL_EVENTS | IN_EXCL_UNLINK)
 #define NAME_ROUND_BYTES sizeof(struct event_wire)
 #define NO_WATCH         (-1)
@@ -98,7 +95,7 @@ static void event_add(struct notify *n, const struct event_wire *w, const char *
     if (!list_empty(&n->events) &&
         event_equal(list_entry(n->events.prev, struct notify_event, link), w, name, length))
         return;
-    if (n->event_count >= EVENTS_MAX || !event_append(n, w, name, length)) {
+    if (n->event_count >= NOTIFY_EVENTS_MAX || !event_append(n, w, name, length)) {
         if (!n->overflowed)
             n->overflowed = event_append(n, &overflow, "", 0);
     }
@@ -359,7 +356,7 @@ int op_notify(struct name_call *c)
 {
     uint32_t instances, watches;
     count_of(c->who->uid, &instances, &watches);
-    if (instances >= INSTANCES_MAX)
+    if (instances >= NOTIFY_INSTANCES_MAX)
         return -EMFILE;
     struct notify *n = heap_zalloc(sizeof(*n));
     c->file = n ? file_new(&notify_ops, O_RDONLY | (c->in.flags & O_NONBLOCK), n) : NULL;
@@ -379,7 +376,7 @@ static int watch_add(struct notify *n, struct inode *i, uint32_t mask)
 {
     uint32_t instances, watches;
     count_of(n->uid, &instances, &watches);
-    if (watches >= WATCHES_MAX)
+    if (watches >= NOTIFY_WATCHES_MAX)
         return -ENOSPC;
     struct notify_watch *w = heap_zalloc(sizeof(*w));
     if (w == NULL)

@@ -6,6 +6,10 @@
 
 #include "ssi/fs/name.h"
 
+#define NOTIFY_EVENTS_MAX    16384u // that wait, of one instance
+#define NOTIFY_INSTANCES_MAX 128u   // of one user
+#define NOTIFY_WATCHES_MAX   16384u // of one user
+
 struct dirent;
 
 enum { // masks of the ABI

@@ -10,15 +10,16 @@
 #include "ssi/cluster/cluster.h"
 #include "ssi/process/linux_abi.h"
 #include "ssi/process/load.h"
+#include "ssi/process/names.h"
 #include "ssi/process/uname.h"
 
 // ---- uname, sysinfo ----------------------------------------------------------------------------
 static int uname_out(uint32_t at, size_t field, unsigned fields)
 {
-    char host[16];
-    fmt_print(host, sizeof(host), "node%u", cluster_self());
-    const char *text[6] = {UNAME_SYSTEM,  host,          UNAME_RELEASE,
-                           UNAME_VERSION, UNAME_MACHINE, UNAME_DOMAIN};
+    char host[SYSTEM_NAME_MAX + 1], domain[SYSTEM_NAME_MAX + 1]; // writing may sleep
+    str_copy(host, system_host_name(), sizeof(host));
+    str_copy(domain, system_domain_name(), sizeof(domain));
+    const char *text[6] = {UNAME_SYSTEM, host, UNAME_RELEASE, UNAME_VERSION, UNAME_MACHINE, domain};
     for (unsigned i = 0; i < fields; i++) {
         char buffer[65] = {0};
         str_copy(buffer, text[i], field);
@@ -375,10 +376,47 @@ long sys_reboot(struct call *c)
     return -EINVAL;
 }
 
+// Each node has names of its own.
+static long system_name_in(struct call *c, void (*set)(const char *name, size_t n))
+{
+    char name[SYSTEM_NAME_MAX];
+    if (process_current()->cred.euid)
+        return -EPERM;
+    if (c->args[1] > sizeof(name))
+        return -EINVAL;
+    int e = user_read(name, c->args[0], c->args[1]);
+    if (e == 0)
+        set(name, c->args[1]);
+    return e;
+}
+
 long sys_sethostname(struct call *c)
 {
-    (void)c;
-    return -EPERM; // names are the cluster's: nodeN
+    return system_name_in(c, system_host_name_set);
+}
+
+long sys_setdomainname(struct call *c)
+{
+    return system_name_in(c, system_domain_name_set);
+}
+
+// ---- ports: never a program's. One that drives devices could write into every node's memory, and
+// nothing of it could move. So even root lacks CAP_SYS_RAWIO here.
+#define PORTS 65536u
+
+long sys_ioperm(struct call *c)
+{
+    uint32_t from = c->args[0], end = from + c->args[1];
+    if (end <= from || end > PORTS)
+        return -EINVAL;
+    return c->args[2] ? -EPERM : 0;
+}
+
+long sys_iopl(struct call *c)
+{
+    if (c->args[0] > 3)
+        return -EINVAL;
+    return c->args[0] ? -EPERM : 0;
 }
 
 // ---- capabilities: all of root's, none of others'

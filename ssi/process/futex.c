@@ -111,16 +111,6 @@ struct list *futex_bucket_at(unsigned i)
     return &node(futexes)[i];
 }
 
-// One of them is not to be woken like that.
-static bool waits_otherwise(const struct futex_key *k)
-{
-    const struct futex_waiter *w;
-    list_for_each (w, futex_bucket(k), link)
-        if (futex_same(&w->key, k) && w->kind != FUTEX_PLAIN)
-            return true;
-    return false;
-}
-
 static uint32_t wake_key(const struct futex_key *k, uint32_t count, uint32_t bitset)
 {
     uint32_t n = 0;
@@ -175,7 +165,7 @@ int futex_wake(struct process *p, uint32_t at, uint32_t count, uint32_t bitset)
     struct futex_key k;
     const struct container *linked;
     int e = futex_key_of(p, at, &k, &linked);
-    if (e == 0 && waits_otherwise(&k))
+    if (e == 0 && futex_is_particular(&k))
         e = -EINVAL;
     if (e < 0)
         return e;
@@ -199,7 +189,7 @@ int futex_requeue(struct process *p, uint32_t at, uint32_t count, uint32_t to, u
     e = futex_key_of(p, at, &from, &linked);
     if (e == 0)
         e = futex_key_of(p, to, &target, &target_linked);
-    if (e == 0 && waits_otherwise(&from))
+    if (e == 0 && futex_is_particular(&from))
         e = -EINVAL;
     if (e < 0)
         return e;

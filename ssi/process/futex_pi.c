@@ -6,10 +6,13 @@
 // them is told and tries for itself: it leaves the waiters bit set, so none is forgotten.
 #include "ssi/process/futex.h"
 #include "lib/errno.h"
+#include "lib/node_var.h"
 #include "mm/user.h"
 #include "ssi/process/futex_priv.h"
 
 #define CHAIN_MAX 1024 // owners that wait for each other
+
+NODE_VAR(unsigned, particular); // waiters that are not FUTEX_PLAIN, those just woken counted
 
 // ---- the table ---------------------------------------------------------------------------------
 static struct futex_waiter *first_waiter(const struct futex_key *k)
@@ -54,6 +57,17 @@ static bool would_deadlock(uint32_t owner, uint32_t tid)
         if (owner == tid)
             return true;
     }
+    return false;
+}
+
+bool futex_is_particular(const struct futex_key *k)
+{
+    const struct futex_waiter *w;
+    if (node(particular) == 0)
+        return false;
+    list_for_each (w, futex_bucket(k), link)
+        if (futex_same(&w->key, k) && w->kind != FUTEX_PLAIN)
+            return true;
     return false;
 }
 
@@ -151,8 +165,10 @@ static int sleep_for(struct futex_waiter *w, uint64_t deadline_ns)
     int e = 0;
     wait_init(&w->sleep);
     list_append(futex_bucket(&w->key), &w->link);
+    node(particular)++;
     while (!w->woken && e == 0)
         e = wait_sleep(&w->sleep, deadline_ns, WAIT_INTERRUPTIBLE);
+    node(particular)--;
     if (w->woken)
         return 0;
     list_remove(&w->link);
@@ -241,7 +257,8 @@ static int hand_on(struct task *t, uint32_t at)
 void futex_owner_ended(struct task *t)
 {
     struct futex_waiter *w;
-    while ((w = waiter_where(waits_for, (uint32_t)t->tid))) {
+    t->memory_left = node(particular) == 0;
+    while (!t->memory_left && (w = waiter_where(waits_for, (uint32_t)t->tid))) {
         struct futex_key k = w->key;
         uint32_t at = address_of(t->process, &k);
         int e;

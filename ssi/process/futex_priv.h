@@ -48,6 +48,7 @@ uint32_t futex_wake_elsewhere(const struct container *c, uint64_t at, uint32_t c
                               uint32_t bitset);
 
 // ---- futex_pi.c
+bool futex_is_particular(const struct futex_key *k); // one of them is not to be woken by futex_wake
 // Those of the key that wait for a lock look again whether they get it, up to `count`.
 uint32_t futex_lock_retry(const struct futex_key *k, uint32_t count);
 // The robust word at `at` was the task's, and says now that its owner died.

@@ -72,9 +72,27 @@ static int process_attributes(int32_t pid, uint32_t kind, struct gen_entry *e)
     return 0;
 }
 
+// NULL: `kind` is no folder of the table.
+static const struct proc_folder *folder_of(uint32_t kind)
+{
+    const struct proc_folder *d = proc_folders;
+    while (d->name && d->kind != kind)
+        d++;
+    return d->name ? d : NULL;
+}
+
+// The row of a file of a folder; NULL: `kind` is no such file.
+static const struct proc_row *folder_row(uint32_t kind)
+{
+    for (const struct proc_folder *d = proc_folders; d->name; d++)
+        if (d->rows && kind >= d->files && kind - d->files < PROC_FOLDER_FILES)
+            return kind - d->files < rows_count(d->rows) ? &d->rows[kind - d->files] : NULL;
+    return NULL;
+}
+
 static int system_attributes(uint32_t kind, struct gen_entry *e)
 {
-    if ((kind >= PROC_ROOT && kind <= PROC_SYS_KERNEL) || kind == PROC_NET || kind == PROC_SYS_VM)
+    if (kind == PROC_ROOT || kind == PROC_CLUSTER || folder_of(kind))
         e->mode = DIR_MODE;
     else if (kind == PROC_SELF || kind == PROC_THREAD_SELF)
         e->mode = LINK_MODE;
@@ -83,11 +101,7 @@ static int system_attributes(uint32_t kind, struct gen_entry *e)
         if (!f)
             return -ENOENT;
         e->mode = FILE_TYPE | (f->write ? 0644 : 0444);
-    } else if (kind >= PROC_VM_FILES && kind - PROC_VM_FILES < rows_count(proc_vm_rows))
-        e->mode = FILE_TYPE | 0444;
-    else if (kind >= PROC_NET_FILES && kind - PROC_NET_FILES < rows_count(proc_net_rows))
-        e->mode = FILE_TYPE | 0444;
-    else if (kind >= PROC_KERNEL_FILES && kind - PROC_KERNEL_FILES < rows_count(proc_kernel_rows))
+    } else if (folder_row(kind))
         e->mode = FILE_TYPE | 0444;
     else if (kind >= PROC_SYSTEM_FILES && kind - PROC_SYSTEM_FILES < rows_count(proc_system_rows))
         e->mode = proc_system_rows[kind - PROC_SYSTEM_FILES].mode;
@@ -206,45 +220,41 @@ static int look_number(int32_t pid, uint32_t dir, const char *name, struct gen_e
     return look_at(numbered(pid, dir, v), name, e);
 }
 
+static int look_folder(uint32_t kind, const char *name, struct gen_entry *e)
+{
+    const struct proc_folder *d = folder_of(kind);
+    if (!d)
+        return -ENOENT;
+    for (const struct proc_folder *in = proc_folders; in->name; in++)
+        if (in->in == kind && !strcmp(in->name, name))
+            return entry(e, in->kind, DIR_MODE, name);
+    int row = d->rows ? proc_row_find(d->rows, name) : -ENOENT;
+    return row < 0 ? row : look_at(d->files + (unsigned)row, name, e);
+}
+
 static int look(const struct fs_who *who, uint64_t dir, const char *name, struct gen_entry *e)
 {
     int32_t pid = pid_of(dir);
     uint32_t kind = kind_of(dir);
-    int row;
     (void)who;
     if (!strcmp(name, "..")) {
+        const struct proc_folder *d = pid ? NULL : folder_of(kind);
         if (pid && kind == PROC_THREAD_DIR)
             return look_at(PROC_INODE(pid, PROC_TASK_DIR), name, e);
         if (pid && kind != PROC_DIR)
             return look_at(PROC_INODE(pid, PROC_DIR), name, e);
-        bool below_sys = !pid && (kind == PROC_SYS_KERNEL || kind == PROC_SYS_VM);
-        return entry(e, below_sys ? PROC_SYS : PROC_ROOT, DIR_MODE, name);
+        return entry(e, d && d->in ? d->in : PROC_ROOT, DIR_MODE, name);
     }
     if (pid && (kind == PROC_DIR || kind == PROC_THREAD_DIR))
         return look_process(pid, kind, name, e);
     if (pid)
         return look_number(pid, kind, name, e);
-    switch (kind) {
-    case PROC_ROOT:
+    if (kind == PROC_ROOT)
         return look_root(name, e);
-    case PROC_CLUSTER:
-        row = cluster_file_find(name);
-        return row < 0 ? row : look_at(PROC_CLUSTER_FILES + (unsigned)row, name, e);
-    case PROC_NET:
-        row = proc_row_find(proc_net_rows, name);
-        return row < 0 ? row : look_at(PROC_NET_FILES + (unsigned)row, name, e);
-    case PROC_SYS:
-        if (!strcmp(name, "vm"))
-            return entry(e, PROC_SYS_VM, DIR_MODE, name);
-        return strcmp(name, "kernel") ? -ENOENT : entry(e, PROC_SYS_KERNEL, DIR_MODE, name);
-    case PROC_SYS_KERNEL:
-        row = proc_row_find(proc_kernel_rows, name);
-        return row < 0 ? row : look_at(PROC_KERNEL_FILES + (unsigned)row, name, e);
-    case PROC_SYS_VM:
-        row = proc_row_find(proc_vm_rows, name);
-        return row < 0 ? row : look_at(PROC_VM_FILES + (unsigned)row, name, e);
-    }
-    return -ENOENT;
+    if (kind != PROC_CLUSTER)
+        return look_folder(kind, name, e);
+    int row = cluster_file_find(name);
+    return row < 0 ? row : look_at(PROC_CLUSTER_FILES + (unsigned)row, name, e);
 }
 
 // ---- listings ----------------------------------------------------------------------------------
@@ -333,6 +343,20 @@ static int list_numbers(int32_t pid, uint32_t dir, uint64_t *cursor, struct gen_
     return entry(e, numbered(pid, dir, v), mode, name);
 }
 
+// First its files, then the folders in it.
+static int list_folder(uint32_t kind, uint64_t at, struct gen_entry *e)
+{
+    const struct proc_folder *d = folder_of(kind);
+    uint64_t rows = d && d->rows ? rows_count(d->rows) : 0;
+    if (at < rows)
+        return list_rows(d->rows, d->files, at, FILE_TYPE | 0444, e);
+    at -= rows;
+    for (const struct proc_folder *in = proc_folders; in->name; in++)
+        if (in->in == kind && at-- == 0)
+            return entry(e, in->kind, DIR_MODE, in->name);
+    return -ENOENT;
+}
+
 static int list(uint64_t dir, uint64_t *cursor, struct gen_entry *e)
 {
     int32_t pid = pid_of(dir);
@@ -341,48 +365,27 @@ static int list(uint64_t dir, uint64_t *cursor, struct gen_entry *e)
         return list_process(pid, kind, cursor, e);
     if (pid)
         return list_numbers(pid, kind, cursor, e);
-    uint64_t at = *cursor;
-    const struct cluster_file *f;
-    switch (kind) {
-    case PROC_ROOT:
+    if (kind == PROC_ROOT)
         return list_root(cursor, e);
-    case PROC_CLUSTER:
-        f = cluster_file((unsigned)at);
-        ++*cursor;
-        return f ? entry(e, PROC_CLUSTER_FILES + at, FILE_TYPE | (f->write ? 0644 : 0444), f->name)
-                 : -ENOENT;
-    case PROC_NET:
-        ++*cursor;
-        return list_rows(proc_net_rows, PROC_NET_FILES, at, FILE_TYPE | 0444, e);
-    case PROC_SYS:
-        ++*cursor;
-        if (at == 1)
-            return entry(e, PROC_SYS_VM, DIR_MODE, "vm");
-        return at ? -ENOENT : entry(e, PROC_SYS_KERNEL, DIR_MODE, "kernel");
-    case PROC_SYS_KERNEL:
-        ++*cursor;
-        return list_rows(proc_kernel_rows, PROC_KERNEL_FILES, at, FILE_TYPE | 0444, e);
-    case PROC_SYS_VM:
-        ++*cursor;
-        return list_rows(proc_vm_rows, PROC_VM_FILES, at, FILE_TYPE | 0444, e);
-    }
-    return -ENOENT;
+    uint64_t at = (*cursor)++;
+    if (kind != PROC_CLUSTER)
+        return list_folder(kind, at, e);
+    const struct cluster_file *f = cluster_file((unsigned)at);
+    return f ? entry(e, PROC_CLUSTER_FILES + at, FILE_TYPE | (f->write ? 0644 : 0444), f->name)
+             : -ENOENT;
 }
 
 // ---- content -----------------------------------------------------------------------------------
 static int show(uint64_t inode, struct text *t)
 {
     uint32_t kind = kind_of(inode);
+    const struct proc_row *row = folder_row(kind);
     if (pid_of(inode))
         return proc_process_text(pid_of(inode), kind, t);
     if (kind >= PROC_CLUSTER_FILES)
         cluster_file(kind - PROC_CLUSTER_FILES)->show(t);
-    else if (kind >= PROC_VM_FILES)
-        proc_vm_rows[kind - PROC_VM_FILES].show(t);
-    else if (kind >= PROC_NET_FILES)
-        proc_net_rows[kind - PROC_NET_FILES].show(t);
-    else if (kind >= PROC_KERNEL_FILES)
-        proc_kernel_rows[kind - PROC_KERNEL_FILES].show(t);
+    else if (row)
+        row->show(t);
     else
         proc_system_rows[kind - PROC_SYSTEM_FILES].show(t);
     return 0;

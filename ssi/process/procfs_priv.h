@@ -20,10 +20,18 @@ enum {
     PROC_NET = 6,
     PROC_THREAD_SELF = 7,
     PROC_SYS_VM = 8,
+    PROC_SYS_FS = 9,
+    PROC_SYS_INOTIFY = 10,
+    PROC_SYS_MQUEUE = 11,
+    PROC_SYS_RANDOM = 12,
     PROC_SYSTEM_FILES = 0x100, // + row of the table
     PROC_KERNEL_FILES = 0x200,
     PROC_NET_FILES = 0x300,
     PROC_VM_FILES = 0x400,
+    PROC_FS_FILES = 0x500,
+    PROC_INOTIFY_FILES = 0x600,
+    PROC_MQUEUE_FILES = 0x700,
+    PROC_RANDOM_FILES = 0x800,
     PROC_CLUSTER_FILES = 0x1000,
     // of a process
     PROC_DIR = 1,
@@ -55,9 +63,17 @@ struct proc_row { // a plain file or a link
 };
 
 extern const struct proc_row proc_system_rows[]; // ended by an empty name
-extern const struct proc_row proc_kernel_rows[]; // /proc/sys/kernel
-extern const struct proc_row proc_vm_rows[];     // /proc/sys/vm
 extern const struct proc_row proc_net_rows[];    // /proc/net
+
+// A folder of texts for everybody, and of such folders.
+struct proc_folder {
+    const char *name;
+    uint32_t kind, in;           // its own number, and that of the folder it is in, if not the root
+    uint32_t files;              // number of its first file, below 256 of them
+    const struct proc_row *rows; // may be NULL
+};
+#define PROC_FOLDER_FILES 0x100u
+extern const struct proc_folder proc_folders[]; // ended by an empty name
 void proc_show_mounts(struct text *t);
 void proc_show_mountinfo(struct text *t);
 extern const struct proc_row proc_process_rows[]; // /proc/PID

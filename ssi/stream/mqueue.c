@@ -11,11 +11,8 @@
 #include "ssi/fs/wire.h"
 #include "ssi/stream/mqueue_priv.h"
 
-#define MESSAGES_DEFAULT  10u
-#define BYTES_DEFAULT     8192u
 #define MESSAGES_MAX      65536u // for the superuser
-#define QUEUES_MAX        256u
-#define MESSAGE_OVERHEAD  72u // what Linux counts beside a message's bytes
+#define MESSAGE_OVERHEAD  72u    // what Linux counts beside a message's bytes
 #define MESSAGE_BYTES_MAX (FILE_DATA_MAX - sizeof(struct mqueue_head))
 #define DEVICE            14
 
@@ -293,9 +290,10 @@ static int facts_check(const struct fs_who *who, const struct mqueue_facts *m, u
     bool super = who->uid == 0;
     uint32_t count = 0;
     struct mqueue *q;
-    if (m->messages_max == 0 || m->messages_max > (super ? MESSAGES_MAX : MESSAGES_DEFAULT) ||
+    if (m->messages_max == 0 ||
+        m->messages_max > (super ? MESSAGES_MAX : MQUEUE_MESSAGES_DEFAULT) ||
         m->message_bytes_max == 0 ||
-        m->message_bytes_max > (super ? MESSAGE_BYTES_MAX : BYTES_DEFAULT))
+        m->message_bytes_max > (super ? MESSAGE_BYTES_MAX : MQUEUE_BYTES_DEFAULT))
         return -EINVAL;
     *bytes = (uint64_t)m->messages_max * (m->message_bytes_max + MESSAGE_OVERHEAD);
     uint64_t sum = *bytes;
@@ -303,7 +301,7 @@ static int facts_check(const struct fs_who *who, const struct mqueue_facts *m, u
         count++;
         sum += q->uid == who->uid ? q->charged_bytes : 0;
     }
-    if (count >= QUEUES_MAX && !super)
+    if (count >= MQUEUE_QUEUES_MAX && !super)
         return -ENOSPC;
     return sum > bytes_max ? -EMFILE : 0;
 }
@@ -353,7 +351,7 @@ static void unname(struct mqueue *q)
 
 int mqueue_open_here(struct name_call *c)
 {
-    struct mqueue_facts m = {MESSAGES_DEFAULT, BYTES_DEFAULT, 0};
+    struct mqueue_facts m = {MQUEUE_MESSAGES_DEFAULT, MQUEUE_BYTES_DEFAULT, 0};
     bool given = c->in.value != 0, makes = false;
     int e = name_check(c->path);
     struct mqueue *q = e == 0 ? named(c->path) : NULL;

@@ -6,7 +6,10 @@
 
 #include "ssi/fs/file.h"
 
-#define MQUEUE_PRIORITIES 32768u
+#define MQUEUE_PRIORITIES       32768u
+#define MQUEUE_MESSAGES_DEFAULT 10u
+#define MQUEUE_BYTES_DEFAULT    8192u
+#define MQUEUE_QUEUES_MAX       256u
 
 struct mqueue_facts {
     uint32_t messages_max, message_bytes_max, messages;

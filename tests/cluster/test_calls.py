@@ -14,7 +14,7 @@ PROGRAMS = ['names', 'data', 'mappings', 'calls', 'families', 'signals', 'memory
             'faults', 'spans', 'descriptors', 'selves', 'notify', 'resolve',
             'mqueues', 'owners', 'reaches', 'rests', 'links', 'corners',
             'packets', 'pidfds', 'nices', 'mapped', 'sections',
-            'lends']
+            'lends', 'settles']
 SLOW = ['sockwaits']  # whether a wait ends is seen by its taking time
 
 
@@ -36,6 +36,13 @@ def test_as_on_linux(node, program, name, tmp_path):
     r = node.exec(0, f'cd /; /opt/{name} </dev/null', timeout=60)
     assert r.out.decode() == linux.stdout
     assert r.status == linux.returncode
+
+
+def test_ports_are_not_for_programs(node):
+    said = [line.partition(': ')[2] for line in node.sh(0, '/opt/settles ports').splitlines()]
+    assert said == ['ioperm(0x80, 1, 1) = -1 EPERM', 'ioperm(0x80, 1, 0) = 0 ',
+                    'ioperm(0, 0, 1) = -1 EINVAL', 'ioperm(65535, 2, 1) = -1 EINVAL',
+                    'iopl(0) = 0 ', 'iopl(3) = -1 EPERM', 'iopl(4) = -1 EINVAL']
 
 
 def test_nothing_is_left(node):
