@@ -27,13 +27,13 @@ long sys_exit_group(struct call *c)
 long sys_fork(struct call *c)
 {
     (void)c;
-    return process_fork(SIGCHLD, task_current()->regs, 0, 0, 0, 0, 0);
+    return process_fork(SIGCHLD, task_current()->regs, 0, 0, 0, 0, 0, 0);
 }
 
 long sys_vfork(struct call *c)
 {
     (void)c;
-    return process_fork(CLONE_VM | CLONE_VFORK | SIGCHLD, task_current()->regs, 0, 0, 0, 0, 0);
+    return process_fork(CLONE_VM | CLONE_VFORK | SIGCHLD, task_current()->regs, 0, 0, 0, 0, 0, 0);
 }
 
 // i386 order: flags, stack, parent_tid, tls, child_tid. A pidfd goes where parent_tid would.
@@ -42,22 +42,43 @@ long sys_clone(struct call *c)
     if ((c->args[0] & CLONE_PIDFD) && (c->args[0] & CLONE_PARENT_SETTID))
         return -EINVAL;
     return process_fork(c->args[0], task_current()->regs, c->args[1], c->args[2], c->args[3],
-                        c->args[4], c->args[2]);
+                        c->args[4], c->args[2], 0);
 }
 
-struct user_clone_args { // struct clone_args, first version
+struct user_clone_args { // struct clone_args
     uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
+    uint64_t set_tid, set_tid_size, cgroup; // of later versions
 } PACKED;
+#define CLONE_ARGS_FIRST 64u // bytes of the first version
+#define PID_LEVELS_MAX   32u // of nested namespaces on Linux; there is one here
 
-// clone3(2): cgroups and chosen tids are refused.
+// The PID that the caller chose, 0: none.
+static int chosen_in(const struct user_clone_args *a, int32_t *chosen)
+{
+    *chosen = 0;
+    if (a->set_tid_size > PID_LEVELS_MAX || (a->set_tid == 0) != (a->set_tid_size == 0))
+        return -EINVAL;
+    if (!a->set_tid)
+        return 0;
+    int e = a->set_tid <= UINT32_MAX ? user_read(chosen, (uint32_t)a->set_tid, sizeof(*chosen))
+                                     : -EFAULT;
+    if (e < 0)
+        return e;
+    if (a->set_tid_size > 1 || *chosen <= 0)
+        return -EINVAL;
+    return process_current()->cred.euid ? -EPERM : 0;
+}
+
+// clone3(2). Of PIDs only those of the caller's node can be chosen. There are no cgroups.
 long sys_clone3(struct call *c)
 {
-    struct user_clone_args a;
-    if (c->args[1] < sizeof(a))
+    struct user_clone_args a = {0};
+    int32_t chosen;
+    if (c->args[1] < CLONE_ARGS_FIRST)
         return -EINVAL;
     if (c->args[1] > PAGE_SIZE)
         return -E2BIG;
-    int e = user_read(&a, c->args[0], sizeof(a));
+    int e = user_read(&a, c->args[0], MIN(c->args[1], (uint32_t)sizeof(a)));
     if (e < 0)
         return e;
     for (uint32_t at = sizeof(a); at < c->args[1]; at++) { // newer fields must be zero
@@ -76,9 +97,12 @@ long sys_clone3(struct call *c)
         (thread && a.exit_signal) || (a.stack == 0) != (a.stack_size == 0) ||
         a.stack + a.stack_size > USER_TOP)
         return -EINVAL;
+    e = chosen_in(&a, &chosen);
+    if (e < 0)
+        return e;
     return process_fork(a.flags | a.exit_signal, task_current()->regs,
                         (uint32_t)(a.stack + a.stack_size), (uint32_t)a.parent_tid, (uint32_t)a.tls,
-                        (uint32_t)a.child_tid, (uint32_t)a.pidfd);
+                        (uint32_t)a.child_tid, (uint32_t)a.pidfd, chosen);
 }
 
 // unshare(2). The threads of a process share what this call divides for good, so where there are

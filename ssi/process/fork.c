@@ -18,6 +18,7 @@ struct request {
     uint32_t stack, parent_tid, tls, child_tid, pidfd;
     const struct arch_regs *regs;
     struct user_desc desc; // with CLONE_SETTLS
+    int32_t chosen;        // the PID or TID that it is to have, claimed; 0: a fresh one
 };
 
 static int check_flags(const struct process *p, uint64_t flags)
@@ -189,9 +190,9 @@ static void copy_facts(struct process *to, const struct process *from)
         file_get(to->executable);
 }
 
-static struct process *copy_process(struct process *from, uint64_t flags)
+static struct process *copy_process(struct process *from, uint64_t flags, int32_t chosen)
 {
-    struct process *to = process_new();
+    struct process *to = process_new(chosen);
     if (!to)
         return NULL;
     copy_facts(to, from);
@@ -256,7 +257,9 @@ static int finish_task(struct task *t, struct task *from, struct request *r)
 
 static int32_t new_thread(struct process *p, struct task *me, struct request *r)
 {
-    struct task *t = task_new(p, 0);
+    struct task *t = task_new(p, r->chosen);
+    if (!t && r->chosen)
+        pid_put(r->chosen);
     if (!t)
         return -EAGAIN;
     int e = finish_task(t, me, r);
@@ -331,7 +334,7 @@ static int give_pidfd(struct process *p, struct process *child, uint32_t at, int
 
 static int32_t new_process(struct process *p, struct task *me, struct request *r)
 {
-    struct process *child = copy_process(p, r->flags);
+    struct process *child = copy_process(p, r->flags, r->chosen);
     if (!child)
         return -ENOMEM;
     struct task *t = task_new(child, child->pid);
@@ -365,7 +368,8 @@ static int32_t new_process(struct process *p, struct task *me, struct request *r
 }
 
 int32_t process_fork(uint64_t clone_flags, const struct arch_regs *regs, uint32_t child_stack,
-                     uint32_t parent_tid, uint32_t tls, uint32_t child_tid, uint32_t pidfd)
+                     uint32_t parent_tid, uint32_t tls, uint32_t child_tid, uint32_t pidfd,
+                     int32_t chosen)
 {
     struct task *me = task_current();
     struct process *p = me->process;
@@ -375,12 +379,15 @@ int32_t process_fork(uint64_t clone_flags, const struct arch_regs *regs, uint32_
                         .tls = tls,
                         .child_tid = child_tid,
                         .pidfd = pidfd,
+                        .chosen = chosen,
                         .regs = regs};
     int e = check_flags(p, clone_flags);
     if (e == 0)
         e = check_limit(p);
     if (e == 0)
         e = read_tls(&r);
+    if (e == 0 && chosen)
+        e = pid_claim(chosen); // from here on it is the new one's
     if (e < 0)
         return e;
     if (clone_flags & CLONE_THREAD)

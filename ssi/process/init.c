@@ -117,7 +117,7 @@ static void shell_main(struct task *t)
 
 static int start_shell(void)
 {
-    struct process *p = process_new();
+    struct process *p = process_new(0);
     if (!p)
         return -ENOMEM;
     int e = fill_process(p);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "ssi/process/pid.h"
+#include "lib/errno.h"
 #include "lib/string.h"
 
 void pid_pool_init(struct pid_pool *p, uint32_t first)
@@ -38,6 +39,19 @@ uint32_t pid_pool_take(struct pid_pool *p, uint64_t now_ns)
         p->used[n / 32] |= 1u << (n % 32);
         return n;
     }
+    return 0;
+}
+
+int pid_pool_claim(struct pid_pool *p, uint32_t n, uint64_t now_ns)
+{
+    turn(p, now_ns);
+    if (n < p->first || n >= PID_PER_NODE)
+        return -EINVAL;
+    if (bit(p->used, n))
+        return -EEXIST;
+    if (bit(p->young, n) || bit(p->old, n))
+        return -EBUSY;
+    p->used[n / 32] |= 1u << (n % 32);
     return 0;
 }
 

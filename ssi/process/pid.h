@@ -21,6 +21,8 @@ struct pid_pool {
 void pid_pool_init(struct pid_pool *p, uint32_t first);
 // n, or 0 when none is free.
 uint32_t pid_pool_take(struct pid_pool *p, uint64_t now_ns);
+// The number n itself: 0, -EEXIST it is used, -EBUSY it rests, -EINVAL it is never given.
+int pid_pool_claim(struct pid_pool *p, uint32_t n, uint64_t now_ns);
 void pid_pool_release(struct pid_pool *p, uint32_t n, uint64_t now_ns);
 bool pid_pool_used(const struct pid_pool *p, uint32_t n);
 

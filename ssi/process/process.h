@@ -288,7 +288,8 @@ uint32_t process_resident_pages(const struct process *p); // that this node has,
 void process_who(const struct process *p, struct fs_who *who);
 
 // ---- made and ended ----------------------------------------------------------------------------
-struct process *process_new(void); // empty, with a fresh PID of this node; NULL: no memory or PID
+// Empty, with a fresh PID of this node or the one that was claimed; NULL: no memory or PID.
+struct process *process_new(int32_t claimed);
 // As process_new with a PID that exists already: a process that arrives. NULL: no memory.
 struct process *process_new_as(int32_t pid, uint32_t incarnation);
 // Takes it out of the tables and frees all it holds. No task of it may be left. Its PID stays in
@@ -310,9 +311,11 @@ struct exec_args {
 };
 int process_exec(struct process *p, const char *path, struct fs_place at,
                  const struct exec_args *args);
-// `pidfd`: where the descriptor of CLONE_PIDFD is written.
+// `pidfd`: where the descriptor of CLONE_PIDFD is written. `chosen`: the PID or TID that it is to
+// have, of this node; 0: a fresh one.
 int32_t process_fork(uint64_t clone_flags, const struct arch_regs *regs, uint32_t child_stack,
-                     uint32_t parent_tid, uint32_t tls, uint32_t child_tid, uint32_t pidfd);
+                     uint32_t parent_tid, uint32_t tls, uint32_t child_tid, uint32_t pidfd,
+                     int32_t chosen);
 // Files (CLONE_FILES), directories (CLONE_FS), handlers (CLONE_SIGHAND) that other processes use,
 // too, become this one's own. 0, -ENOMEM.
 int process_unshare(struct process *p, uint32_t flags);

@@ -114,6 +114,20 @@ int32_t pid_take(void)
     }
 }
 
+#define REST_LOOK_NS (50 * NS_PER_MS)
+
+int pid_claim(int32_t pid)
+{
+    int e;
+    if (pid <= 0 || pid_birth_node(pid) != cluster_self())
+        return -EINVAL;
+    do {
+        uint32_t n = (uint32_t)pid % PID_PER_NODE;
+        e = id_in_use(pid) ? -EEXIST : pid_pool_claim(&node(pids), n, clock_now_ns());
+    } while (e == -EBUSY && (e = wait_for_ns(REST_LOOK_NS, WAIT_INTERRUPTIBLE)) != -EINTR);
+    return e;
+}
+
 void pid_put(int32_t pid)
 {
     if (pid_birth_node(pid) == cluster_self())
@@ -170,9 +184,9 @@ struct process *process_new_as(int32_t pid, uint32_t incarnation)
     return p;
 }
 
-struct process *process_new(void)
+struct process *process_new(int32_t claimed)
 {
-    int32_t pid = pid_take();
+    int32_t pid = claimed ? claimed : pid_take();
     if (!pid)
         return NULL;
     struct process *p = process_new_as(pid, 1);

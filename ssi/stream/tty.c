@@ -236,12 +236,32 @@ int tty_write(struct file *f, struct xfer *x, const uint64_t *at)
 }
 
 // ---- ioctl -------------------------------------------------------------------------------------
-static long set_termios(struct tty *t, const struct linux_termios *termios, bool flush)
+static uint32_t mixed(uint32_t was, uint32_t wish, uint32_t locked)
 {
-    struct linux_termios was = t->ldisc.termios;
+    return (was & locked) | (wish & ~locked);
+}
+
+static struct linux_termios unlocked(const struct tty *t, const struct linux_termios *wish)
+{
+    const struct linux_termios *was = &t->ldisc.termios, *lock = &t->locked;
+    struct linux_termios now = {
+        .iflag = mixed(was->iflag, wish->iflag, lock->iflag),
+        .oflag = mixed(was->oflag, wish->oflag, lock->oflag),
+        .cflag = mixed(was->cflag, wish->cflag, lock->cflag),
+        .lflag = mixed(was->lflag, wish->lflag, lock->lflag),
+        .line = lock->line ? was->line : wish->line,
+    };
+    for (unsigned i = 0; i < TERMIOS_CC; i++)
+        now.cc[i] = lock->cc[i] ? was->cc[i] : wish->cc[i];
+    return now;
+}
+
+static long set_termios(struct tty *t, const struct linux_termios *wish, bool flush)
+{
+    struct linux_termios was = t->ldisc.termios, now = unlocked(t, wish);
     if (flush)
         ldisc_flush_input(&t->ldisc);
-    ldisc_set(&t->ldisc, termios);
+    ldisc_set(&t->ldisc, &now);
     if (t->device->modes)
         t->device->modes(t, &was);
     wait_wake_all(&t->input);
@@ -333,6 +353,13 @@ long tty_request(struct tty *t, uint32_t request, void *data, size_t in_bytes, s
     case TCSETSF:
         return in_bytes < sizeof(struct linux_termios) ? -EINVAL
                                                        : set_termios(t, data, request == TCSETSF);
+    case TIOCGLCKTRMIOS:
+        return give(data, out_size, &t->locked, sizeof(t->locked));
+    case TIOCSLCKTRMIOS: // ssi/linux has checked who asks
+        if (in_bytes < sizeof(t->locked))
+            return -EINVAL;
+        memcpy(&t->locked, data, sizeof(t->locked));
+        return 0;
     case TCGETA:
         old = termio_of(&t->ldisc.termios);
         return give(data, out_size, &old, sizeof(old));

@@ -21,6 +21,7 @@ struct tty {
     struct list async;               // struct file_owner of its files
     bool wants_out;                  // a write found no room: news when there is some
     struct wait_queue input, output; // bytes came (also watched for `output`); output goes on
+    struct linux_termios locked;     // bits and characters that stay as they are
     struct linux_winsize window;
     int32_t foreground, session; // 0: none
     uint32_t number;             // TTY_CONSOLE, or 1 + number of its pty

@@ -96,7 +96,7 @@ static void start(void *arg)
 {
     struct start *s = arg;
     struct user *u = &users[s->slot];
-    struct process *p = process_new();
+    struct process *p = process_new(0);
     EXPECT(p != NULL);
     p->fs = heap_zalloc(sizeof(*p->fs));
     p->actions = heap_zalloc(sizeof(*p->actions));

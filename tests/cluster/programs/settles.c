@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What a system says of itself and who may say otherwise: names, ports, /proc/sys.
+// What a system says of itself and who may say otherwise: names, ports, PIDs, modes of terminals,
+// /proc/sys.
 #define _GNU_SOURCE
 #include "child.h"
 #include "said.h"
@@ -7,8 +8,12 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
+#include <stdint.h>
 #include <sys/stat.h>
+#include <asm/termbits.h>
 #include <sys/io.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 
@@ -63,6 +68,108 @@ static void nobody(void)
     T(sethostname("harbour", 7));
     T(sethostname(long_name, 65));
     T(syscall(SYS_setdomainname, 1, 5));
+}
+
+// ---- a PID of one's choice ---------------------------------------------------------------------
+struct arguments {
+    uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
+    uint64_t set_tid, set_tid_size, cgroup;
+};
+
+static int chosen[4];
+
+static long make(int pid, unsigned levels, size_t bytes)
+{
+    struct arguments a = {.exit_signal = SIGCHLD, .set_tid_size = levels};
+    a.set_tid = levels && pid != -2 ? (uintptr_t)chosen : 0;
+    chosen[0] = pid;
+    fflush(stdout);
+    long r = syscall(SYS_clone3, &a, bytes);
+    if (r == 0)
+        _exit(getpid() == pid ? 7 : 8);
+    return r;
+}
+
+static void chooses(void)
+{
+    int status;
+    pid_t was = fork();
+    if (was == 0)
+        _exit(0);
+    waitpid(was, NULL, 0);
+    T(make(0, 1, 88));
+    T(make(-1, 1, 88));
+    T(make(0x7fffffff, 1, 88));
+    T(make(was, 2, 88));
+    T(make(was, 33, 88));
+    T(make(-2, 1, 88));
+    T(make(getpid(), 1, 88));
+    T(make(was, 1, 63));
+    int free = 20000; // or the next that nobody has
+    long r;
+    while ((r = make(free, 1, 88)) < 0 && errno == EEXIST)
+        free++;
+    printf("chosen: %d\n", r == free);
+    T(make(free, 1, 80)); // it is a zombie at least
+    T(waitpid(free, &status, 0) == free);
+    printf("status %x\n", status);
+    chosen[0] = was;
+    struct arguments a = {.exit_signal = SIGCHLD, .set_tid = 1, .set_tid_size = 1};
+    T(syscall(SYS_clone3, &a, sizeof(a)));
+}
+
+static void chooses_as_nobody(void)
+{
+    if (setresuid(12345, 12345, 12345))
+        exit(1);
+    T(make(getpid() + 100, 1, 88));
+    T(make(0, 1, 88));
+}
+
+// ---- modes of a terminal that stay -------------------------------------------------------------
+static void tells(int f, const char *what)
+{
+    struct termios now, kept;
+    ioctl(f, TCGETS, &now);
+    ioctl(f, TIOCGLCKTRMIOS, &kept);
+    printf("%s: echo %d, icanon %d, erase %d; kept %x %d\n", what, (now.c_lflag & ECHO) != 0,
+           (now.c_lflag & ICANON) != 0, now.c_cc[VERASE], kept.c_lflag, kept.c_cc[VERASE]);
+}
+
+static int terminal;
+
+static void keeps_as_nobody(void)
+{
+    struct termios kept;
+    if (setresuid(12345, 12345, 12345))
+        exit(1);
+    T(ioctl(terminal, TIOCGLCKTRMIOS, &kept));
+    T(ioctl(terminal, TIOCSLCKTRMIOS, &kept));
+}
+
+static void keeps(void)
+{
+    struct termios kept, now;
+    int one = 0, master = posix_openpt(O_RDWR | O_NOCTTY);
+    ioctl(master, TIOCSPTLCK, &one);
+    terminal = open(ptsname(master), O_RDWR | O_NOCTTY);
+    tells(terminal, "new");
+    memset(&kept, 0, sizeof(kept));
+    kept.c_lflag = ECHO, kept.c_cc[VERASE] = 1;
+    T(ioctl(terminal, TIOCSLCKTRMIOS, &kept));
+    ioctl(terminal, TCGETS, &now);
+    now.c_lflag &= ~(ECHO | ICANON);
+    now.c_cc[VERASE] = 5;
+    T(ioctl(terminal, TCSETS, &now));
+    tells(terminal, "kept");
+    tells(master, "from behind");
+    T(ioctl(terminal, TIOCSLCKTRMIOS, 1));
+    in_child(keeps_as_nobody);
+    memset(&kept, 0, sizeof(kept));
+    T(ioctl(terminal, TIOCSLCKTRMIOS, &kept));
+    T(ioctl(terminal, TCSETS, &now));
+    tells(terminal, "free");
+    T(ioctl(open("/dev/null", O_RDWR), TIOCGLCKTRMIOS, &kept));
 }
 
 // Not every Linux has these calls.
@@ -162,6 +269,9 @@ int main(int argc, char **argv)
         errno = 0;
     names();
     in_child(nobody);
+    chooses();
+    in_child(chooses_as_nobody);
+    keeps();
     proc_sys();
     return 0;
 }
