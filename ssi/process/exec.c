@@ -255,6 +255,7 @@ static void start_registers(struct task *t, const struct exec_plan *x)
     }
     t->call.active = false;
     t->clear_child_tid = t->robust_list = t->rseq_at = 0;
+    t->rseq_due = false;
     t->memory_left = false;
 }
 
