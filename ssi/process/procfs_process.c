@@ -11,6 +11,7 @@
 #include "ssi/fs/inode.h"
 #include "ssi/fs/notify.h"
 #include "ssi/process/procfs_priv.h"
+#include "ssi/process/tracee.h"
 #include "ssi/stream/stream.h"
 
 #define TICK_NS  (NS_PER_S / 100)
@@ -39,6 +40,8 @@ static char state_letter(const struct process *p)
         break;
     }
     list_for_each (t, &p->tasks, link) {
+        if (tracee_stopped(t))
+            return 't';
         if (t->thread->state == THREAD_RUNNING || t->thread->state == THREAD_READY)
             return 'R';
     }
@@ -104,6 +107,8 @@ static const char *state_word(char letter)
         return "S (sleeping)";
     case 'T':
         return "T (stopped)";
+    case 't':
+        return "t (tracing stop)";
     case 'Z':
         return "Z (zombie)";
     }
@@ -133,8 +138,9 @@ static int show_status(int32_t pid, struct process *p, struct text *t)
     text_add(t, "Name:\t%s\nUmask:\t%04o\nState:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\n",
              p->name, p->fs ? p->fs->umask : 0, state_word(state_letter(p)), p->pid, pid,
              p->parent);
-    text_add(t, "TracerPid:\t0\nUid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\nGroups:\t", c->uid,
-             c->euid, c->suid, c->fsuid, c->gid, c->egid, c->sgid, c->fsgid);
+    text_add(t, "TracerPid:\t%d\n", tracee_tracer(task_find(pid)));
+    text_add(t, "Uid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\nGroups:\t", c->uid, c->euid, c->suid,
+             c->fsuid, c->gid, c->egid, c->sgid, c->fsgid);
     for (uint32_t i = 0; i < c->group_count; i++)
         text_add(t, "%u ", c->groups[i]);
     uint32_t kib = p->space ? p->space->mapped_pages * 4 : 0;
