@@ -6,7 +6,7 @@
 #include "mm/user.h"
 #include "ssi/linux/linux.h"
 #include "ssi/linux/ptrace_regs.h"
-#include "ssi/process/linux_abi.h"
+#include "ssi/process/priv.h"
 #include "ssi/process/reach.h"
 #include "ssi/process/siginfo.h"
 #include "ssi/process/tls.h"
@@ -63,7 +63,7 @@ static struct tracee *tracee_of(int32_t pid, bool stopped)
         return NULL;
     if (e->tracer_tid == 0)
         e->tracer_tid = task_current()->tid;
-    return !stopped || e->state == TRACEE_STOPPED ? e : NULL;
+    return !stopped || (e->state == TRACEE_STOPPED && !task_killed(t)) ? e : NULL;
 }
 
 // ---- memory ------------------------------------------------------------------------------------

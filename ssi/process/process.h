@@ -244,9 +244,9 @@ struct process {
     struct node_set watchers; // nodes with a pidfd of it (pidfd.h)
     bool subreaper;           // prctl: orphans below it become its children
     bool keep_caps;
-    struct list tracees;      // struct tracee: whom it traces
-    struct tracee *traced;    // its leader's; stays when other threads are left
-    char path[256]; // of the executable, for /proc/PID/exe and maps
+    struct list tracees;   // struct tracee: whom it traces
+    struct tracee *traced; // its leader's; stays when other threads are left
+    char path[256];        // of the executable, for /proc/PID/exe and maps
 };
 
 static inline struct task *task_current(void) // NULL in kernel threads
@@ -267,8 +267,8 @@ static inline struct process *process_current(void) // NULL in kernel threads
 extern void (*process_on_move)(struct task *t);
 // ssi/migrate: the process ends; its memory is still there. Must not sleep.
 extern void (*process_on_end)(struct process *p);
-// ssi/linux: a handler is about to run while t->call was left, or t->call_left: sets t->regs to what the handler's
-// return shall find (EINTR, or the call once more), and ends the call.
+// ssi/linux: a handler is about to run while t->call was left, or t->call_left: sets t->regs to
+// what the handler's return shall find (EINTR, or the call once more), and ends the call.
 extern void (*process_on_interrupted_call)(struct task *t, bool sa_restart);
 // ssi/linux: from now on some task of this node is traced, or none is any more.
 extern void (*process_on_tracing)(bool any);

@@ -133,6 +133,7 @@ static void stop_here(struct task *t, uint32_t code, int why, struct signal_info
         return;
     tracee_step_hide(t);
     e->info = info;
+    e->interrupt = false; // any stop will do
     state_set(e, TRACEE_STOPPED);
     e->news.state = CHILD_STOPPED;
     e->news.status = (int)(code << 8 | 0x7f);
@@ -151,10 +152,14 @@ static void stop_here(struct task *t, uint32_t code, int why, struct signal_info
     e->call = CALL_NONE;
 }
 
+// siginfo_t has pid and address in one place.
 static struct signal_info own_info(const struct task *t, uint32_t code, int signal)
 {
-    return (struct signal_info){
-        .signal = signal, .code = (int32_t)code, .pid = t->tid, .uid = t->process->cred.uid};
+    return (struct signal_info){.signal = signal,
+                                .code = (int32_t)code,
+                                .pid = t->tid,
+                                .address = (uint32_t)t->tid,
+                                .uid = t->process->cred.uid};
 }
 
 static void event_stop(struct task *t, uint32_t event, uint32_t message)
@@ -173,7 +178,7 @@ static void seized_stop(struct task *t)
     uint32_t signal = p->state == PROCESS_STOPPED ? (uint32_t)p->stop_signal : SIGTRAP;
     uint32_t code = EVENT_STOP << 8 | signal;
     struct signal_info info = own_info(t, code, (int)signal);
-    e->interrupt = e->notify = false;
+    e->notify = false;
     e->group_passed = p->state == PROCESS_STOPPED;
     e->message = 0;
     stop_here(t, code, CLD_STOPPED, &info);
