@@ -10,6 +10,7 @@
 #include "ssi/container/container.h"
 #include "ssi/fs/inode.h"
 #include "ssi/fs/notify.h"
+#include "ssi/process/exec_priv.h"
 #include "ssi/process/procfs_priv.h"
 #include "ssi/process/tracee.h"
 #include "ssi/stream/stream.h"
@@ -223,6 +224,25 @@ static int show_environ(int32_t pid, struct process *p, struct text *t)
     return p->space ? show_words(p->pid, p->env_start, p->env_end, t) : 0;
 }
 
+// As the program found it, unless it has written there.
+static int show_auxv(int32_t pid, struct process *p, struct text *t)
+{
+    (void)pid;
+    uint32_t end = p->space ? exec_auxv_end_max(p->arg_start) : 0, head[4];
+    for (unsigned pad = 0; end && pad < 16; pad += 4) {
+        uint32_t at = end - pad - EXEC_AUXV_BYTES;
+        if (peek(p->pid, at, (char *)head, sizeof(head)) == sizeof(head) && exec_auxv_is(head))
+            return show_words(p->pid, at, at + EXEC_AUXV_BYTES, t);
+    }
+    return 0;
+}
+
+static int show_mem(int32_t pid, struct process *p, struct text *t)
+{
+    (void)pid, (void)p, (void)t;
+    return -EACCES; // it is opened where the process is: procfs_mem.c
+}
+
 // ---- limits ------------------------------------------------------------------------------------
 static void add_limit(struct text *t, uint32_t value)
 {
@@ -412,7 +432,9 @@ const struct proc_row proc_process_rows[] = {
     {"cmdline", FILE_R, NULL, show_cmdline},
     {"comm", FILE_R, NULL, show_comm},
     {"environ", FILE_OWN, NULL, show_environ},
+    {"auxv", FILE_OWN, NULL, show_auxv},
     {"maps", FILE_R, NULL, proc_show_maps},
+    {"mem", 0100600, NULL, show_mem},
     {"limits", FILE_R, NULL, show_limits},
     {"oom_score", FILE_R, NULL, show_oom_score},
     {"oom_score_adj", 0100644, NULL, show_oom_adjust},
