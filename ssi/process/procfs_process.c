@@ -34,7 +34,7 @@ static char state_letter(const struct process *p)
     case PROCESS_ZOMBIE:
         return 'Z';
     case PROCESS_STOPPED:
-        return 'T';
+        return tracee_any(p) ? 't' : 'T';
     case PROCESS_MOVING:
         return 'D';
     case PROCESS_RUNNING:

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // ptrace(2): every stop with its status, siginfo and message; requests and what they refuse.
+// tracing far PID: of a process on another node.
 #define _GNU_SOURCE
 #include "said.h"
 #include <elf.h>
@@ -667,6 +668,12 @@ int main(int argc, char **argv)
     self = "/proc/self/exe";
     if (argc > 1 && !strcmp(argv[1], "echo"))
         return 11;
+    if (argc > 2 && !strcmp(argv[1], "far")) {
+        long pid = atol(argv[2]);
+        printf("attach: %s\n", REQUEST(PTRACE_ATTACH, pid, 0, 0) ? strerrorname_np(errno) : "ok");
+        printf("seize: %s\n", REQUEST(PTRACE_SEIZE, pid, 0, 0) ? strerrorname_np(errno) : "ok");
+        return 0;
+    }
     static void (*const parts[])(void) = {signals,  calls, restarts, memory, steps,
                                           families, execs, attaches, seizes};
     for (unsigned k = 0; k < sizeof(parts) / sizeof(*parts); k++) {
