@@ -144,6 +144,7 @@ def test_what_keeps_a_process_where_it_is_says_so(pair, carries):
 def test_a_process_of_another_node_cannot_be_traced(pair, program):
     pair.do('put', '1', f"{program('tracing')}:/tmp/tracing")
     pid = pair.start(0, 'sleep 60')
-    said = pair.sh(1, f'/tmp/tracing far {pid}; cat /proc/{pid}/mem; rm /tmp/tracing; kill {pid}; true')
+    said = pair.sh(1, f'/tmp/tracing far {pid}; cat /proc/{pid}/mem; '
+                      f'rm /tmp/tracing; kill {pid}; true')
     assert said == 'attach: EPERM\nseize: EPERM\n' + \
         f"cat: can't open '/proc/{pid}/mem': Permission denied\n"
