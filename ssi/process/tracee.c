@@ -425,7 +425,8 @@ int tracee_traceme(void)
 {
     struct task *t = task_current();
     struct process *parent = process_find(t->process->parent);
-    if (t->trace || parent == NULL || parent->exiting || parent->state != PROCESS_RUNNING)
+    if (t->trace || parent == NULL || parent->exiting || parent->state == PROCESS_MOVING ||
+        parent->state == PROCESS_ZOMBIE)
         return -EPERM;
     return record_new(t, parent, 0) ? 0 : -ENOMEM;
 }
