@@ -161,8 +161,11 @@ static bool dropped(const struct process *p, const struct task *t, int signal)
 
 int signal_post_process(struct process *p, const struct signal_info *info)
 {
-    if (p->state == PROCESS_ZOMBIE || p->exiting || list_empty(&p->tasks))
+    if (p->state == PROCESS_ZOMBIE || p->exiting || list_empty(&p->tasks)) {
+        if (info->signal == SIGKILL)
+            tracees_let_end(p);
         return 0;
+    }
     struct task *first = list_entry(p->tasks.next, struct task, link);
     stop_and_continue(p, info->signal);
     if (dropped(p, first, info->signal))

@@ -546,6 +546,16 @@ void tracees_continue(struct process *p)
     }
 }
 
+void tracees_let_end(struct process *p)
+{
+    struct task *t;
+    list_for_each (t, &p->tasks, link) {
+        if (tracee_stopped(t))
+            state_set(t->trace, TRACEE_RUNS);
+    }
+    wait_wake_all(&p->stop_wait);
+}
+
 // ---- asked -------------------------------------------------------------------------------------
 bool tracee_of_parent(const struct process *p)
 {

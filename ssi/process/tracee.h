@@ -110,6 +110,7 @@ void tracee_task_gone(struct task *t);
 void tracee_takes_pid(struct task *t);
 void tracees_stop(struct process *p);     // a signal stops it
 void tracees_continue(struct process *p); // SIGCONT
+void tracees_let_end(struct process *p);  // SIGKILL while it ends: out of EVENT_EXIT's stops
 void tracee_step_set(struct task *t);     // on the way to user mode
 void tracee_step_hide(struct task *t);
 bool tracee_step_left(struct task *t); // a step of a tracer that is gone
