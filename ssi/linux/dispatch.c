@@ -3,6 +3,7 @@
 // to user mode, after the marks were seen to: the program cannot tell (PROTOCOLS 6).
 #include "ssi/linux/dispatch.h"
 #include "ssi/linux/linux.h"
+#include "ssi/linux/traced.h"
 #include "kernel/init.h"
 #include "lib/node_var.h"
 #include "lib/string.h"
@@ -10,6 +11,7 @@
 #include "ssi/cluster/cluster.h"
 #include "ssi/process/procfs.h"
 #include "ssi/process/rseq.h"
+#include "ssi/process/tracee.h"
 
 #define CALL_TABLE_SIZE 512
 
@@ -134,20 +136,30 @@ static void mask_restore(struct task *t)
         t->thread->asked = true;
 }
 
-static void on_user_return(struct arch_regs *r)
+static void on_user_return_traced(struct arch_regs *r);
+
+static inline __attribute__((always_inline)) void user_return(struct arch_regs *r, bool traced)
 {
     struct task *t = thread_current()->user;
     t->regs = r;
     for (;;) {
+        if (traced)
+            traced_call_look(t);
         if (t->thread->asked) {
+            if (!traced && t->trace) { // since this was entered
+                on_user_return_traced(r);
+                return;
+            }
             t->thread->asked = false;
             task_attend(t);
+            if (traced)
+                traced_call_restart(t);
         }
         if (t->call.active)
             call_enter(t);
         else
             mask_restore(t);
-        if (t->thread->asked)
+        if (t->thread->asked || (traced && traced_call_due(t)))
             continue;
         if (t->call.active)
             thread_yield(); // left without a reason: let others run, then go on with it
@@ -160,6 +172,58 @@ static void on_user_return(struct arch_regs *r)
         else
             return;
     }
+}
+
+static void on_user_return(struct arch_regs *r)
+{
+    user_return(r, false);
+}
+
+// ---- while a task of this node is traced -------------------------------------------------------
+static void on_user_return_traced(struct arch_regs *r)
+{
+    struct task *t = thread_current()->user;
+    t->regs = r;
+    tracee_step_hide(t);
+    user_return(r, true);
+    if (t->trace)
+        tracee_step_set(t);
+}
+
+static void on_syscall_plain(struct arch_regs *r)
+{
+    if (frame_canary_on())
+        on_syscall_filled(r);
+    else
+        on_syscall(r);
+}
+
+static void on_syscall_traced(struct arch_regs *r)
+{
+    struct task *t = thread_current()->user;
+    t->regs = r;
+    tracee_step_hide(t);
+    if (t->trace == NULL || tracee_call_begins(t))
+        on_syscall_plain(r);
+}
+
+// The plain ways have not one instruction for tracing.
+static void on_tracing(bool any)
+{
+    arch_on_syscall = any ? on_syscall_traced : frame_canary_on() ? on_syscall_filled : on_syscall;
+    arch_on_user_return = any ? on_user_return_traced : on_user_return;
+}
+
+// What a tracer sees a sleep go on with after it was interrupted.
+long sys_restart_syscall(struct call *c)
+{
+    struct tracee *e = task_current()->trace;
+    if (e == NULL || e->left.number == 0)
+        return -EINTR;
+    *c = e->left;
+    c->active = true;
+    e->left.number = 0;
+    return bodies[c->number](c);
 }
 
 enum { // sub-calls of ipc and futex that wait
@@ -183,7 +247,7 @@ static bool call_always_restarts(const struct call *c)
 }
 
 // Calls that end with EINTR whenever a handler ran, with SA_RESTART or not (signal(7)).
-static bool call_never_restarts(const struct call *c)
+bool linux_call_never_restarts(const struct call *c)
 {
     uint32_t ipc = c->args[0] & 0xffff;
     uint32_t futex = c->args[1] & 0x7f;
@@ -233,12 +297,16 @@ static bool call_never_restarts(const struct call *c)
 static void on_interrupted_call(struct task *t, bool sa_restart)
 {
     struct call *c = &t->call;
+    if (t->call_left) {
+        traced_call_handled(t, sa_restart);
+        return;
+    }
     c->active = false;
-    if (c->done > 0 && !call_never_restarts(c)) {
+    if (c->done > 0 && !linux_call_never_restarts(c)) {
         t->regs->eax = (uint32_t)c->done; // bytes that moved already must not move twice
         return;
     }
-    if ((sa_restart && !call_never_restarts(c)) || call_always_restarts(c)) {
+    if ((sa_restart && !linux_call_never_restarts(c)) || call_always_restarts(c)) {
         t->regs->eax = c->number;
         t->regs->eip -= 2; // int 0x80 once more
         return;
@@ -249,8 +317,8 @@ static void on_interrupted_call(struct task *t, bool sa_restart)
 
 static void linux_init(void)
 {
-    arch_on_syscall = frame_canary_on() ? on_syscall_filled : on_syscall;
-    arch_on_user_return = on_user_return;
+    on_tracing(false);
+    process_on_tracing = on_tracing;
     process_on_interrupted_call = on_interrupted_call;
     procfs_cluster_file("enosys", linux_unknown_show, NULL);
 }

@@ -53,6 +53,9 @@ int linux_siginfo_in(uint32_t user, uint32_t signal, struct signal_info *info);
 // What looks like the kernel's or kill's may only be sent to oneself.
 bool linux_may_pretend(const struct signal_info *info, int32_t pid);
 
+// Does the call end with EINTR whenever a handler ran, with SA_RESTART or not (signal(7))?
+bool linux_call_never_restarts(const struct call *c);
+
 // A relative timeout as this call's absolute deadline (cluster time), worked out on the first
 // entry only and kept in c->deadline_ns. UINT64_MAX: for ever.
 uint64_t linux_deadline(struct call *c, uint64_t relative_ns);

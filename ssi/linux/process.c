@@ -333,8 +333,8 @@ static struct signal_info info_of(const struct child *child)
         i.code = CLD_CONTINUED;
         i.status = SIGCONT;
     } else if (child->state == CHILD_STOPPED) {
-        i.code = CLD_STOPPED;
-        i.status = status >> 8 & 0xff;
+        i.code = child->tracee ? CLD_TRAPPED : CLD_STOPPED;
+        i.status = status >> 8; // of a tracee with the event
     } else if (status & 0x7f) {
         i.code = status & WAIT_CORE_FLAG ? CLD_DUMPED : CLD_KILLED;
         i.status = status & 0x7f;

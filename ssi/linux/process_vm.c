@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Looking into other processes: process_vm_readv(2), process_vm_writev(2), kcmp(2). Of this node:
 // what is on another one exists, but cannot be reached from here (-EIO).
-#include "lib/string.h"
 #include "mm/heap.h"
 #include "mm/user.h"
-#include "ssi/container/container.h"
 #include "ssi/linux/linux.h"
-#include "ssi/process/priv.h"
+#include "ssi/process/reach.h"
 #include "ssi/stream/epoll.h"
 
 #define VECTORS_MAX 1024u
@@ -15,30 +13,6 @@
 struct linux_iovec {
     uint32_t at, bytes;
 } PACKED;
-
-// ptrace(2), "access mode checking", with real ids.
-static bool may_reach(const struct process *q)
-{
-    const struct process *me = process_current();
-    const struct credentials *a = &me->cred, *b = &q->cred;
-    bool same = a->uid == b->uid && a->uid == b->euid && a->uid == b->suid && a->gid == b->gid &&
-                a->gid == b->egid && a->gid == b->sgid;
-    return q == me || a->euid == 0 || (same && !q->not_dumpable);
-}
-
-// A process or thread of this node that may be reached: 0, -ESRCH, -EPERM, -EIO. May sleep when it
-// is not here.
-static int reach(int32_t pid, struct process **found)
-{
-    const struct signal_info nothing = {.signal = 0};
-    struct task *t = pid > 0 ? task_find(pid) : NULL;
-    *found = t ? t->process : pid > 0 ? process_find(pid) : NULL;
-    if (*found == NULL)
-        return pid > 0 && signal_kill(process_current(), pid, &nothing) != -ESRCH ? -EIO : -ESRCH;
-    if (!may_reach(*found))
-        return -EPERM;
-    return (*found)->state == PROCESS_MOVING ? -EIO : 0;
-}
 
 // ---- memory ------------------------------------------------------------------------------------
 static int vectors_in(uint32_t user, uint32_t count, struct linux_iovec **v, uint64_t *total)
@@ -57,29 +31,6 @@ static int vectors_in(uint32_t user, uint32_t count, struct linux_iovec **v, uin
         *total += (*v)[k].bytes;
     }
     return e;
-}
-
-// Up to n bytes of one page, to or from kernel memory: how many, or -EFAULT, -ESRCH. May sleep,
-// then the process may be gone.
-static long piece_move(int32_t pid, uint32_t at, void *bytes, size_t n, bool write)
-{
-    struct process *q;
-    struct xfer x;
-    int e = reach(pid, &q);
-    if (e < 0 || q->space == NULL)
-        return e < 0 ? e : -ESRCH;
-    struct segment *s = space_find(q->space, at);
-    if (s == NULL || !(s->prot & (write ? PROT_W : PROT_R)) || s->note == (void *)MAPS_VVAR)
-        return -EFAULT;
-    struct container *c = s->object;
-    uint64_t offset = ((uint64_t)s->index << PAGE_SHIFT) + (at - s->start);
-    xfer_kernel(&x, bytes, MIN(n, (size_t)(s->end - at)));
-    container_get(c);
-    e = write ? container_write(c, offset, &x) : container_read(c, offset, &x);
-    container_put(c);
-    if (x.done > 0)
-        return (long)x.done;
-    return e == -ENOMEM || e == -EINTR ? e : -EFAULT;
 }
 
 struct walk {
@@ -104,7 +55,8 @@ static bool walk_next(struct walk *w, uint32_t *at, uint32_t *bytes)
 static long step(int32_t pid, uint32_t here, uint32_t there, uint8_t *bounce, size_t n, bool write)
 {
     int e = write ? user_read(bounce, here, n) : 0;
-    long moved = e < 0 ? e : piece_move(pid, there, bounce, n, write);
+    long moved =
+        e < 0 ? e : process_memory_move(pid, there, bounce, n, write ? REACH_WRITE : REACH_READ);
     if (moved > 0 && !write && (e = user_write(here, bounce, (size_t)moved)) < 0)
         return e;
     return moved;
@@ -143,7 +95,7 @@ static long process_vm(const struct call *c, bool write)
     if (r == 0 && here > 0)
         r = vectors_in(c->args[3], c->args[4], &remote, &there);
     if (r == 0 && there > 0)
-        r = reach((int32_t)c->args[0], &q);
+        r = process_reach((int32_t)c->args[0], &q);
     if (r == 0 && there > 0 && q->space == NULL)
         r = -ESRCH;
     if (r == 0 && there > 0) {
@@ -227,8 +179,8 @@ long sys_kcmp(struct call *c)
     struct kcmp_epoll_slot slot = {0};
     uint32_t type = c->args[2], x = c->args[3], y = c->args[4];
     int slot_error = type == KCMP_EPOLL_TFD ? user_read(&slot, y, sizeof(slot)) : 0;
-    int e = reach((int32_t)c->args[1], &b);
-    int first = reach((int32_t)c->args[0], &a);
+    int e = process_reach((int32_t)c->args[1], &b);
+    int first = process_reach((int32_t)c->args[0], &a);
     if (first == -ESRCH || e == -ESRCH)
         return -ESRCH;
     if (first < 0 || e < 0)

@@ -13,6 +13,7 @@
 #include "ssi/migrate/migrate_priv.h"
 #include "ssi/process/location.h"
 #include "ssi/process/procfs.h"
+#include "ssi/process/tracee.h"
 
 NODE_VAR(uint8_t, message[RPC_BYTES_MAX]); // put together here: nothing sleeps meanwhile
 
@@ -222,6 +223,10 @@ const char *migrate_reason(struct process *p)
 {
     if (p->cannot_move)
         return p->cannot_move;
+    if (p->traced || tracee_any(p))
+        return "it is traced";
+    if (!list_empty(&p->tracees))
+        return "it traces another process";
     if (p->state == PROCESS_STOPPED)
         return "it is stopped";
     if (p->task_count != 1)

@@ -8,6 +8,7 @@
 #include "ssi/process/group_exit.h"
 #include "ssi/process/timers.h"
 #include "ssi/process/ipc.h"
+#include "ssi/process/tracee.h"
 #include "ssi/process/vdso.h"
 
 #define SCRIPT_LEVELS 4
@@ -168,7 +169,7 @@ static void set_ids(struct exec_plan *x)
     const struct fs_stat *st = &x->program.st;
     x->euid = c->euid;
     x->egid = c->egid;
-    if (!x->p->no_new_privileges) {
+    if (!x->p->no_new_privileges && !tracee_of_unprivileged(x->p)) {
         if (st->mode & MODE_SETUID)
             x->euid = st->uid;
         if ((st->mode & (MODE_SETGID | MODE_XGRP)) == (MODE_SETGID | MODE_XGRP))
@@ -349,6 +350,8 @@ int process_exec(struct process *p, const char *path, struct fs_place at,
     x->args = *args;
     process_who(p, &x->who);
     str_copy(x->path, path, sizeof(x->path));
+    const struct task *me = task_current();
+    int32_t tid = me ? me->tid : 0;
     int e = prepare(x, at);
     if (e == 0)
         e = process_unshare(p, CLONE_FILES | CLONE_SIGHAND);
@@ -364,5 +367,7 @@ int process_exec(struct process *p, const char *path, struct fs_place at,
         commit(x);
     }
     plan_free(x);
+    if (e == 0 && me && me->process == p && me->trace)
+        tracee_execs(task_current(), tid);
     return e;
 }

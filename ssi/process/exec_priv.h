@@ -41,3 +41,9 @@ int exec_map(struct exec_plan *x, struct exec_file *f, const struct elf_image *i
 
 // exec_stack.c: maps the stack, fills it, sets esp and the arg/env addresses.
 int exec_stack(struct exec_plan *x);
+
+// The auxiliary vector of a program: it ends up to 12 bytes below this; and whether its first words
+// are there.
+#define EXEC_AUXV_BYTES 176u
+uint32_t exec_auxv_end_max(uint32_t arg_start);
+bool exec_auxv_is(const uint32_t head[4]);

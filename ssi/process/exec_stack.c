@@ -32,6 +32,10 @@ enum { // auxiliary vector, getauxval(3)
     AT_MINSIGSTKSZ = 51,
 };
 #define AUXV_PAIRS 22u
+STATIC_ASSERT(EXEC_AUXV_BYTES == AUXV_PAIRS * 8, "auxiliary vector");
+
+static const char platform[] = "i686";
+#define RANDOM_BYTES 16u
 
 // Words and strings go into the stack's container in ascending order, buffered.
 struct writer {
@@ -116,11 +120,20 @@ static void put_auxv(struct writer *w, const struct exec_plan *x, const struct p
     put_pair(w, AT_NULL, 0);
 }
 
+uint32_t exec_auxv_end_max(uint32_t arg_start)
+{
+    return ALIGN_DOWN(arg_start - (uint32_t)sizeof(platform), 16u) - RANDOM_BYTES;
+}
+
+bool exec_auxv_is(const uint32_t head[4])
+{
+    return head[0] == AT_SYSINFO && head[2] == AT_SYSINFO_EHDR;
+}
+
 static int fill(struct exec_plan *x, struct container *stack)
 {
     const struct exec_args *a = &x->args;
-    static const char platform[] = "i686";
-    uint8_t random[16];
+    uint8_t random[RANDOM_BYTES];
     struct places at;
     at.filename = EXEC_STACK_TOP - 4 - (uint32_t)strlen(x->path) - 1;
     uint32_t strings = at.filename - (uint32_t)a->bytes;

@@ -10,6 +10,7 @@
 #include "ssi/process/pidfd.h"
 #include "ssi/process/priv.h"
 #include "ssi/process/ipc.h"
+#include "ssi/process/tracee.h"
 
 void task_memory_left(struct task *t)
 {
@@ -33,44 +34,56 @@ static void leave_space(struct task *t)
     arch_space_load(NULL);
 }
 
-static void NORETURN task_end(struct task *t)
+void process_end_tell(struct process *p)
 {
-    struct process *p = t->process;
-    int32_t tid = t->tid;
-    leave_space(t);
-    task_free(t);
-    if (tid != p->pid)
-        pid_put(tid);
-    wait_wake_all(&p->task_wait);
-    thread_exit();
+    int32_t pid = p->pid, pgrp = p->pgrp, sid = p->sid;
+    struct pidfd_end end = pidfd_end_of(p);
+    // The report sleeps: when the parent's node dies meanwhile, parent_lost() has reaped it.
+    if (child_report(p, NEWS_EXITED) != 0 && process_find(pid) == p)
+        process_reap(p);
+    pidfd_tell_end(&end);
+    group_check_orphaned(pgrp, sid);
 }
 
 // The last task: the process becomes a zombie, and its parent hears of it.
-static void NORETURN process_end(struct task *t)
+static void NORETURN process_end(struct task *t, int status)
 {
     struct process *p = t->process;
     int32_t tid = t->tid;
     p->exiting = true;
+    tracer_ends(p, 0);
     leave_space(t);
+    tracee_task_ended(t, status);
     task_free(t);
     if (tid != p->pid)
         pid_put(tid);
     session_leader_ends(p);
     children_orphan(p);
-    int32_t pid = p->pid, pgrp = p->pgrp, sid = p->sid;
     if (process_on_end)
         process_on_end(p);
     ipc_exit(p);
     locks_owner_gone(p->pid, p->incarnation > 1);
     process_release_resources(p);
     p->state = PROCESS_ZOMBIE;
-    struct pidfd_end end = pidfd_end_of(p);
     // Told only now: when a wait returns, all that the process held is free.
-    // The report sleeps: when the parent's node dies meanwhile, parent_lost() has reaped it.
-    if (child_report(p, NEWS_EXITED) != 0 && process_find(pid) == p)
-        process_reap(p);
-    pidfd_tell_end(&end);
-    group_check_orphaned(pgrp, sid);
+    if (!tracee_process_ended(p))
+        process_end_tell(p);
+    thread_exit();
+}
+
+static void NORETURN task_end(struct task *t, int status)
+{
+    struct process *p = t->process;
+    int32_t tid = t->tid;
+    tracer_ends(p, tid);
+    if (p->task_count == 1)
+        process_end(t, status); // meanwhile it has become the last
+    leave_space(t);
+    tracee_task_ended(t, status);
+    task_free(t);
+    if (tid != p->pid)
+        pid_put(tid);
+    wait_wake_all(&p->task_wait);
     thread_exit();
 }
 
@@ -79,14 +92,16 @@ void task_exit(int status)
     struct task *t = task_current();
     struct process *p = t->process;
     if (!t->ending) {
+        if (t->trace)
+            tracee_exits(t, p->exiting ? p->exit_status : status);
         t->ending = true;
         task_memory_left(t); // may sleep: others may end meanwhile
     }
     if (!p->exiting)
         p->exit_status = status;
     if (p->task_count > 1)
-        task_end(t);
-    process_end(t);
+        task_end(t, status);
+    process_end(t, status);
 }
 
 void process_exit_group(int status)

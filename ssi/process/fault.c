@@ -2,6 +2,7 @@
 // What the CPU reports of a program becomes a page or a signal (Intel SDM 3A chapter 6;
 // sigaction(2), si_code).
 #include "ssi/process/priv.h"
+#include "ssi/process/tracee.h"
 #include "kernel/init.h"
 #include "kernel/timer.h"
 #include "lib/errno.h"
@@ -179,6 +180,8 @@ static void on_exception(unsigned vector, struct arch_regs *r)
         info.code = FPE_INTDIV;
         break;
     case VECTOR_DB:
+        if (tracee_step_left(t))
+            return;
         info.signal = SIGTRAP;
         info.code = TRAP_TRACE; // the program goes on stepping, but not in its handler
         break;

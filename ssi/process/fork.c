@@ -12,6 +12,7 @@
 #include "ssi/process/priv.h"
 #include "ssi/process/tls.h"
 #include "ssi/process/ipc.h"
+#include "ssi/process/tracee.h"
 
 struct request {
     uint64_t flags;
@@ -267,12 +268,15 @@ static int32_t new_thread(struct process *p, struct task *me, struct request *r)
         e = user_write(r->parent_tid, &t->tid, sizeof(t->tid)); // may sleep
     if (e == 0 && (p->exiting || p->sole))
         e = -EAGAIN; // the process is coming to its end
+    if (e == 0)
+        e = tracee_inherit(me, t, r->flags);
     if (e < 0) {
         task_discard(t);
         return e;
     }
     int32_t tid = t->tid;
     task_start(t);
+    tracee_forks(me, r->flags, tid);
     return tid;
 }
 
@@ -348,6 +352,8 @@ static int32_t new_process(struct process *p, struct task *me, struct request *r
         v = vfork_begin(child);
         e = v ? 0 : -ENOMEM;
     }
+    if (e == 0)
+        e = tracee_inherit(me, t, r->flags);
     if (e == 0 && !child_record(p, child))
         e = -ENOMEM;
     if (e < 0) {
@@ -362,8 +368,11 @@ static int32_t new_process(struct process *p, struct task *me, struct request *r
     }
     int32_t pid = child->pid;
     task_start(t);
-    if (v)
+    tracee_forks(me, r->flags, pid);
+    if (v) {
         vfork_sleep(me, v);
+        tracee_vfork_done(me, pid);
+    }
     return pid;
 }
 

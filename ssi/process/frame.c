@@ -20,6 +20,7 @@ void signal_info_out(uint8_t to[128], const struct signal_info *info)
                  info->signal == SIGFPE || info->signal == SIGTRAP;
     if (fault && info->code > 0 && info->code != SI_KERNEL) {
         w[3] = info->address;
+        w[4] = info->uid; // of a ptrace-stop
     } else {
         w[3] = (uint32_t)info->pid;
         w[4] = info->uid;
@@ -75,7 +76,7 @@ static uint8_t tags_in(uint32_t tags)
     return in_use;
 }
 
-static void fpstate_out(struct frame_fpstate *to, const struct arch_fpu *f)
+void frame_fpu_out(struct frame_fpstate *to, const struct arch_fpu *f)
 {
     struct fxsave_head h;
     memcpy(&h, f->image, sizeof(h));
@@ -94,7 +95,7 @@ static void fpstate_out(struct frame_fpstate *to, const struct arch_fpu *f)
 
 // `f` holds the FXSAVE image of the frame. The FSAVE part counts where both have a value, as on
 // Linux.
-static void fpstate_in(struct arch_fpu *f, const struct frame_fpstate *from)
+void frame_fpu_in(struct arch_fpu *f, const struct frame_fpstate *from)
 {
     struct fxsave_head h;
     memcpy(&h, f->image, sizeof(h));
@@ -116,7 +117,7 @@ static int fpstate_push(struct task *t, uint32_t at)
 {
     struct frame_fpstate fp;
     arch_fpu_save(&t->fpu);
-    fpstate_out(&fp, &t->fpu);
+    frame_fpu_out(&fp, &t->fpu);
     int e = user_write(at, &fp, sizeof(fp));
     return e < 0 ? e : user_write(at + (uint32_t)sizeof(fp), t->fpu.image, FRAME_FXSAVE_BYTES);
 }
@@ -134,7 +135,7 @@ static int fpstate_pop(struct task *t, uint32_t at)
     if (e == 0)
         e = user_read(t->fpu.image, at + (uint32_t)sizeof(fp), FRAME_FXSAVE_BYTES);
     if (e == 0) {
-        fpstate_in(&t->fpu, &fp);
+        frame_fpu_in(&t->fpu, &fp);
         arch_fpu_load(&t->fpu);
     }
     return e;

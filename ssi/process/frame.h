@@ -14,6 +14,11 @@ struct frame_fpstate { // legacy FSAVE image; the FXSAVE image follows
 #define FRAME_FPSTATE_BYTES (sizeof(struct frame_fpstate) + FRAME_FXSAVE_BYTES)
 STATIC_ASSERT(FRAME_FPSTATE_BYTES == 624, "_fpstate_32");
 
+// The FSAVE part from an FXSAVE image, and back into one whose SSE part stays.
+struct arch_fpu;
+void frame_fpu_out(struct frame_fpstate *to, const struct arch_fpu *f);
+void frame_fpu_in(struct arch_fpu *f, const struct frame_fpstate *from);
+
 struct frame_context { // struct sigcontext
     uint32_t gs, fs, es, ds;
     uint32_t edi, esi, ebp, esp, ebx, edx, ecx, eax;

@@ -81,6 +81,7 @@ enum { // si_code
     CLD_EXITED = 1,
     CLD_KILLED = 2,
     CLD_DUMPED = 3,
+    CLD_TRAPPED = 4,
     CLD_STOPPED = 5,
     CLD_CONTINUED = 6,
 };

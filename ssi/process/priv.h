@@ -30,6 +30,7 @@ void signal_set_init(struct signal_set *s);
 void signal_set_clear(struct process *p, struct signal_set *s);
 void signal_alarm(void *process);
 bool signal_is_fatal_default(int signal);   // its default action ends the process
+bool task_killed(const struct task *t);     // SIGKILL waits for it
 void process_wake_tasks(struct process *p); // all of them look at their marks
 
 // ---- frame.c
@@ -74,6 +75,9 @@ int child_adopt(struct process *parent, const struct child *given);
 void process_reap(struct process *p);
 // The record of a child that was waited for: its zombie goes, wherever it is. May sleep.
 void child_reap(struct process *parent, struct child *c);
+
+// ---- exit.c: a zombie's parent hears of its end, then may have reaped it. May sleep.
+void process_end_tell(struct process *p);
 
 // ---- group.c
 bool group_is_orphaned(int32_t pgrp, int32_t sid);

@@ -82,6 +82,10 @@ struct task { // one thread of a process
     bool move_asked;              // looked at on the way to user mode
     bool ending;                  // task_exit has begun
     bool memory_left;             // its locks were given to others
+    bool step_forced;             // its trap flag is the tracer's, not its own
+    bool call_left;               // its registers say so as Linux does: see ssi/linux/traced.c
+    int32_t resume_signal;        // what the tracer gave it when its last ptrace-stop ended
+    struct tracee *trace;         // somebody traces it (tracee.h); NULL
     sigset64 waiting_for;         // rt_sigtimedwait: these wake it though they are blocked
     struct vfork_wait *vforking;  // sleeps until its vfork child has left its memory
     struct list hash_link;        // by tid
@@ -130,6 +134,7 @@ struct child {
     uint32_t uid;
     node_id_t node; // where it was when it last reported: its record is reaped there
     uint64_t user_ns, system_ns;
+    bool tracee; // no child, but a part of a struct tracee (tracee.h)
 };
 
 // A vfork's parent sleeps until the child has left its memory.
@@ -243,7 +248,9 @@ struct process {
     struct node_set watchers; // nodes with a pidfd of it (pidfd.h)
     bool subreaper;           // prctl: orphans below it become its children
     bool keep_caps;
-    char path[256]; // of the executable, for /proc/PID/exe and maps
+    struct list tracees;   // struct tracee: whom it traces
+    struct tracee *traced; // its leader's; stays when other threads are left
+    char path[256];        // of the executable, for /proc/PID/exe and maps
 };
 
 static inline struct task *task_current(void) // NULL in kernel threads
@@ -264,9 +271,11 @@ static inline struct process *process_current(void) // NULL in kernel threads
 extern void (*process_on_move)(struct task *t);
 // ssi/migrate: the process ends; its memory is still there. Must not sleep.
 extern void (*process_on_end)(struct process *p);
-// ssi/linux: a handler is about to run while t->call was left: sets t->regs to what the handler's
-// return shall find (EINTR, or the call once more), and ends the call.
+// ssi/linux: a handler is about to run while t->call was left, or t->call_left: sets t->regs to
+// what the handler's return shall find (EINTR, or the call once more), and ends the call.
 extern void (*process_on_interrupted_call)(struct task *t, bool sa_restart);
+// ssi/linux: from now on some task of this node is traced, or none is any more.
+extern void (*process_on_tracing)(bool any);
 
 #define OOM_NEVER (-1000)
 // What speaks for ending it when memory is out, in pages; INT64_MIN: nothing ever does.

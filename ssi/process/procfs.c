@@ -466,10 +466,13 @@ static int link(const struct fs_who *who, uint64_t inode, char *to, size_t size)
     return e;
 }
 
-// A descriptor's link stands for the open file of a process of this node, whatever its name.
+// A process's memory; a descriptor's link stands for the open file of a process of this node,
+// whatever its name.
 static int open_node(const struct fs_who *who, uint64_t inode, uint32_t flags, struct file **f)
 {
     uint32_t kind = kind_of(inode);
+    if (pid_of(inode) && kind == PROC_FILES + (uint32_t)proc_row_find(proc_process_rows, "mem"))
+        return proc_open_memory(pid_of(inode), flags, f);
     if (pid_of(inode) == 0 || kind < PROC_FDS || kind >= PROC_FDINFOS)
         return -ELOOP;
     struct process *p = proc_find(pid_of(inode));

@@ -81,6 +81,8 @@ extern const struct proc_row proc_process_rows[]; // /proc/PID
 int proc_show_maps(int32_t pid, struct process *p, struct text *t);
 // /proc/PID/fdinfo/FD, of a process of this node. 0, -ENOENT. May sleep.
 int proc_show_fdinfo(struct process *p, int fd, struct text *t);
+// /proc/PID/mem, of a process of this node: 0, -ESRCH, -EACCES, -ENOMEM. May sleep.
+int proc_open_memory(int32_t pid, uint32_t flags, struct file **f);
 int proc_row_find(const struct proc_row *rows, const char *name); // -ENOENT
 
 // The text of a process's node, wherever the process is. 0, -ESRCH and others. May sleep.

@@ -10,7 +10,9 @@
 #include "ssi/container/container.h"
 #include "ssi/fs/inode.h"
 #include "ssi/fs/notify.h"
+#include "ssi/process/exec_priv.h"
 #include "ssi/process/procfs_priv.h"
+#include "ssi/process/tracee.h"
 #include "ssi/stream/stream.h"
 
 #define TICK_NS  (NS_PER_S / 100)
@@ -32,13 +34,15 @@ static char state_letter(const struct process *p)
     case PROCESS_ZOMBIE:
         return 'Z';
     case PROCESS_STOPPED:
-        return 'T';
+        return tracee_any(p) ? 't' : 'T';
     case PROCESS_MOVING:
         return 'D';
     case PROCESS_RUNNING:
         break;
     }
     list_for_each (t, &p->tasks, link) {
+        if (tracee_stopped(t))
+            return 't';
         if (t->thread->state == THREAD_RUNNING || t->thread->state == THREAD_READY)
             return 'R';
     }
@@ -104,6 +108,8 @@ static const char *state_word(char letter)
         return "S (sleeping)";
     case 'T':
         return "T (stopped)";
+    case 't':
+        return "t (tracing stop)";
     case 'Z':
         return "Z (zombie)";
     }
@@ -133,8 +139,9 @@ static int show_status(int32_t pid, struct process *p, struct text *t)
     text_add(t, "Name:\t%s\nUmask:\t%04o\nState:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\n",
              p->name, p->fs ? p->fs->umask : 0, state_word(state_letter(p)), p->pid, pid,
              p->parent);
-    text_add(t, "TracerPid:\t0\nUid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\nGroups:\t", c->uid,
-             c->euid, c->suid, c->fsuid, c->gid, c->egid, c->sgid, c->fsgid);
+    text_add(t, "TracerPid:\t%d\n", tracee_tracer(task_find(pid)));
+    text_add(t, "Uid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\nGroups:\t", c->uid, c->euid, c->suid,
+             c->fsuid, c->gid, c->egid, c->sgid, c->fsgid);
     for (uint32_t i = 0; i < c->group_count; i++)
         text_add(t, "%u ", c->groups[i]);
     uint32_t kib = p->space ? p->space->mapped_pages * 4 : 0;
@@ -215,6 +222,25 @@ static int show_environ(int32_t pid, struct process *p, struct text *t)
 {
     (void)pid;
     return p->space ? show_words(p->pid, p->env_start, p->env_end, t) : 0;
+}
+
+// As the program found it, unless it has written there.
+static int show_auxv(int32_t pid, struct process *p, struct text *t)
+{
+    (void)pid;
+    uint32_t end = p->space ? exec_auxv_end_max(p->arg_start) : 0, head[4];
+    for (unsigned pad = 0; end && pad < 16; pad += 4) {
+        uint32_t at = end - pad - EXEC_AUXV_BYTES;
+        if (peek(p->pid, at, (char *)head, sizeof(head)) == sizeof(head) && exec_auxv_is(head))
+            return show_words(p->pid, at, at + EXEC_AUXV_BYTES, t);
+    }
+    return 0;
+}
+
+static int show_mem(int32_t pid, struct process *p, struct text *t)
+{
+    (void)pid, (void)p, (void)t;
+    return -EACCES; // it is opened where the process is: procfs_mem.c
 }
 
 // ---- limits ------------------------------------------------------------------------------------
@@ -406,7 +432,9 @@ const struct proc_row proc_process_rows[] = {
     {"cmdline", FILE_R, NULL, show_cmdline},
     {"comm", FILE_R, NULL, show_comm},
     {"environ", FILE_OWN, NULL, show_environ},
+    {"auxv", FILE_OWN, NULL, show_auxv},
     {"maps", FILE_R, NULL, proc_show_maps},
+    {"mem", 0100600, NULL, show_mem},
     {"limits", FILE_R, NULL, show_limits},
     {"oom_score", FILE_R, NULL, show_oom_score},
     {"oom_score_adj", 0100644, NULL, show_oom_adjust},

@@ -11,6 +11,7 @@
 #include "ssi/process/priv.h"
 #include "ssi/process/rseq.h"
 #include "ssi/process/timers.h"
+#include "ssi/process/tracee.h"
 
 #define SIGNALS_STOP    (SIGBIT(SIGSTOP) | SIGBIT(SIGTSTP) | SIGBIT(SIGTTIN) | SIGBIT(SIGTTOU))
 #define SIGNALS_IGNORED (SIGBIT(SIGCHLD) | SIGBIT(SIGCONT) | SIGBIT(SIGURG) | SIGBIT(SIGWINCH))
@@ -132,6 +133,7 @@ static void stop_and_continue(struct process *p, int signal)
         p->continued = true;
         process_wake_tasks(p);
     }
+    tracees_continue(p);
 }
 
 static bool wants(const struct task *t, int signal)
@@ -153,15 +155,18 @@ static void wake_for(struct process *p, int signal)
 
 static bool dropped(const struct process *p, const struct task *t, int signal)
 {
-    if (!ignored(p, signal))
+    if (!ignored(p, signal) || (t && t->trace && signal != SIGKILL))
         return false;
     return !t || !((t->blocked | t->waiting_for) & SIGBIT(signal));
 }
 
 int signal_post_process(struct process *p, const struct signal_info *info)
 {
-    if (p->state == PROCESS_ZOMBIE || p->exiting || list_empty(&p->tasks))
+    if (p->state == PROCESS_ZOMBIE || p->exiting || list_empty(&p->tasks)) {
+        if (info->signal == SIGKILL)
+            tracees_let_end(p);
         return 0;
+    }
     struct task *first = list_entry(p->tasks.next, struct task, link);
     stop_and_continue(p, info->signal);
     if (dropped(p, first, info->signal))
@@ -263,13 +268,15 @@ static void stop(struct process *p, int signal)
 {
     if (signal != SIGSTOP && group_is_orphaned(p->pgrp, p->sid))
         return;
+    tracees_stop(p);
     if (p->state != PROCESS_RUNNING || p->exiting)
         return;
     p->state = PROCESS_STOPPED;
     p->stop_signal = signal;
     p->continued = false;
     process_wake_tasks(p);
-    parent_told_stopped(p);
+    if (!tracee_of_parent(p))
+        parent_told_stopped(p);
 }
 
 static void act_by_default(struct task *t, const struct signal_info *info)
@@ -287,7 +294,7 @@ static void act_by_default(struct task *t, const struct signal_info *info)
     process_exit_group(info->signal);
 }
 
-static bool killed(const struct task *t)
+bool task_killed(const struct task *t)
 {
     return (t->pending.pending | t->process->pending.pending) & SIGBIT(SIGKILL);
 }
@@ -302,7 +309,7 @@ static int push_frame(struct task *t, const struct signal_info *info,
         e = t->rseq_at ? rseq_attend(t) : 0; // the handler's return finds no critical section
         if (e == 0)
             e = frame_push(t, info, action, mask);
-    } while (e == -EINTR && !killed(t));
+    } while (e == -EINTR && !task_killed(t));
     t->thread->asked = true;
     return e;
 }
@@ -310,7 +317,7 @@ static int push_frame(struct task *t, const struct signal_info *info,
 static void run_handler(struct task *t, const struct signal_info *info, struct signal_action *a)
 {
     struct signal_action action = *a;
-    if (t->call.active)
+    if (t->call.active || t->call_left)
         process_on_interrupted_call(t, action.flags & SA_RESTART);
     sigset64 saved = t->blocked_saved_valid ? t->blocked_saved : t->blocked;
     t->blocked_saved_valid = false;
@@ -328,6 +335,8 @@ static void run_handler(struct task *t, const struct signal_info *info, struct s
     if (!(action.flags & SA_NODEFER))
         blocked |= SIGBIT(info->signal);
     signal_mask_set(t, blocked);
+    if (t->trace)
+        tracee_handler_begins(t);
 }
 
 static bool deliver_one(struct task *t)
@@ -335,6 +344,8 @@ static bool deliver_one(struct task *t)
     struct signal_info info;
     if (!signal_pending(t) || !signal_take(t, ~t->blocked, &info))
         return false;
+    if (t->trace && info.signal != SIGKILL && !tracee_signal(t, &info))
+        return true;
     struct signal_action *a = &t->process->actions->action[info.signal - 1];
     if (SIGBIT(info.signal) & SIGNALS_UNBLOCKABLE || a->handler == SIG_DFL)
         act_by_default(t, &info);
@@ -347,12 +358,13 @@ static bool deliver_one(struct task *t)
 static void stay_stopped(struct task *t)
 {
     struct process *p = t->process;
-    while (p->state == PROCESS_STOPPED && !p->exiting && !killed(t) && !t->move_asked) {
+    while (p->state == PROCESS_STOPPED && !p->exiting && !task_killed(t) && !t->move_asked &&
+           !t->trace) {
         int e = wait_sleep(&p->stop_wait, WAIT_FOREVER, WAIT_INTERRUPTIBLE);
         if (e == -EINTR)
             t->thread->asked = false;
     }
-    if (p->state == PROCESS_STOPPED && killed(t))
+    if (p->state == PROCESS_STOPPED && task_killed(t))
         p->state = PROCESS_RUNNING;
     if (p->continued && p->state == PROCESS_RUNNING) {
         p->continued = false;
@@ -366,10 +378,12 @@ void task_attend(struct task *t)
     for (;;) {
         if (p->exiting || (p->sole && p->sole != t))
             task_exit(p->exit_status);
+        if (t->trace && tracee_attend(t))
+            continue;
         if (t->move_asked && process_on_move) {
             t->move_asked = false;
             process_on_move(t);
-        } else if (p->state == PROCESS_STOPPED || p->continued) {
+        } else if ((p->state == PROCESS_STOPPED && !t->trace) || p->continued) {
             stay_stopped(t);
         } else if (!deliver_one(t)) {
             return;

@@ -14,6 +14,7 @@
 #include "ssi/process/timers.h"
 #include "ssi/process/procfs.h"
 #include "ssi/process/ipc.h"
+#include "ssi/process/tracee.h"
 
 #define HASH_SIZE 256
 // The FXSAVE image wants 16-byte alignment: a power of two of the heap has it.
@@ -23,6 +24,7 @@ STATIC_ASSERT(sizeof(struct task) <= TASK_BYTES, "a task fits its size class");
 void (*process_on_move)(struct task *t);
 void (*process_on_end)(struct process *p);
 void (*process_on_interrupted_call)(struct task *t, bool sa_restart);
+void (*process_on_tracing)(bool any);
 int (*process_on_migrate)(int32_t pid, node_id_t to, const struct credentials *who);
 void (*process_on_depends)(struct process *p, struct text *t);
 const char *(*process_on_cantmove)(struct process *p);
@@ -174,6 +176,7 @@ struct process *process_new_as(int32_t pid, uint32_t incarnation)
     timer_init(&p->alarm, signal_alarm, p);
     list_init(&p->timers);
     list_init(&p->shm);
+    list_init(&p->tracees);
     process_timer_init(&p->cpu_timers[0], p, TIMER_PROCESS_USER);
     process_timer_init(&p->cpu_timers[1], p, TIMER_PROCESS_CPU);
     p->cpu_timers[0].signal = SIGVTALRM;
@@ -346,7 +349,7 @@ void task_start(struct task *t)
 {
     task_weigh(t);
     t->thread->space = t->process->space ? &t->process->space->arch : NULL;
-    if (signal_pending(t) || t->move_asked)
+    if (signal_pending(t) || t->move_asked || t->trace)
         t->thread->asked = true;
     thread_start(t->thread);
 }
@@ -354,6 +357,7 @@ void task_start(struct task *t)
 void task_free(struct task *t)
 {
     struct process *p = t->process;
+    tracee_task_gone(t);
     signal_set_clear(p, &t->pending);
     list_remove(&t->link);
     list_remove(&t->hash_link);
@@ -376,6 +380,7 @@ void task_take_pid(struct task *t)
     list_remove(&t->hash_link);
     pid_put(t->tid);
     t->tid = p->pid;
+    tracee_takes_pid(t);
     list_append(&node(task_hash)[(uint32_t)t->tid % HASH_SIZE], &t->hash_link);
 }
 

@@ -2,10 +2,12 @@
 #include "ssi/process/wait.h"
 #include "lib/errno.h"
 #include "ssi/process/priv.h"
+#include "ssi/process/tracee.h"
 
 static bool matches(const struct child *c, const struct wait_query *q)
 {
-    if (!(q->options & __WALL) && (c->exit_signal != SIGCHLD) != !!(q->options & __WCLONE))
+    if (!c->tracee && !(q->options & __WALL) &&
+        (c->exit_signal != SIGCHLD) != !!(q->options & __WCLONE))
         return false;
     switch (q->kind) {
     case WAIT_ANY:
@@ -24,7 +26,7 @@ static bool has_news(const struct child *c, const struct wait_query *q)
     case CHILD_RUNNING:
         return false;
     case CHILD_STOPPED:
-        return q->options & WUNTRACED;
+        return c->tracee || (q->options & WUNTRACED);
     case CHILD_CONTINUED:
         return q->options & WCONTINUED;
     case CHILD_EXITED:
@@ -46,12 +48,23 @@ int wait_look(struct process *p, const struct wait_query *q, struct child **foun
         *found = c;
         return 1;
     }
+    list_for_each (c, &p->tracees, link) {
+        if (!matches(c, q) || (q->options & __WNOTHREAD && !tracee_is_mine(c)))
+            continue;
+        any = true;
+        if (!has_news(c, q))
+            continue;
+        *found = c;
+        return 1;
+    }
     return any ? 0 : -ECHILD;
 }
 
 void wait_take(struct process *p, struct child *c)
 {
-    if (c->state == CHILD_EXITED)
+    if (c->tracee)
+        tracee_told(c);
+    else if (c->state == CHILD_EXITED)
         child_reap(p, c);
     else
         c->state = CHILD_RUNNING;

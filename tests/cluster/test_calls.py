@@ -14,7 +14,7 @@ PROGRAMS = ['names', 'data', 'mappings', 'calls', 'families', 'signals', 'memory
             'faults', 'spans', 'descriptors', 'selves', 'notify', 'resolve',
             'mqueues', 'owners', 'reaches', 'rests', 'links', 'corners',
             'packets', 'pidfds', 'nices', 'mapped', 'sections',
-            'lends', 'settles']
+            'lends', 'settles', 'tracing']
 SLOW = ['sockwaits']  # whether a wait ends is seen by its taking time
 
 

@@ -140,6 +140,9 @@ def test_what_keeps_a_process_where_it_is_says_so(pair, carries):
                'directory': 'it shares its current directory with another process',
                'stopped': 'it is stopped',
                'signalfd': 'a signalfd is shared with another process',
+               'traced': 'it is traced',
+               'tracer': 'it traces another process',
+               'memory-file': 'it has the memory of a process open',
                'watch': 'an epoll watches a file that only another process has open'}
     # On its way there a program may have another reason for a moment: its own is waited for.
     said = ''.join(
@@ -150,3 +153,12 @@ def test_what_keeps_a_process_where_it_is_says_so(pair, carries):
                    'echo 1 2>/dev/null >/proc/$!/node && echo moved; kill -9 $!')
         for kind, why in reasons.items())
     assert said == ''.join(f'{kind}: {why}\n' for kind, why in reasons.items())
+
+
+def test_a_process_of_another_node_cannot_be_traced(pair, program):
+    pair.do('put', '1', f"{program('tracing')}:/tmp/tracing")
+    pid = pair.start(0, 'sleep 60')
+    said = pair.sh(1, f'/tmp/tracing far {pid}; cat /proc/{pid}/mem; '
+                      f'rm /tmp/tracing; kill {pid}; true')
+    assert said == 'attach: EPERM\nseize: EPERM\n' + \
+        f"cat: can't open '/proc/{pid}/mem': Permission denied\n"

@@ -251,7 +251,7 @@ static uint32_t number(void)
         uint32_t n = draw(200) ? draw(NUMBERS) : draw(0xffffffff);
         int ends = n == SYS_exit || n == SYS_exit_group || n == SYS_pause ||
                    n == SYS_rt_sigsuspend || n == SYS_sigsuspend || n == SYS_vfork ||
-                   n == SYS_execve || n == SYS_munmap;
+                   n == SYS_execve || n == SYS_munmap || n == SYS_ptrace;
         if (!ends || draw(30) == 0)
             return n;
     }

@@ -21,6 +21,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/ptrace.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -314,6 +315,19 @@ static void stays(const char *kind)
             child_waits(NULL);
         }
         close(p[0]);
+    } else if (!strcmp(kind, "traced")) {
+        pid_t pid = getpid();
+        if (fork() == 0) {
+            ptrace(PTRACE_SEIZE, pid, 0, 0);
+            child_waits(NULL);
+        }
+    } else if (!strcmp(kind, "tracer")) {
+        pid_t pid = fork();
+        if (pid == 0)
+            child_waits(NULL);
+        ptrace(PTRACE_SEIZE, pid, 0, 0);
+    } else if (!strcmp(kind, "memory-file")) {
+        (void)!open("/proc/self/mem", O_RDONLY);
     }
     pause();
 }
