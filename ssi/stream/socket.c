@@ -344,10 +344,9 @@ bool socket_is(const struct file *f)
 }
 
 // ---- made --------------------------------------------------------------------------------------
-#define PROTOCOL_ICMP 1
-#define PROTOCOL_TCP  6
-#define PROTOCOL_UDP  17
-#define PROTOCOL_RAW  255
+#define PROTOCOL_TCP 6
+#define PROTOCOL_UDP 17
+#define PROTOCOL_RAW 255
 
 static int unix_kind(uint32_t type, int32_t protocol, const struct socket_kind **k)
 {
@@ -373,7 +372,7 @@ static int inet_kind(uint32_t type, int32_t *protocol, const struct socket_cred 
         if (by->uid != 0)
             return -EPERM;
         *k = &raw_kind;
-        return *protocol == PROTOCOL_ICMP ? 0 : -EPROTONOSUPPORT;
+        return 0;
     }
     if (*protocol != 0 && *protocol != usual)
         return -EPROTONOSUPPORT;
@@ -407,6 +406,7 @@ int socket_open(int32_t family, uint32_t type, int32_t protocol, const struct so
     if (s == NULL)
         return -ENOMEM;
     s->protocol = (uint16_t)protocol;
+    s->header_included = k == &raw_kind && protocol == PROTOCOL_RAW; // raw(7)
     s->cred = *by;
     s->uid = by->uid;
     s->gid = by->gid;
