@@ -17,16 +17,17 @@ struct request {
 };
 
 static const struct request requests[] = {
-    {TCGETS, 0, 36, false},    {TCSETS, 36, 0, false},  {TCSETSW, 36, 0, false},
-    {TCSETSF, 36, 0, false},   {TCSBRK, 4, 0, true},    {TCSBRKP, 4, 0, true},
-    {TCXONC, 4, 0, true},      {TCFLSH, 4, 0, true},    {TIOCEXCL, 0, 0, true},
-    {TIOCNXCL, 0, 0, true},    {TIOCOUTQ, 0, 4, false}, {TIOCGWINSZ, 0, 8, false},
-    {TIOCSWINSZ, 8, 0, false}, {FIONREAD, 0, 4, false}, {TIOCGETD, 0, 4, false},
-    {TIOCGPGRP, 0, 4, false},  {TIOCGSID, 0, 4, false}, {TIOCSPGRP, 4, 0, false},
-    {TIOCGDEV, 0, 4, false},   {TIOCGPTN, 0, 4, false}, {TIOCSPTLCK, 4, 0, false},
-    {TIOCGPTLCK, 0, 4, false}, {TIOCPKT, 4, 0, false},  {TIOCGPKT, 0, 4, false},
-    {TIOCSIG, 4, 0, true},     {TCGETA, 0, 18, false},  {TCSETA, 18, 0, false},
-    {TCSETAW, 18, 0, false},   {TCSETAF, 18, 0, false},
+    {TCGETS, 0, 36, false},         {TCSETS, 36, 0, false},  {TCSETSW, 36, 0, false},
+    {TCSETSF, 36, 0, false},        {TCSBRK, 4, 0, true},    {TCSBRKP, 4, 0, true},
+    {TCXONC, 4, 0, true},           {TCFLSH, 4, 0, true},    {TIOCEXCL, 0, 0, true},
+    {TIOCNXCL, 0, 0, true},         {TIOCOUTQ, 0, 4, false}, {TIOCGWINSZ, 0, 8, false},
+    {TIOCSWINSZ, 8, 0, false},      {FIONREAD, 0, 4, false}, {TIOCGETD, 0, 4, false},
+    {TIOCGPGRP, 0, 4, false},       {TIOCGSID, 0, 4, false}, {TIOCSPGRP, 4, 0, false},
+    {TIOCGDEV, 0, 4, false},        {TIOCGPTN, 0, 4, false}, {TIOCSPTLCK, 4, 0, false},
+    {TIOCGPTLCK, 0, 4, false},      {TIOCPKT, 4, 0, false},  {TIOCGPKT, 0, 4, false},
+    {TIOCSIG, 4, 0, true},          {TCGETA, 0, 18, false},  {TCSETA, 18, 0, false},
+    {TCSETAW, 18, 0, false},        {TCSETAF, 18, 0, false}, {TIOCGLCKTRMIOS, 0, 36, false},
+    {TIOCSLCKTRMIOS, 36, 0, false},
 };
 
 static const struct request *request_of(uint32_t number)
@@ -225,6 +226,8 @@ static long ioctl_on(struct file *f, struct call *c)
     if (number >> 8 == SIOC_FIRST >> 8)
         return socket_is(f) ? socket_request(f, number, arg) : -ENOTTY;
     const struct request *r = request_of(number);
+    if (r && number == TIOCSLCKTRMIOS && process_current()->cred.euid != 0)
+        return -EPERM;
     if (r && f->ops->ioctl)
         return carry(f, r, arg);
     if (number == FIONREAD && file_is_tree(f) && f->ops->seek) {

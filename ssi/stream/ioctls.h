@@ -40,6 +40,9 @@
 #define FIOCLEX    0x5451u
 #define FIOASYNC   0x5452u
 
+#define TIOCGLCKTRMIOS 0x5456u
+#define TIOCSLCKTRMIOS 0x5457u
+
 #define TERMIOS_CC 19
 
 struct linux_termios {

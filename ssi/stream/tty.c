@@ -236,12 +236,33 @@ int tty_write(struct file *f, struct xfer *x, const uint64_t *at)
 }
 
 // ---- ioctl -------------------------------------------------------------------------------------
+static uint32_t mixed(uint32_t wanted, uint32_t was, uint32_t locked)
+{
+    return (wanted & ~locked) | (was & locked);
+}
+
+// TIOCSLCKTRMIOS of ioctl_tty(2).
+static struct linux_termios unlocked(const struct tty *t, const struct linux_termios *wanted)
+{
+    const struct linux_termios *was = &t->ldisc.termios, *locked = &t->locked;
+    struct linux_termios m = {
+        .iflag = mixed(wanted->iflag, was->iflag, locked->iflag),
+        .oflag = mixed(wanted->oflag, was->oflag, locked->oflag),
+        .cflag = mixed(wanted->cflag, was->cflag, locked->cflag),
+        .lflag = mixed(wanted->lflag, was->lflag, locked->lflag),
+        .line = locked->line ? was->line : wanted->line,
+    };
+    for (unsigned k = 0; k < TERMIOS_CC; k++)
+        m.cc[k] = locked->cc[k] ? was->cc[k] : wanted->cc[k];
+    return m;
+}
+
 static long set_termios(struct tty *t, const struct linux_termios *termios, bool flush)
 {
-    struct linux_termios was = t->ldisc.termios;
+    struct linux_termios was = t->ldisc.termios, now = unlocked(t, termios);
     if (flush)
         ldisc_flush_input(&t->ldisc);
-    ldisc_set(&t->ldisc, termios);
+    ldisc_set(&t->ldisc, &now);
     if (t->device->modes)
         t->device->modes(t, &was);
     wait_wake_all(&t->input);
@@ -340,6 +361,13 @@ long tty_request(struct tty *t, uint32_t request, void *data, size_t in_bytes, s
     case TCSETAW:
     case TCSETAF:
         return in_bytes < sizeof(old) ? -EINVAL : set_termio(t, data, request == TCSETAF);
+    case TIOCGLCKTRMIOS:
+        return give(data, out_size, &t->locked, sizeof(t->locked));
+    case TIOCSLCKTRMIOS: // ssi/linux has checked who asks
+        if (in_bytes < sizeof(t->locked))
+            return -EINVAL;
+        memcpy(&t->locked, data, sizeof(t->locked));
+        return 0;
     case TIOCGWINSZ:
         return give(data, out_size, &t->window, sizeof(t->window));
     case TIOCSWINSZ:

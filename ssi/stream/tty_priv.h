@@ -22,6 +22,7 @@ struct tty {
     bool wants_out;                  // a write found no room: news when there is some
     struct wait_queue input, output; // bytes came (also watched for `output`); output goes on
     struct linux_winsize window;
+    struct linux_termios locked; // bits and characters that stay as they are
     int32_t foreground, session; // 0: none
     uint32_t number;             // TTY_CONSOLE, or 1 + number of its pty
     bool hung_up;                // nobody will ever be behind it again
