@@ -381,6 +381,11 @@ long sys_sethostname(struct call *c)
     return -EPERM; // names are the cluster's: nodeN
 }
 
+long sys_setdomainname(struct call *c)
+{
+    return sys_sethostname(c);
+}
+
 // ---- capabilities: all of root's, none of others'
 #define CAPABILITY_V1  0x19980330u
 #define CAPABILITY_V2  0x20071026u
