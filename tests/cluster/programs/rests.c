@@ -235,6 +235,18 @@ static void raw(void)
     close(a), close(b), close(h), close(u), close(d);
 }
 
+// Into a buffer whose second half is not in memory yet.
+static void into_new_page(void)
+{
+    int s[2];
+    char *new = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    done("pair", socketpair(AF_UNIX, SOCK_STREAM, 0, s));
+    say("write", write(s[0], out[0], 3000));
+    new[4000] = 1;
+    say("read", read(s[1], new + 3000, 3000));
+    close(s[0]), close(s[1]);
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1)
@@ -248,5 +260,6 @@ int main(int argc, char **argv)
     arguments();
     by_descriptor();
     raw();
+    into_new_page();
     return 0;
 }
