@@ -123,7 +123,7 @@ static int place(uint32_t hint, uint32_t bytes, uint32_t flags, uint32_t *at)
         return -EINVAL;
     if (hint >= USER_TOP || bytes > USER_TOP - hint)
         return -ENOMEM;
-    if (hint < MMAP_ADDRESS_MIN && process_current()->cred.euid)
+    if (hint < MMAP_ADDRESS_MIN && !process_can(CAP_SYS_RAWIO))
         return -EPERM;
     if (flags & MMAP_FIXED_NOREPLACE) {
         struct segment *s = space_find_from(space(), hint);

@@ -96,7 +96,7 @@ static int unshare_refused(const struct process *p, uint32_t flags)
     if (flags & CLONE_VM && p->space->users > 1)
         return -EINVAL;
     if (flags & CLONE_NEW_ANY)
-        return p->cred.euid ? -EPERM : -EINVAL;
+        return process_can(CAP_SYS_ADMIN) ? -EINVAL : -EPERM;
     return 0;
 }
 

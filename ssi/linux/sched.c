@@ -21,8 +21,8 @@ static struct task *task_of(int32_t tid)
 
 static bool may_schedule(const struct task *t)
 {
-    const struct credentials *me = &process_current()->cred, *its = &t->process->cred;
-    return !me->euid || me->euid == its->uid || me->euid == its->euid;
+    const struct credentials *me = task_current()->cred, *its = t->cred;
+    return process_can(CAP_SYS_NICE) || me->euid == its->uid || me->euid == its->euid;
 }
 
 #define MASK_BYTES 4u // CPUs of one node, in longs
@@ -108,7 +108,7 @@ static int policy_set(struct task *t, const struct wish *w)
     bool up =
         (t->policy == SCHED_IDLE && w->policy != SCHED_IDLE) || (t->policy_reset && !w->reset);
     bool ordinary = w->policy == SCHED_OTHER || w->policy == SCHED_BATCH || w->policy == SCHED_IDLE;
-    if (!may_schedule(t) || !ordinary || (up && process_current()->cred.euid))
+    if (!may_schedule(t) || !ordinary || (up && !process_can(CAP_SYS_NICE)))
         return -EPERM;
     t->policy = (uint8_t)w->policy;
     t->policy_reset = w->reset;
@@ -223,7 +223,9 @@ static int32_t priority_who(uint32_t which, uint32_t who)
     const struct process *me = process_current();
     if (who)
         return (int32_t)who;
-    return which == PRIO_PROCESS ? me->pid : which == PRIO_PGRP ? me->pgrp : (int32_t)me->cred.uid;
+    return which == PRIO_PROCESS ? me->pid
+           : which == PRIO_PGRP  ? me->pgrp
+                                 : (int32_t)process_acting(me)->uid;
 }
 
 // The kernel's form of the answer is 20 - nice, so that it is never negative.
@@ -321,7 +323,7 @@ static int attr_set(struct task *t, const struct sched_attr *a)
         return -EINVAL;
     if (a->flags & ATTR_UTIL)
         return -EOPNOTSUPP; // as a Linux without CONFIG_UCLAMP_TASK
-    if (wish_check(&w) == 0 && nice < p->nice && process_current()->cred.euid)
+    if (wish_check(&w) == 0 && nice < p->nice && !process_can(CAP_SYS_NICE))
         return -EPERM;
     int e = policy_set(t, &w);
     return e < 0 ? e : priority_set_one(process_current(), p, nice);

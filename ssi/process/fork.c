@@ -21,7 +21,7 @@ struct request {
     struct user_desc desc; // with CLONE_SETTLS
 };
 
-static int check_flags(const struct process *p, uint64_t flags)
+static int check_flags(uint64_t flags)
 {
     if ((flags & CLONE_SIGHAND) && !(flags & CLONE_VM))
         return -EINVAL;
@@ -30,7 +30,7 @@ static int check_flags(const struct process *p, uint64_t flags)
     if ((flags & CLONE_THREAD) && !(flags & CLONE_SIGHAND))
         return -EINVAL;
     if (flags & CLONE_NEW_ANY)
-        return p->cred.euid ? -EPERM : -EINVAL; // no namespaces here
+        return process_can(CAP_SYS_ADMIN) ? -EINVAL : -EPERM; // no namespaces here
     if ((flags & CLONE_PIDFD) && (flags & (CLONE_THREAD | CLONE_DETACHED)))
         return -EINVAL;
     return flags & CLONE_PARENT ? -EINVAL : 0;
@@ -49,9 +49,10 @@ static unsigned tasks_of_user(uint32_t uid)
 static int check_limit(const struct process *p)
 {
     uint32_t limit = p->limits[RLIMIT_NPROC].current;
-    if (p->cred.euid == 0)
+    uint32_t uid = task_current()->cred->uid;
+    if (uid == 0 || process_can(CAP_SYS_RESOURCE) || process_can(CAP_SYS_ADMIN))
         return 0;
-    if (limit != RLIM_INFINITY && tasks_of_user(p->cred.uid) >= limit)
+    if (limit != RLIM_INFINITY && tasks_of_user(uid) >= limit)
         return -EAGAIN;
     // The last of the memory is for who can put things right.
     return frame_free_count() < frame_total_count() / 16 ? -ENOMEM : 0;
@@ -165,7 +166,7 @@ static void copy_facts(struct process *to, const struct process *from)
     to->parent = from->pid;
     to->pgrp = from->pgrp;
     to->sid = from->sid;
-    to->cred = from->cred;
+    to->cred = *task_current()->cred;
     memcpy(to->limits, from->limits, sizeof(to->limits));
     memcpy(to->name, from->name, sizeof(to->name));
     memcpy(to->path, from->path, sizeof(to->path));
@@ -182,9 +183,7 @@ static void copy_facts(struct process *to, const struct process *from)
     to->tty_node = from->tty_node;
     to->tty_number = from->tty_number;
     to->personality = from->personality;
-    to->no_new_privileges = from->no_new_privileges;
     to->not_dumpable = from->not_dumpable;
-    to->keep_caps = from->keep_caps;
     to->executable = from->executable;
     if (to->executable)
         file_get(to->executable);
@@ -210,6 +209,7 @@ static void copy_task(struct task *to, struct task *from, const struct request *
     arch_fpu_save(&from->fpu);
     to->fpu = from->fpu;
     to->tls = from->tls;
+    *to->cred = *from->cred;
     to->blocked = from->blocked_saved_valid ? from->blocked_saved : from->blocked;
     if ((r->flags & (CLONE_VM | CLONE_VFORK)) == CLONE_VM) {
         to->altstack_flags = SS_DISABLE;
@@ -378,7 +378,7 @@ int32_t process_fork(uint64_t clone_flags, const struct arch_regs *regs, uint32_
                         .child_tid = child_tid,
                         .pidfd = pidfd,
                         .regs = regs};
-    int e = check_flags(p, clone_flags);
+    int e = check_flags(clone_flags);
     if (e == 0)
         e = check_limit(p);
     if (e == 0)

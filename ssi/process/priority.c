@@ -32,7 +32,7 @@ struct message_priority {
     uint16_t which, set; // enum priority_which; 0: only asked
     int32_t who, nice;
     uint32_t euid; // of who sets
-    uint32_t reserved;
+    uint32_t any;  // CAP_SYS_NICE
 } PACKED;
 
 struct priority_answer {
@@ -44,9 +44,9 @@ struct priority_answer {
 static int apply(struct process *p, const struct message_priority *m)
 {
     struct task *t;
-    if (m->euid && m->euid != p->cred.uid && m->euid != p->cred.euid)
+    if (!m->any && m->euid != p->cred.uid && m->euid != p->cred.euid)
         return -EPERM;
-    if (m->nice < p->nice && m->euid &&
+    if (m->nice < p->nice && !m->any &&
         (uint32_t)(NICEST - m->nice) > p->limits[RLIMIT_NICE].current)
         return -EACCES;
     p->nice = m->nice;
@@ -148,7 +148,10 @@ int priority_of(enum priority_which which, int32_t who, int *nice)
 
 static struct message_priority wish(const struct process *me, int nice)
 {
-    return (struct message_priority){.set = 1, .nice = nice, .euid = me->cred.euid};
+    return (struct message_priority){.set = 1,
+                                     .nice = nice,
+                                     .euid = process_acting(me)->euid,
+                                     .any = credentials_can(process_acting(me), CAP_SYS_NICE)};
 }
 
 int priority_set_one(const struct process *me, struct process *p, int nice)

@@ -134,8 +134,8 @@ static uint32_t locked_kib(const struct space *space)
 
 static int show_status(int32_t pid, struct process *p, struct text *t)
 {
-    const struct credentials *c = &p->cred;
-    const struct task *first = first_task(p);
+    const struct task *own = task_find(pid), *first = first_task(p);
+    const struct credentials *c = own && own->process == p ? own->cred : &p->cred;
     text_add(t, "Name:\t%s\nUmask:\t%04o\nState:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\n",
              p->name, p->fs ? p->fs->umask : 0, state_word(state_letter(p)), p->pid, pid,
              p->parent);
@@ -143,9 +143,9 @@ static int show_status(int32_t pid, struct process *p, struct text *t)
     text_add(t, "Uid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\nGroups:\t", c->uid, c->euid, c->suid,
              c->fsuid, c->gid, c->egid, c->sgid, c->fsgid);
     for (uint32_t i = 0; i < c->group_count; i++)
-        text_add(t, "%u ", c->groups[i]);
+        text_add(t, i ? " %u" : "%u", c->groups[i]);
     uint32_t kib = p->space ? p->space->mapped_pages * 4 : 0;
-    text_add(t, "\nVmSize:\t%8u kB\nVmLck:\t%8u kB\nVmRSS:\t%8u kB\nThreads:\t%u\n", kib,
+    text_add(t, " \nVmSize:\t%8u kB\nVmLck:\t%8u kB\nVmRSS:\t%8u kB\nThreads:\t%u\n", kib,
              p->space ? locked_kib(p->space) : 0, process_resident_pages(p) * 4,
              MAX(p->task_count, 1u));
     add_set(t, "SigPnd", first ? first->pending.pending : 0);
@@ -153,7 +153,12 @@ static int show_status(int32_t pid, struct process *p, struct text *t)
     add_set(t, "SigBlk", first ? first->blocked : 0);
     add_set(t, "SigIgn", actions_that(p, true));
     add_set(t, "SigCgt", actions_that(p, false));
-    text_add(t, "NoNewPrivs:\t%d\nNode:\t%u\nIncarnation:\t%u\n", p->no_new_privileges,
+    add_set(t, "CapInh", c->inheritable);
+    add_set(t, "CapPrm", c->permitted);
+    add_set(t, "CapEff", c->effective);
+    add_set(t, "CapBnd", c->bounding);
+    add_set(t, "CapAmb", c->ambient);
+    text_add(t, "NoNewPrivs:\t%d\nNode:\t%u\nIncarnation:\t%u\n", c->no_new_privileges,
              cluster_self(), p->incarnation);
     return 0;
 }
@@ -337,6 +342,7 @@ static int add_path(struct process *p, struct fs_place dir, struct text *t)
     struct fs_who who;
     process_who(p, &who);
     who.uid = who.gid = 0;
+    who.lacks = 0;
     char *path = heap_alloc(PATH_MAX_BYTES);
     if (!path)
         return -ENOMEM;
@@ -381,6 +387,7 @@ static int show_descriptor(struct process *p, int fd, struct text *t)
     struct fs_who who;
     process_who(p, &who);
     who.uid = who.gid = 0;
+    who.lacks = 0;
     char *path = heap_alloc(PATH_MAX_BYTES);
     int e = path ? 0 : -ENOMEM;
     if (path && file_path(&who, f, path, PATH_MAX_BYTES) > 0)

@@ -358,8 +358,7 @@ static int unix_kind(uint32_t type, int32_t protocol, const struct socket_kind *
     return *k ? 0 : -ESOCKTNOSUPPORT;
 }
 
-static int inet_kind(uint32_t type, int32_t *protocol, const struct socket_cred *by,
-                     const struct socket_kind **k)
+static int inet_kind(uint32_t type, int32_t *protocol, const struct socket_kind **k)
 {
     int32_t usual = type == SOCK_STREAM ? PROTOCOL_TCP : PROTOCOL_UDP;
     if (*protocol < 0 || *protocol > PROTOCOL_RAW)
@@ -369,8 +368,6 @@ static int inet_kind(uint32_t type, int32_t *protocol, const struct socket_cred 
     if (type == SOCK_RAW) {
         if (*protocol == 0)
             return -EPROTONOSUPPORT;
-        if (by->uid != 0)
-            return -EPERM;
         *k = &raw_kind;
         return 0;
     }
@@ -395,7 +392,7 @@ int socket_open(int32_t family, uint32_t type, int32_t protocol, const struct so
     const struct socket_kind *k;
     uint32_t plain = type & ~(uint32_t)SOCK_NONBLOCK;
     int e = family == AF_UNIX      ? unix_kind(plain, protocol, &k)
-            : family == AF_INET    ? inet_kind(plain, &protocol, by, &k)
+            : family == AF_INET    ? inet_kind(plain, &protocol, &k)
             : family == AF_NETLINK ? netlink_kind_of(plain, protocol, &k)
                                    : -EAFNOSUPPORT;
     if (e < 0)
