@@ -220,7 +220,9 @@ static void copy_task(struct task *to, struct task *from, const struct request *
     }
     to->io_priority = from->io_priority;
     to->slack_ns = to->slack_default_ns = from->slack_ns;
-    to->policy = from->policy;
+    bool reset = from->policy_reset && from->realtime;
+    to->policy = reset ? 0 : from->policy;
+    to->realtime = reset ? 0 : from->realtime;
     if (from->policy_reset && to->process != from->process && to->process->nice < 0)
         to->process->nice = 0;
     to->start = *r->regs;

@@ -8,6 +8,7 @@
 
 #define SLICE_MIN_NS  (1u * NS_PER_MS)
 #define SLICE_MAX_NS  (40u * NS_PER_MS)
+#define SLICE_RR_NS   (100u * NS_PER_MS)
 #define SLICE_IDLE_NS (NS_PER_MS / 2) // SCHED_IDLE: less than the nicest
 #define NICEST        20
 #define SWEEPS_MAX    2000
@@ -24,7 +25,10 @@ void task_weigh(struct task *t)
     for (; nice < 0; nice++)
         slice = slice * 5 / 4;
     slice = MAX(MIN(slice, (uint64_t)SLICE_MAX_NS), (uint64_t)SLICE_MIN_NS);
-    t->thread->slice_ns = t->policy == TASK_POLICY_IDLE ? (uint32_t)SLICE_IDLE_NS : (uint32_t)slice;
+    t->thread->slice_ns = t->realtime                     ? (uint32_t)SLICE_RR_NS
+                          : t->policy == TASK_POLICY_IDLE ? (uint32_t)SLICE_IDLE_NS
+                                                          : (uint32_t)slice;
+    thread_realtime_set(t->thread, t->realtime, t->policy == TASK_POLICY_RR);
 }
 
 // ---- on one node -------------------------------------------------------------------------------

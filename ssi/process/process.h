@@ -54,6 +54,8 @@ struct call {
     bool active;          // entered and not finished
 };
 
+#define TASK_POLICY_FIFO 1 // SCHED_FIFO
+#define TASK_POLICY_RR   2 // SCHED_RR
 #define TASK_POLICY_IDLE 5 // SCHED_IDLE
 #define TASK_POLICY_MAX  TASK_POLICY_IDLE
 
@@ -77,6 +79,7 @@ struct task { // one thread of a process
     uint32_t slack_ns, slack_default_ns; // prctl(PR_SET_TIMERSLACK): told, timers are exact
     uint32_t set_child_tid;       // written in the child's memory before it first runs; 0: none
     uint8_t policy;               // sched(7): 0 SCHED_OTHER, 3 SCHED_BATCH, 5 SCHED_IDLE
+    uint8_t realtime;             // priority of SCHED_FIFO and SCHED_RR; else 0
     bool policy_reset;            // SCHED_RESET_ON_FORK: a child has no nice value below 0
     bool move_asked;              // looked at on the way to user mode
     bool ending;                  // task_exit has begun

@@ -75,7 +75,8 @@ static int32_t terminal_foreground(const struct process *p)
 static int show_stat(int32_t pid, struct process *p, struct text *t)
 {
     uint64_t user, system;
-    const struct task *first = first_task(p);
+    const struct task *own = task_find(pid);
+    const struct task *first = own && own->process == p ? own : first_task(p);
     const struct space *s = p->space;
     process_times(p, &user, &system);
     text_add(t, "%d (%s) %c %d %d %d %d %d 0 ", pid, p->name, state_letter(p), p->parent, p->pgrp,
@@ -84,7 +85,8 @@ static int show_stat(int32_t pid, struct process *p, struct text *t)
     text_add(t, "%u 0 %u 0 %u %u %u %u %d %d %u 0 ", s ? (unsigned)s->minor_faults : 0,
              s ? (unsigned)s->major_faults : 0, (unsigned)(user / TICK_NS),
              (unsigned)(system / TICK_NS), (unsigned)(p->child_user_ns / TICK_NS),
-             (unsigned)(p->child_system_ns / TICK_NS), 20 + p->nice, p->nice,
+             (unsigned)(p->child_system_ns / TICK_NS),
+             first && first->realtime ? -1 - first->realtime : 20 + p->nice, p->nice,
              MAX(p->task_count, 1u));
     text_add(t, "%u %u %u %u ", (unsigned)(p->start_ns / TICK_NS),
              s ? s->mapped_pages << PAGE_SHIFT : 0, process_resident_pages(p),
@@ -93,9 +95,9 @@ static int show_stat(int32_t pid, struct process *p, struct text *t)
     text_add(t, "%u %u %u %u ", (unsigned)(uint32_t)p->pending.pending,
              first ? (unsigned)(uint32_t)first->blocked : 0,
              (unsigned)(uint32_t)actions_that(p, true), (unsigned)(uint32_t)actions_that(p, false));
-    text_add(t, "0 0 0 %d 0 0 %u 0 0 0 0 0 %u %u %u %u %u %d\n", p->exit_signal,
-             first ? first->policy : 0u, s ? s->brk_start : 0, p->arg_start, p->arg_end,
-             p->env_start, p->env_end, p->exit_status);
+    text_add(t, "0 0 0 %d 0 %u %u 0 0 0 0 0 %u %u %u %u %u %d\n", p->exit_signal,
+             first ? first->realtime : 0u, first ? first->policy : 0u, s ? s->brk_start : 0,
+             p->arg_start, p->arg_end, p->env_start, p->env_end, p->exit_status);
     return 0;
 }
 

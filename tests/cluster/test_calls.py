@@ -13,7 +13,7 @@ PROGRAMS = ['names', 'data', 'mappings', 'calls', 'families', 'signals', 'memory
             'facts', 'sockets', 'unixes', 'events', 'ptys', 'timers', 'sysv',
             'faults', 'spans', 'descriptors', 'selves', 'notify', 'resolve',
             'mqueues', 'owners', 'reaches', 'rests', 'links', 'corners',
-            'packets', 'pidfds', 'nices', 'mapped', 'tracing', 'powers']
+            'packets', 'pidfds', 'nices', 'mapped', 'tracing', 'powers', 'realtime']
 SLOW = ['sockwaits']  # whether a wait ends is seen by its taking time
 
 
@@ -35,6 +35,11 @@ def test_as_on_linux(node, program, name, tmp_path):
     r = node.exec(0, f'cd /; /opt/{name} </dev/null', timeout=60)
     assert r.out.decode() == linux.stdout
     assert r.status == linux.returncode
+
+
+def test_a_real_time_thread_leaves_others_a_share(node):
+    out = node.sh(0, '/opt/realtime spin')
+    assert 'others run: yes' in out
 
 
 def test_nothing_is_left(node):
