@@ -241,9 +241,9 @@ struct process {
     bool not_dumpable;
     struct node_set watchers; // nodes with a pidfd of it (pidfd.h)
     bool subreaper;           // prctl: orphans below it become its children
-    struct list tracees;   // struct tracee: whom it traces
-    struct tracee *traced; // its leader's; stays when other threads are left
-    char path[256];        // of the executable, for /proc/PID/exe and maps
+    struct list tracees;      // struct tracee: whom it traces
+    struct tracee *traced;    // its leader's; stays when other threads are left
+    char path[256];           // of the executable, for /proc/PID/exe and maps
 };
 
 static inline struct task *task_current(void) // NULL in kernel threads
