@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 // The run queues, one per CPU: classes served in order, round robin inside a class, each thread for
-// its own time slice: who is nice has a short one. A woken thread waits where it was woken, for its
-// waker often sleeps at once: waking another CPU costs more. If it is not served soon and a CPU is
-// idle, that one is told to take it; a second one that waits is sent there at once.
+// its own time slice: who is nice has a short one. Real-time threads are served by priority, but
+// leave the others a twentieth of each second; the kernel's workers come before them. A woken
+// thread waits where it was woken, for its waker often sleeps at once: waking another CPU costs
+// more. If it is not served soon and a CPU is idle, that one is told to take it; a second one that
+// waits is sent there at once.
 #include "kernel/thread_priv.h"
 #include "kernel/timer.h"
 #include "lib/node_var.h"
@@ -10,7 +12,11 @@
 #define SPREAD_NS    (NS_PER_MS / 5) // for so long a woken thread waits for its waker
 #define ROTATE_TURNS 4u // so many slices, then a thread changes to a CPU that is equally busy
 
+#define RT_PERIOD_NS (1u * NS_PER_S) // of which real-time threads get at most RT_BUDGET_NS
+#define RT_BUDGET_NS (950u * NS_PER_MS)
+
 NODE_VAR(struct run_queue, queues[ARCH_CPUS_MAX]);
+NODE_VAR(unsigned, realtime_threads);
 
 struct run_queue *run_queue_of(unsigned cpu)
 {
@@ -89,12 +95,133 @@ static uint64_t patience_ns(const struct thread *t, const struct thread *running
     return arch_cpu_count() > 1 && idle_for(t) < ARCH_CPUS_MAX ? SPREAD_NS : running->slice_ns;
 }
 
+static enum thread_class queue_of(const struct thread *t)
+{
+    bool worker = t->class == THREAD_NORMAL && t->user == NULL;
+    return worker && node(realtime_threads) > 0 ? THREAD_BOOSTED : t->class;
+}
+
+// Behind those of its priority, but before them when it had to leave in its turn.
+static void append_realtime(struct run_queue *q, struct thread *t)
+{
+    struct thread *x;
+    bool front = t == q->running && !t->turn_over;
+    list_for_each (x, &q->ready[THREAD_REALTIME], run_link) {
+        if (x->priority < t->priority || (front && x->priority == t->priority))
+            break;
+    }
+    list_append(&x->run_link, &t->run_link);
+    t->turn_over = false;
+}
+
 static void append(struct thread *t, unsigned cpu)
 {
     struct run_queue *q = run_queue_of(cpu);
     t->cpu = (uint8_t)cpu;
-    list_append(&q->ready[t->class], &t->run_link);
+    if (t->class == THREAD_REALTIME)
+        append_realtime(q, t);
+    else
+        list_append(&q->ready[queue_of(t)], &t->run_link);
     q->ready_count++;
+}
+
+// ---- real-time threads -------------------------------------------------------------------------
+void run_queue_realtime_count(int by)
+{
+    node(realtime_threads) += (unsigned)by;
+}
+
+static void budget_account(struct run_queue *q, uint64_t now_ns)
+{
+    if (q->rt_since_ns) {
+        q->rt_used_ns += now_ns - q->rt_since_ns;
+        q->rt_since_ns = now_ns;
+    }
+    if (now_ns - q->rt_period_ns >= RT_PERIOD_NS) {
+        q->rt_period_ns = now_ns;
+        q->rt_used_ns = 0;
+    }
+}
+
+static bool others_wait(const struct run_queue *q)
+{
+    return !list_empty(&q->ready[THREAD_NORMAL]) || !list_empty(&q->ready[THREAD_IDLE]);
+}
+
+static bool spent(const struct run_queue *q)
+{
+    return q->rt_used_ns >= RT_BUDGET_NS;
+}
+
+static const struct thread *next_realtime(const struct run_queue *q)
+{
+    const struct list *l = &q->ready[THREAD_REALTIME];
+    return list_empty(l) ? NULL : list_entry(l->next, struct thread, run_link);
+}
+
+static uint64_t realtime_turn_end(const struct run_queue *q, uint64_t now_ns)
+{
+    const struct thread *r = q->running, *next = next_realtime(q);
+    uint64_t at = UINT64_MAX;
+    if (others_wait(q))
+        at = now_ns + (spent(q) ? 0 : RT_BUDGET_NS - q->rt_used_ns);
+    if (next && r->round_robin && next->priority == r->priority)
+        at = MIN(at, q->begun_ns + r->slice_ns);
+    return at;
+}
+
+// Where what runs now matters least.
+static unsigned place_realtime(const struct thread *t)
+{
+    unsigned best = t->cpu, least = UINT32_MAX;
+    for (unsigned i = 0; i < arch_cpu_count(); i++) {
+        const struct run_queue *q = run_queue_of(i);
+        const struct thread *r = q->running;
+        if (r == NULL || !run_queue_allows(t, i))
+            continue;
+        unsigned matters = r == q->idle                   ? 0
+                           : r->class == THREAD_IDLE      ? 1
+                           : r->class == THREAD_REALTIME  ? 2u + r->priority
+                           : queue_of(r) == THREAD_NORMAL ? 2
+                                                          : UINT8_MAX;
+        if (matters < least || (matters == least && i == t->cpu)) {
+            least = matters;
+            best = i;
+        }
+    }
+    return best;
+}
+
+static bool goes_before(const struct thread *t, const struct thread *running)
+{
+    enum thread_class a = queue_of(t), b = queue_of(running);
+    return a < b || (a == THREAD_REALTIME && b == a && t->priority > running->priority);
+}
+
+bool run_queue_displaces(struct thread *t)
+{
+    struct run_queue *q = run_queue_here();
+    if (!run_queue_allows(t, arch_cpu_id()))
+        return true;
+    if (t->class != THREAD_REALTIME || q->ready_count == 0)
+        return run_queue_waits(t->class);
+    const struct thread *next = next_realtime(q);
+    budget_account(q, clock_now_ns());
+    if (next && (next->priority > t->priority || (next->priority == t->priority && t->turn_over)))
+        return true;
+    return run_queue_waits(THREAD_BOOSTED) || (spent(q) && others_wait(q));
+}
+
+void run_queue_stays(void)
+{
+    struct run_queue *q = run_queue_here();
+    if (q->running->class != THREAD_REALTIME)
+        return;
+    uint64_t now = clock_now_ns();
+    if (q->rt_since_ns == 0)
+        q->rt_since_ns = q->begun_ns = now;
+    q->slice_end_ns = realtime_turn_end(q, now);
+    timer_rearm();
 }
 
 static void kick(unsigned cpu)
@@ -103,30 +230,63 @@ static void kick(unsigned cpu)
         arch_cpu_kick(cpu);
 }
 
-void run_queue_add(struct thread *t)
+// Until who runs there has to look who else is waiting, now that `t` is.
+static uint64_t patience_end(struct run_queue *q, const struct thread *t)
 {
-    unsigned cpu = place(t);
+    const struct thread *r = q->running;
+    if (r->class != THREAD_REALTIME)
+        return t->class == r->class && q->slice_end_ns == UINT64_MAX
+                   ? clock_now_ns() + patience_ns(t, r)
+                   : UINT64_MAX;
+    uint64_t now = clock_now_ns();
+    budget_account(q, now);
+    return realtime_turn_end(q, now);
+}
+
+static void arrived(const struct thread *t, unsigned cpu)
+{
     struct run_queue *q = run_queue_of(cpu);
     struct thread *r = q->running;
-    append(t, cpu);
     if (r == NULL || r == t || r->resched)
         return;
-    if (r == q->idle || t->class < r->class) {
+    if (r == q->idle || goes_before(t, r)) {
         r->resched = true;
         kick(cpu);
-    } else if (t->class == r->class && q->slice_end_ns == UINT64_MAX) {
-        q->slice_end_ns = clock_now_ns() + patience_ns(t, r);
-        if (cpu == arch_cpu_id())
-            timer_rearm();
-        else
-            arch_cpu_kick(cpu);
+        return;
     }
+    uint64_t at = patience_end(q, t);
+    if (at >= q->slice_end_ns)
+        return;
+    q->slice_end_ns = at;
+    if (cpu == arch_cpu_id())
+        timer_rearm();
+    else
+        arch_cpu_kick(cpu);
+}
+
+void run_queue_add(struct thread *t)
+{
+    unsigned cpu = t->class == THREAD_REALTIME ? place_realtime(t) : place(t);
+    append(t, cpu);
+    arrived(t, cpu);
+}
+
+static void realtime_add_here(struct thread *t)
+{
+    unsigned to = place_realtime(t);
+    append(t, to);
+    if (to != arch_cpu_id())
+        arrived(t, to);
 }
 
 // Once in a while to another CPU with the same load, so that three threads share two CPUs fairly.
 void run_queue_add_here(struct thread *t)
 {
     unsigned here = arch_cpu_id(), to = here;
+    if (t->class == THREAD_REALTIME) {
+        realtime_add_here(t);
+        return;
+    }
     if (arch_cpu_count() > 1) {
         struct run_queue *q = run_queue_here();
         bool rotates = t->user && ++q->turns % ROTATE_TURNS == 0;
@@ -180,18 +340,45 @@ static struct thread *take_from_others(enum thread_class class, unsigned here)
     return NULL;
 }
 
+// The first of all that wait on any CPU.
+static struct thread *take_realtime(unsigned here)
+{
+    struct thread *t, *best = NULL;
+    for (unsigned i = 0; i < arch_cpu_count(); i++) {
+        list_for_each (t, &run_queue_of(i)->ready[THREAD_REALTIME], run_link) {
+            if (!run_queue_allows(t, here))
+                continue;
+            if (best == NULL || t->priority > best->priority ||
+                (i == here && t->priority == best->priority))
+                best = t;
+            break;
+        }
+    }
+    if (best)
+        run_queue_remove(best);
+    return best;
+}
+
 struct thread *run_queue_pick(void)
 {
     unsigned here = arch_cpu_id();
     struct run_queue *q = run_queue_here();
+    bool passed_over = false;
     for (unsigned c = 0; c < THREAD_CLASSES; c++) {
-        struct thread *t = take(q, c, here);
+        if (c == THREAD_REALTIME && node(realtime_threads) > 0)
+            budget_account(q, clock_now_ns());
+        if (c == THREAD_REALTIME && (node(realtime_threads) == 0 || spent(q))) {
+            passed_over = node(realtime_threads) > 0;
+            continue;
+        }
+        struct thread *t = c == THREAD_REALTIME ? take_realtime(here) : take(q, c, here);
         if (t == NULL && arch_cpu_count() > 1)
             t = take_from_others(c, here);
         if (t)
             return t;
     }
-    return q->idle;
+    struct thread *t = passed_over ? take_realtime(here) : NULL; // nobody else wants the CPU
+    return t ? t : q->idle;
 }
 
 bool run_queue_waits(enum thread_class upto)
@@ -216,8 +403,18 @@ static struct thread *first_waiting(const struct run_queue *q, enum thread_class
 void run_queue_slice_begin(void)
 {
     struct run_queue *q = run_queue_here();
-    const struct thread *t = q->running == q->idle ? NULL : first_waiting(q, q->running->class);
-    q->slice_end_ns = t ? clock_now_ns() + patience_ns(t, q->running) : UINT64_MAX;
+    const struct thread *r = q->running, *t = r == q->idle ? NULL : first_waiting(q, r->class);
+    bool realtime = r->class == THREAD_REALTIME;
+    if (realtime || q->rt_since_ns) {
+        q->begun_ns = clock_now_ns();
+        budget_account(q, q->begun_ns);
+        q->rt_since_ns = realtime ? q->begun_ns : 0;
+    }
+    q->slice_end_ns = realtime ? realtime_turn_end(q, q->begun_ns)
+                      : t      ? clock_now_ns() + patience_ns(t, r)
+                               : UINT64_MAX;
+    if (!realtime && next_realtime(q)) // which had its share
+        q->slice_end_ns = MIN(q->slice_end_ns, q->rt_period_ns + RT_PERIOD_NS);
 }
 
 // An idle CPU takes who waits here; without one the running thread's slice ends when it is over.
@@ -227,6 +424,9 @@ void run_queue_slice_check(uint64_t now_ns)
     if (now_ns < q->slice_end_ns)
         return;
     q->slice_end_ns = UINT64_MAX;
+    struct thread *r = q->running;
+    if (r->class == THREAD_REALTIME && r->round_robin && now_ns >= q->begun_ns + r->slice_ns)
+        r->turn_over = true;
     const struct thread *t = first_waiting(q, THREAD_IDLE);
     unsigned idle = t && arch_cpu_count() > 1 ? idle_for(t) : ARCH_CPUS_MAX;
     if (idle < ARCH_CPUS_MAX) {

@@ -152,6 +152,7 @@ void thread_start(struct thread *t)
 void thread_abandon(struct thread *t)
 {
     ASSERT(t->state == THREAD_WAITING && t->context != NULL);
+    thread_realtime_set(t, 0, false);
     arch_stack_free(t->stack_top);
     heap_free(t);
 }
@@ -178,6 +179,7 @@ void thread_exit(void)
     struct thread *t = thread_current();
     struct run_queue *q = run_queue_here();
     ready_count_change(t, -1);
+    thread_realtime_set(t, 0, false);
     state_set(t, THREAD_DEAD);
     arch_space_load(NULL);
     ASSERT(q->dead == NULL);
@@ -194,13 +196,39 @@ void thread_yield(void)
     struct run_queue *q = run_queue_here();
     if (t == q->idle)
         return;
-    if (!run_queue_waits(t->class) && run_queue_allows(t, arch_cpu_id())) {
-        t->resched = false;
+    if (!run_queue_displaces(t)) {
+        t->resched = t->turn_over = false;
+        run_queue_stays();
         return;
     }
     state_set(t, THREAD_READY);
     run_queue_add_here(t);
     switch_away();
+}
+
+void thread_yield_turn(void)
+{
+    thread_current()->turn_over = true;
+    thread_yield();
+}
+
+void thread_realtime_set(struct thread *t, unsigned priority, bool round_robin)
+{
+    bool ready = t->state == THREAD_READY, was = t->class == THREAD_REALTIME;
+    if (!was && priority == 0)
+        return;
+    if (ready)
+        run_queue_remove(t);
+    run_queue_realtime_count((priority != 0) - was);
+    t->class = priority ? THREAD_REALTIME : THREAD_NORMAL;
+    t->priority = (uint8_t)priority;
+    t->round_robin = round_robin;
+    if (ready) {
+        run_queue_add(t);
+    } else if (t->state == THREAD_RUNNING) {
+        t->resched = true; // on its way to user mode others may come first
+        thread_kick(t);
+    }
 }
 
 void thread_kick(const struct thread *t)

@@ -15,10 +15,12 @@ enum thread_state {
     THREAD_DEAD,
 };
 
-enum thread_class { // order of service
-    THREAD_URGENT,  // link and rpc
-    THREAD_NORMAL,  // user threads and most workers
-    THREAD_IDLE,    // drain, gossip
+enum thread_class {  // order of service
+    THREAD_URGENT,   // link and rpc
+    THREAD_BOOSTED,  // a queue, nobody's class: workers, while there are real-time threads
+    THREAD_REALTIME, // user threads by priority (sched(7), SCHED_FIFO and SCHED_RR)
+    THREAD_NORMAL,   // user threads and most workers
+    THREAD_IDLE,     // drain, gossip
     THREAD_CLASSES,
 };
 
@@ -42,6 +44,9 @@ struct thread {
     bool resched;             // runs, and another thread should
     int wake_result;          // what wait_sleep returns
     uint64_t user_ns, system_ns; // CPU time
+    uint8_t priority;            // of real-time threads: 1 to 99, the highest is served first
+    bool round_robin;            // it shares its priority with its equals by slices
+    bool turn_over;              // it goes behind its equals
     uint32_t slice_ns;           // for so long it runs while an equal waits: its weight
     char name[16];
     void (*entry)(void *);
@@ -80,6 +85,10 @@ void thread_kick(const struct thread *t);
 // The CPUs it may run on from now on, the current thread from its next way to user mode. False:
 // none of them runs, nothing has changed.
 bool thread_affinity_set(struct thread *t, uint32_t cpus) MUST_CHECK;
+
+// Makes it a real-time thread (priority 1 to 99), or an ordinary one again (0).
+void thread_realtime_set(struct thread *t, unsigned priority, bool round_robin);
+void thread_yield_turn(void); // as thread_yield, and its equals of real time go first
 
 // In long resumable loops, where invariants hold: lets interrupts and others in. Counts as sleep.
 void kernel_pause(void);

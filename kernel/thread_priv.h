@@ -15,6 +15,10 @@ struct run_queue {
     uint64_t armed_ns;     // what this CPU's clock was last told
     unsigned turns;        // ends of slices
     uint64_t user_ns, system_ns, idle_ns;
+    uint64_t begun_ns;     // the running real-time thread did
+    uint64_t rt_since_ns;  // one runs, and was accounted for until then; 0: none does
+    uint64_t rt_used_ns;   // what they had of the period
+    uint64_t rt_period_ns; // its beginning
 };
 
 // runqueue.c
@@ -26,6 +30,9 @@ void run_queue_add_here(struct thread *t);    // READY, gave this CPU up for a w
 void run_queue_remove(struct thread *t);      // READY
 struct thread *run_queue_pick(void);          // the next of this CPU; its idle thread at last
 bool run_queue_waits(enum thread_class upto); // somebody waits for this CPU
+bool run_queue_displaces(struct thread *t);   // the current thread: somebody is to run before it
+void run_queue_stays(void);                   // the current thread goes on
+void run_queue_realtime_count(int by);        // there are so many more real-time threads
 bool run_queue_allows(const struct thread *t, unsigned cpu);
 void run_queue_slice_begin(void); // measured when the CPU is shared
 void run_queue_slice_check(uint64_t now_ns);

@@ -22,6 +22,7 @@ enum {
     SEGMENT_LOCKED = 16,     // mlock(2): counted
     SEGMENT_NOT_FORKED = 32, // madvise(2): a child has nothing there
     SEGMENT_WIPED = 64,      // madvise(2): a child has zeros there
+    SEGMENT_READER = 128,    // shared, and may never be written
 };
 
 struct segment;

@@ -62,6 +62,8 @@ void ip_init(void)
 
 static void ip_deliver(uint8_t protocol, const struct ip_packet *p)
 {
+    if (protocol != IP_ICMP) // those are looked at first
+        ip_tell_sockets(protocol, p);
     switch (protocol) {
     case IP_ICMP:
         icmp_receive(p);

@@ -21,6 +21,7 @@ struct ip_packet { // what the protocols above get; borrowed for the call
 
 void ip_init(void);
 void ip_receive(const uint8_t *packet, size_t n, enum ip_via via);
+void ip_tell_sockets(uint8_t protocol, const struct ip_packet *p); // sockets.c: raw ones get a copy
 
 // Our address for talking to `to`; 0, -ENETDOWN (no address or NIC), -EHOSTUNREACH.
 int ip_source(uint32_t to, uint32_t *from) MUST_CHECK;

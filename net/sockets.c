@@ -12,8 +12,9 @@ static bool no_datagram(const struct net_datagram *d)
     return false;
 }
 
-static void no_icmp(const struct net_packet *p)
+static void no_packet(uint8_t protocol, const struct net_packet *p)
 {
+    (void)protocol;
     (void)p;
 }
 
@@ -22,7 +23,7 @@ static void no_error(const struct net_error *e)
     (void)e;
 }
 
-static const struct net_sockets none = {no_datagram, no_icmp, no_error};
+static const struct net_sockets none = {no_datagram, no_packet, no_error};
 NODE_VAR(const struct net_sockets *, others) = &none;
 
 void net_sockets_set(const struct net_sockets *s)
@@ -85,9 +86,8 @@ static int error_of(uint8_t type, uint8_t code)
     return type == ICMP_TIME_EXCEEDED ? -EHOSTUNREACH : 0;
 }
 
-void icmp_tell_sockets(const struct ip_packet *p)
+void ip_tell_sockets(uint8_t protocol, const struct ip_packet *p)
 {
-    const struct icmp_wire *h = (const void *)p->bytes;
     struct net_packet whole = {p->from,
                                p->to,
                                p->header,
@@ -95,7 +95,13 @@ void icmp_tell_sockets(const struct ip_packet *p)
                                p->n + (size_t)(p->bytes - p->header),
                                p->ttl,
                                p->tos};
-    net_sockets()->icmp(&whole);
+    net_sockets()->packet(protocol, &whole);
+}
+
+void icmp_tell_sockets(const struct ip_packet *p)
+{
+    const struct icmp_wire *h = (const void *)p->bytes;
+    ip_tell_sockets(IP_ICMP, p);
     const struct ip_wire *quote = (const void *)(p->bytes + sizeof(*h));
     size_t left = p->n - sizeof(*h);
     int error = error_of(h->type, h->code);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What sockets of programs (ssi/stream) need of the network beside net.h and tcp.h: datagrams for
-// ports that nobody in the kernel has, ICMP as it comes and goes, and facts about addresses. No
+// ports that nobody in the kernel has, packets as they come and go, and facts about addresses. No
 // call sleeps.
 #pragma once
 
@@ -31,7 +31,8 @@ struct net_sockets {
     // A datagram for a port without a struct udp_port. true: somebody took it; else the sender is
     // told that the port is closed.
     bool (*datagram)(const struct net_datagram *d);
-    void (*icmp)(const struct net_packet *p); // every well-formed ICMP packet, a copy
+    // Every packet of a protocol, of ICMP those that are well formed; the stack has it as well.
+    void (*packet)(uint8_t protocol, const struct net_packet *p);
     void (*error)(const struct net_error *e);
 };
 void net_sockets_set(const struct net_sockets *s); // kept

@@ -157,6 +157,7 @@ struct arch_hold {
     char thread[16];
 };
 void arch_hold_longest(struct arch_hold *h);
+void arch_hold_forget(void);                   // the longest one is looked for anew
 extern const char *(*arch_on_hold_name)(void); // the running thread's name
 
 // ---- processors ---------------------------------------------------------------------------------

@@ -83,6 +83,11 @@ void arch_hold_longest(struct arch_hold *h)
     str_copy(h->thread, longest.thread, sizeof(h->thread));
 }
 
+void arch_hold_forget(void)
+{
+    kernel_lock.longest_cycles = 0;
+}
+
 // The running stretch of kernel code ends here.
 static void stretch_end(struct cpu *c)
 {

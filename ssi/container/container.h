@@ -59,6 +59,9 @@ void container_get(struct container *c);
 void container_put(struct container *c);
 struct container_id container_id_of(const struct container *c);
 bool container_is_linked(const struct container *c); // may other nodes use it?
+// May a shared segment that is attached now change its pages? Of other nodes only their attaching
+// is known: that counts.
+bool container_may_be_changed(const struct container *c);
 // The one of that name as this node knows it, borrowed; NULL when it does not.
 struct container *container_named(const struct container_id *id);
 

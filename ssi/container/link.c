@@ -563,6 +563,19 @@ bool container_is_linked(const struct container *c)
     return c->link != NULL;
 }
 
+bool container_may_be_changed(const struct container *c)
+{
+    const struct segment *s;
+    list_for_each (s, &c->segments, object_link)
+        if ((s->flags & (SEGMENT_SHARED | SEGMENT_READER)) == SEGMENT_SHARED)
+            return true;
+    if (c->link == NULL)
+        return false;
+    struct node_set others = c->link->attached;
+    node_set_remove(&others, cluster_self());
+    return !link_is_home(c) || !node_set_empty(&others);
+}
+
 uint32_t container_pages_only_here(const struct container *c, bool *home_here)
 {
     *home_here = c->link && link_is_home(c);

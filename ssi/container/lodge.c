@@ -32,13 +32,17 @@
 #define ANSWER_NS    (500 * NS_PER_MS)
 #define WAIT_NS      (200 * NS_PER_MS)
 #define PATIENCE_NS  (10 * NS_PER_S) // nothing went for so long: nothing can
-#define HOPELESS_NS  NS_PER_S
+// Who had no room is asked again after FULL_NS: what has ended there is on its way to be free.
+#define FULL_NS     (250 * NS_PER_MS)
+#define FULL_FOR_NS (3 * NS_PER_S) // nothing went for so long, and all said that they have no room
+#define HOPELESS_NS NS_PER_S
 
 NODE_VAR(bool, may_go); // false: nothing can, for a while
 NODE_VAR(bool, short_of_frames);
 NODE_VAR(struct wait_queue, lodge_wake); // the thread's
 NODE_VAR(struct wait_queue, room);       // of those who found no frame
 NODE_VAR(struct node_set, full);         // asked, and they had no room
+NODE_VAR(uint64_t, full_ns);             // when the first of them was
 NODE_VAR(uint64_t, went_ns);             // when a frame was last had back
 
 static uint32_t percent(uint32_t n)
@@ -80,6 +84,13 @@ static void had_back(void)
     wait_wake_all(&node(room));
 }
 
+static void has_no_room(node_id_t n)
+{
+    if (node_set_empty(&node(full)))
+        node(full_ns) = clock_now_ns();
+    node_set_add(&node(full), n);
+}
+
 void lodge_progress(struct container *c, bool went)
 {
     struct container_link *l = c->link;
@@ -89,7 +100,7 @@ void lodge_progress(struct container *c, bool went)
     if (went) {
         had_back();
     } else if (l->lodge_to != NODE_NONE) {
-        node_set_add(&node(full), l->lodge_to);
+        has_no_room(l->lodge_to);
         l->lodge_pages = 0;
     }
     wait_wake_all(&node(lodge_wake));
@@ -115,13 +126,13 @@ static node_id_t roomiest(void)
     return found;
 }
 
-// Is there somebody to ask, or asked already?
+// Is there somebody to ask, now or again, or asked already?
 static bool ask(struct container *c)
 {
     struct container_lodge_wire w = {.pages = ASK_PAGES};
     node_id_t to = roomiest();
     if (to == NODE_NONE)
-        return false;
+        return !node_set_empty(&node(full)) && clock_now_ns() < node(went_ns) + FULL_FOR_NS;
     if (c->link && c->link->lodge_asked_until_ns > clock_now_ns())
         return true;
     if (container_export(c, &w.ref) < 0)
@@ -314,7 +325,7 @@ void container_on_lodged(const struct rpc_in *in)
     struct container_link *l = c->link;
     l->lodge_asked_until_ns = 0;
     if (w.pages == 0)
-        node_set_add(&node(full), in->from);
+        has_no_room(in->from);
     l->lodge_to = in->from;
     l->lodge_pages = MIN(w.pages, ASK_PAGES);
     wait_wake_all(&node(lodge_wake));
@@ -374,6 +385,8 @@ static void lodge_run(void *arg UNUSED)
             enough();
             continue;
         }
+        if (clock_now_ns() > node(full_ns) + FULL_NS)
+            node_set_clear(&node(full));
         enum turn result = round_of_all();
         if (result == TURN_NOTHING || clock_now_ns() > node(went_ns) + PATIENCE_NS)
             give_up();

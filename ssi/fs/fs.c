@@ -318,7 +318,7 @@ int fs_mount(const struct fs_who *who, const char *source, const char *target,
     char shown[96];
     int e = fs_resolve_dir(who, who->cwd, target, &dir);
     if (e == 0)
-        e = who->uid ? -EPERM : mount_root(who, source, kind, &c.in.other_at);
+        e = !fs_can(who, CAP_SYS_ADMIN) ? -EPERM : mount_root(who, source, kind, &c.in.other_at);
     if (e < 0)
         return e;
     text_init(&t, shown, sizeof(shown));

@@ -8,6 +8,7 @@
 #include "lib/list.h"
 #include "lib/limits.h"
 #include "mm/user.h"
+#include "ssi/fs/capability.h"
 
 struct container;
 
@@ -22,7 +23,8 @@ struct fs_place {
 #define FS_GROUPS_MAX 32
 
 struct fs_who {
-    uint32_t uid, gid; // file system (effective) ids; uid 0 may all
+    uint32_t uid, gid; // file system ids
+    uint64_t lacks;    // the capabilities (capability.h) it has not; the kernel itself has all
     uint32_t group_count;
     uint32_t groups[FS_GROUPS_MAX];
     struct fs_place root, cwd;
@@ -30,6 +32,11 @@ struct fs_who {
     uint64_t file_bytes_max; // RLIMIT_FSIZE
     int32_t pid;             // for /proc/self
 } PACKED;
+
+static inline bool fs_can(const struct fs_who *who, enum capability what)
+{
+    return !(who->lacks & CAPABILITY_BIT(what));
+}
 
 struct fs_stat { // what stat calls need, host order
     uint64_t dev, inode, rdev, bytes, blocks;

@@ -366,7 +366,7 @@ bool fs_in_group(const struct fs_who *who, uint32_t gid)
 bool fs_may_give(const struct fs_who *who, uint32_t owner, uint32_t group, uint32_t uid,
                  uint32_t gid)
 {
-    if (who->uid == 0 || (uid == UINT32_MAX && gid == UINT32_MAX))
+    if (fs_can(who, CAP_CHOWN) || (uid == UINT32_MAX && gid == UINT32_MAX))
         return true;
     bool same = uid == UINT32_MAX || uid == owner;
     bool his = gid == UINT32_MAX || gid == group || fs_in_group(who, gid);
@@ -375,14 +375,17 @@ bool fs_may_give(const struct fs_who *who, uint32_t owner, uint32_t group, uint3
 
 bool fs_may(const struct fs_who *who, uint32_t mode, uint32_t uid, uint32_t gid, unsigned want)
 {
-    if (who->uid == 0)
-        return !(want & MAY_X) || (mode & S_IFMT) == S_IFDIR || (mode & 0111) != 0;
     unsigned has = mode;
     if (who->uid == uid)
         has = mode >> 6;
     else if (fs_in_group(who, gid))
         has = mode >> 3;
-    return (want & ~has & 7) == 0;
+    if ((want & ~has & 7) == 0)
+        return true;
+    bool dir = (mode & S_IFMT) == S_IFDIR;
+    if ((dir ? !(want & MAY_W) : (want & 7) == MAY_R) && fs_can(who, CAP_DAC_READ_SEARCH))
+        return true;
+    return (dir || !(want & MAY_X) || (mode & 0111)) && fs_can(who, CAP_DAC_OVERRIDE);
 }
 
 void inode_stat(const struct inode *i, struct fs_stat *st)

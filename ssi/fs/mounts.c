@@ -127,7 +127,7 @@ int op_mount(struct name_call *c)
         return e;
     if (f.inode == NULL)
         return -ENOENT;
-    if (c->who->uid != 0)
+    if (!fs_can(c->who, CAP_SYS_ADMIN))
         return -EPERM;
     if (!inode_is(f.inode, S_IFDIR))
         return -ENOTDIR;
@@ -216,7 +216,7 @@ int op_umount(struct name_call *c)
 {
     struct found f;
     struct mount *m;
-    if (c->who->uid != 0)
+    if (!fs_can(c->who, CAP_SYS_ADMIN))
         return -EPERM;
     if (c->in.at.inode == 0) { // found to be a mount in a generated tree
         m = by_view(c->in.at.view);

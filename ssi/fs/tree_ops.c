@@ -14,7 +14,7 @@
 
 bool name_owner(const struct name_call *c, const struct inode *i)
 {
-    return c->who->uid == 0 || c->who->uid == i->uid;
+    return c->who->uid == i->uid || fs_can(c->who, CAP_FOWNER);
 }
 
 // May a new name be made at `f`?
@@ -83,7 +83,7 @@ static int open_inode(struct name_call *c, const struct found *f)
         c->file = e < 0 ? NULL : tree_file_new(i, flags);
         if (c->file)
             c->file->place.view = f->view;
-        if (c->file && c->who->uid == 0)
+        if (c->file && fs_can(c->who, CAP_FSETID))
             c->file->flags |= FILE_PRIVILEGED;
         inode_put(i);
         return e < 0 ? e : c->file ? 0 : -ENOMEM;
@@ -367,7 +367,7 @@ static int op_mknod(struct name_call *c)
         return e;
     if (f.slash)
         return -ENOENT;
-    if ((type == S_IFCHR || type == S_IFBLK) && c->who->uid != 0)
+    if ((type == S_IFCHR || type == S_IFBLK) && !fs_can(c->who, CAP_MKNOD))
         return -EPERM;
     struct inode *i = create(c, &f, type | (c->in.mode & 07777 & ~c->who->umask), &e);
     if (i && (type == S_IFCHR || type == S_IFBLK))
@@ -414,7 +414,7 @@ static int op_chmod(struct name_call *c)
         return -EOPNOTSUPP;
     if (!name_owner(c, i))
         return -EPERM;
-    if (c->who->uid != 0 && !inode_is(i, S_IFDIR) && !fs_in_group(c->who, i->gid))
+    if (!fs_in_group(c->who, i->gid) && !fs_can(c->who, CAP_FSETID))
         mode &= ~S_ISGID;
     return tree_inode_set(i, &(struct fs_set){.mode_set = true, .mode = mode});
 }
@@ -461,7 +461,7 @@ static int op_truncate(struct name_call *c)
         return -ETXTBSY;
     inode_get(i);
     e = tree_inode_set(i, &(struct fs_set){.size_set = true, .bytes = c->in.value});
-    if (e == 0 && c->who->uid != 0)
+    if (e == 0 && !fs_can(c->who, CAP_FSETID))
         inode_strip(i);
     inode_put(i);
     return e;

@@ -313,6 +313,9 @@ static long regular_ioctl(struct file *f, uint32_t request, void *data, size_t i
     memcpy(&more, data, sizeof(more));
     if ((f->flags & O_ACCMODE) == O_RDONLY || (i->seals & FS_SEAL_SEAL))
         return -EPERM;
+    if ((more & ~(uint32_t)i->seals & FS_SEAL_WRITE) && i->data &&
+        container_may_be_changed(i->data))
+        return -EBUSY;
     i->seals |= (uint8_t)more;
     return 0;
 }

@@ -19,8 +19,8 @@ struct ids_wire {
     int32_t exit_signal, nice, oom_adjust, oom_adjust_least, parent_death_signal;
     uint32_t personality;
     uint16_t tty_node;
-    uint8_t tty_attached, did_exec, no_new_privileges, not_dumpable;
-    uint8_t subreaper, keep_caps;
+    uint8_t tty_attached, did_exec, not_dumpable;
+    uint8_t subreaper;
     uint32_t tty_number;
     int32_t hung_up_group;
     struct {
@@ -60,10 +60,8 @@ int ids_write(struct ghost_job *job, struct ghost *g)
         .hung_up_group = p->hung_up_group,
         .tty_attached = p->tty_attached,
         .did_exec = p->did_exec,
-        .no_new_privileges = p->no_new_privileges,
         .not_dumpable = p->not_dumpable,
         .subreaper = p->subreaper,
-        .keep_caps = p->keep_caps,
         .seen_next = p->seen_next,
         .watchers = p->watchers,
     };
@@ -81,14 +79,16 @@ int ids_read(struct ghost_job *job, struct ghost *g)
 {
     struct process *p = job->process;
     struct ids_wire w;
-    if (GHOST_TAKE(g, w) < 0 || w.cred.group_count > FS_GROUPS_MAX)
+    if (GHOST_TAKE(g, w) < 0)
+        return -EPROTO;
+    p->cred = w.cred;
+    if (!credentials_valid(&p->cred))
         return -EPROTO;
     w.name[sizeof(w.name) - 1] = '\0';
     w.path[sizeof(w.path) - 1] = '\0';
     p->parent = w.parent;
     p->pgrp = w.pgrp;
     p->sid = w.sid;
-    p->cred = w.cred;
     memcpy(p->limits, w.limits, sizeof(p->limits));
     memcpy(p->name, w.name, sizeof(p->name));
     memcpy(p->path, w.path, sizeof(p->path));
@@ -112,10 +112,8 @@ int ids_read(struct ghost_job *job, struct ghost *g)
     p->hung_up_group = w.hung_up_group;
     p->tty_attached = w.tty_attached;
     p->did_exec = w.did_exec;
-    p->no_new_privileges = w.no_new_privileges;
     p->not_dumpable = w.not_dumpable;
     p->subreaper = w.subreaper;
-    p->keep_caps = w.keep_caps;
     p->seen_next = w.seen_next % SIGNALS_SEEN;
     p->watchers = w.watchers;
     for (unsigned i = 0; i < SIGNALS_SEEN; i++)

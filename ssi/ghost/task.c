@@ -15,7 +15,7 @@ struct task_wire {
     uint8_t call_body[32];
     uint8_t call_active, blocked_saved_valid;
     uint16_t io_priority;
-    uint8_t policy, policy_reset;
+    uint8_t policy, policy_reset, realtime;
     uint64_t blocked, blocked_saved;
     uint32_t altstack_at, altstack_bytes, altstack_flags;
     uint32_t clear_child_tid, robust_list;
@@ -38,6 +38,7 @@ int task_write(struct ghost_job *job, struct ghost *g)
         .blocked_saved = t->blocked_saved,
         .policy = t->policy,
         .policy_reset = t->policy_reset,
+        .realtime = t->realtime,
         .altstack_at = t->altstack_at,
         .altstack_bytes = t->altstack_bytes,
         .altstack_flags = t->altstack_flags,
@@ -75,8 +76,10 @@ int task_read(struct ghost_job *job, struct ghost *g)
     memcpy(t->call.args, w.call_args, sizeof(w.call_args));
     memcpy(t->call.body, w.call_body, sizeof(w.call_body));
     t->blocked_saved_valid = w.blocked_saved_valid;
-    if (w.policy > TASK_POLICY_MAX)
+    bool realtime = w.policy == TASK_POLICY_FIFO || w.policy == TASK_POLICY_RR;
+    if (w.policy > TASK_POLICY_MAX || realtime != (w.realtime != 0) || w.realtime > 99)
         return -EPROTO;
+    t->realtime = w.realtime;
     t->policy = w.policy;
     t->policy_reset = w.policy_reset != 0;
     t->blocked = w.blocked;

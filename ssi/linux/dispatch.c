@@ -239,7 +239,7 @@ enum { // sub-calls of ipc and futex that wait
 };
 
 // Calls that are made again whatever the handler's flags are.
-static bool call_always_restarts(const struct call *c)
+bool linux_call_always_restarts(const struct call *c)
 {
     uint32_t futex = c->args[1] & 0x7f;
     return (c->number == LINUX_NR_futex || c->number == LINUX_NR_futex_time64) &&
@@ -306,7 +306,7 @@ static void on_interrupted_call(struct task *t, bool sa_restart)
         t->regs->eax = (uint32_t)c->done; // bytes that moved already must not move twice
         return;
     }
-    if ((sa_restart && !linux_call_never_restarts(c)) || call_always_restarts(c)) {
+    if ((sa_restart && !linux_call_never_restarts(c)) || linux_call_always_restarts(c)) {
         t->regs->eax = c->number;
         t->regs->eip -= 2; // int 0x80 once more
         return;

@@ -20,19 +20,19 @@ static long set_file(uint32_t fd, const struct fs_set *s, bool owner_only)
         return -EBADF;
     process_who(process_current(), &who);
     int e = f->flags & O_PATH ? -EBADF : file_stat(f, &st);
-    bool now = s->times_set && !owner_only && who.uid != st.uid;
+    bool owner = who.uid == st.uid || fs_can(&who, CAP_FOWNER);
+    bool now = s->times_set && !owner_only && !owner;
     if (e == 0 && now && !fs_may(&who, st.mode, st.uid, st.gid, MAY_W))
         e = -EACCES;
-    bool nothing = s->owner_set && s->uid == UINT32_MAX && s->gid == UINT32_MAX;
-    if (e == 0 && owner_only && !nothing && who.uid != 0 && who.uid != st.uid)
+    if (e == 0 && owner_only && !s->owner_set && !owner)
         e = -EPERM;
-    if (e == 0 && s->owner_set && who.uid != 0) {
-        bool same = s->uid == UINT32_MAX || s->uid == st.uid;
-        if (!same || (s->gid != UINT32_MAX && s->gid != st.gid && !fs_in_group(&who, s->gid)))
-            e = -EPERM;
-    }
+    if (e == 0 && s->owner_set && !fs_may_give(&who, st.uid, st.gid, s->uid, s->gid))
+        e = -EPERM;
+    struct fs_set set = *s;
+    if (e == 0 && set.mode_set && !fs_in_group(&who, st.gid) && !fs_can(&who, CAP_FSETID))
+        set.mode &= ~02000u; // S_ISGID
     if (e == 0)
-        e = file_set(f, s);
+        e = file_set(f, &set);
     file_put(f);
     return e;
 }

@@ -174,7 +174,7 @@ long sys_timerfd_create(struct call *c)
         return -EINVAL;
     if (clock != TIMER_REALTIME && clock != TIMER_MONOTONIC && clock != TIMER_BOOTTIME && !alarm)
         return -EINVAL;
-    if (alarm && process_current()->cred.euid != 0)
+    if (alarm && !process_can(CAP_WAKE_ALARM))
         return -EPERM;
     bool real = clock == TIMER_REALTIME || clock == TIMER_REALTIME_ALARM;
     return descriptor_of(timerfd_new(real, flags & O_NONBLOCK), flags & O_CLOEXEC);

@@ -92,7 +92,7 @@ long sys_open_by_handle_at(struct call *c)
     uint32_t flags = c->args[2];
     struct process *p = process_current();
     process_who(p, &who);
-    if (who.uid != 0)
+    if (!process_can(CAP_DAC_READ_SEARCH))
         return -EPERM;
     if ((int32_t)c->args[0] != AT_FDCWD && !fd_file(p->files, (int)c->args[0]))
         return -EBADF;

@@ -88,7 +88,7 @@ static long set_controlling(struct file *f, struct process *p, uint32_t force)
         return holder;
     if (p->pid != p->sid || (p->tty_attached && holder != p->sid))
         return holder == p->sid ? 0 : -EPERM;
-    if (holder != 0 && holder != p->sid && !(force == 1 && p->cred.euid == 0))
+    if (holder != 0 && holder != p->sid && !(force == 1 && process_can(CAP_SYS_ADMIN)))
         return -EPERM;
     if (holder == p->sid && p->tty_attached)
         return 0;
@@ -226,7 +226,7 @@ static long ioctl_on(struct file *f, struct call *c)
     if (number >> 8 == SIOC_FIRST >> 8)
         return socket_is(f) ? socket_request(f, number, arg) : -ENOTTY;
     const struct request *r = request_of(number);
-    if (number == TIOCSLCKTRMIOS && process_current()->cred.euid)
+    if (r && number == TIOCSLCKTRMIOS && !process_can(CAP_SYS_ADMIN))
         return -EPERM;
     if (r && f->ops->ioctl)
         return carry(f, r, arg);

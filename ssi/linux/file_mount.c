@@ -56,16 +56,19 @@ static long mount_with(const char *source, const char *target, const char *type,
     struct fs_who who;
     enum fs_mount_kind kind = FS_MOUNT_BIND;
     struct fs_place dir;
-    int e = 0;
+    struct fs_stat st;
     process_who(process_current(), &who);
+    int e = fs_stat(&who, who.cwd, target, 0, &st); // that it is not there is told to anybody
+    if (e == 0 && !process_can(CAP_SYS_ADMIN))
+        e = -EPERM;
+    if (e < 0)
+        return e;
     if (flags & MS_REMOUNT)
         kind = FS_MOUNT_CHANGE;
     else if (flags & (MS_MOVE | MS_PROPAGATION))
         e = fs_resolve_dir(&who, who.cwd, target, &dir);
     else if (!(flags & MS_BIND))
         e = type[0] ? kind_of(type, &kind) : -EINVAL;
-    if (e == 0 && who.uid != 0)
-        e = -EPERM;
     if (e < 0 || (flags & MS_PROPAGATION))
         return e;
     if (flags & MS_MOVE)
@@ -100,6 +103,7 @@ long sys_umount2(struct call *c)
 {
     uint32_t flags = c->args[1];
     struct fs_who who;
+    struct fs_stat st;
     char *target;
     if (flags & ~(uint32_t)(MNT_FORCE | MNT_DETACH | MNT_EXPIRE | UMOUNT_NOFOLLOW))
         return -EINVAL;
@@ -107,7 +111,11 @@ long sys_umount2(struct call *c)
     int e = linux_path_in(c->args[0], &target);
     if (e < 0)
         return e;
-    e = who.uid ? -EPERM : fs_umount(&who, target, flags & MNT_DETACH, flags & UMOUNT_NOFOLLOW);
+    e = fs_stat(&who, who.cwd, target, flags & UMOUNT_NOFOLLOW ? FS_NOFOLLOW : 0, &st);
+    if (e == 0 && !process_can(CAP_SYS_ADMIN))
+        e = -EPERM;
+    if (e == 0)
+        e = fs_umount(&who, target, flags & MNT_DETACH, flags & UMOUNT_NOFOLLOW);
     heap_free(target);
     return e;
 }

@@ -251,7 +251,7 @@ long sys_chroot(struct call *c)
 {
     struct fs_place dir;
     long e = resolve_dir(c->args[0], &dir);
-    if (e == 0 && process_current()->cred.euid != 0)
+    if (e == 0 && !process_can(CAP_SYS_CHROOT))
         e = -EPERM;
     if (e == 0)
         process_current()->fs->root = dir;
@@ -352,7 +352,7 @@ long sys_getdents64(struct call *c)
 static long access_at(int32_t dirfd, uint32_t path, uint32_t mode, uint32_t at_flags)
 {
     struct file_name n;
-    const struct credentials *cred = &process_current()->cred;
+    const struct credentials *cred = task_current()->cred;
     if ((mode & ~7u) || (at_flags & ~(AT_REMOVEDIR | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)))
         return -EINVAL;
     int e = file_name_begin(&n, dirfd, path);
@@ -361,6 +361,8 @@ static long access_at(int32_t dirfd, uint32_t path, uint32_t mode, uint32_t at_f
     if (!(at_flags & AT_REMOVEDIR)) {
         n.who.uid = cred->uid;
         n.who.gid = cred->gid;
+        if (!(cred->secure_bits & SECURE_NO_SETUID_FIXUP))
+            n.who.lacks = cred->uid == 0 ? ~cred->permitted : UINT64_MAX;
     }
     e = fs_access(&n.who, n.at, n.path, mode,
                   (at_flags & AT_SYMLINK_NOFOLLOW ? FS_NOFOLLOW : 0) |

@@ -44,13 +44,13 @@ static long change(struct file *f, uint32_t what, int fd, const struct file_owne
 
 static struct file_owner_facts owner_by_me(int32_t type, int32_t id)
 {
-    const struct process *p = process_current();
+    const struct credentials *me = task_current()->cred;
     const struct task *t = type == OWNER_TASK ? task_find(id) : NULL;
     return (struct file_owner_facts){.type = type,
                                      .id = id,
                                      .process = t ? t->process->pid : id,
-                                     .uid = p->cred.uid,
-                                     .euid = p->cred.euid};
+                                     .uid = me->uid,
+                                     .euid = me->euid};
 }
 
 static long owner_change(struct file *f, int32_t type, int32_t id)

@@ -10,7 +10,7 @@
 
 static struct credentials *cred(void)
 {
-    return &process_current()->cred;
+    return task_current()->cred;
 }
 
 long sys_getpid(struct call *c)
@@ -160,18 +160,25 @@ static struct triple groups_of(const struct credentials *c)
     return (struct triple){c->gid, c->egid, c->sgid};
 }
 
-static void users_set(struct credentials *c, struct triple t)
+static int users_set(struct triple t)
 {
+    struct credentials *c = cred(), old = *c;
     c->uid = t.real;
     c->euid = c->fsuid = t.effective;
     c->suid = t.saved;
+    credentials_users_changed(c, &old);
+    process_credentials_changed(&old);
+    return 0;
 }
 
-static void groups_set(struct credentials *c, struct triple t)
+static int groups_set(struct triple t)
 {
+    struct credentials *c = cred(), old = *c;
     c->gid = t.real;
     c->egid = c->fsgid = t.effective;
     c->sgid = t.saved;
+    process_credentials_changed(&old);
+    return 0;
 }
 
 static bool one_of(const struct triple *t, uint32_t id)
@@ -224,63 +231,46 @@ static int change_all(struct triple *t, uint32_t real, uint32_t effective, uint3
     return 0;
 }
 
-static bool privileged(void)
-{
-    return cred()->euid == 0;
-}
-
 long sys_setuid32(struct call *c)
 {
     struct triple t = users_of(cred());
-    int e = change_one(&t, c->args[0], privileged());
-    if (e == 0)
-        users_set(cred(), t);
-    return e;
+    int e = change_one(&t, c->args[0], process_can(CAP_SETUID));
+    return e < 0 ? e : users_set(t);
 }
 
 long sys_setgid32(struct call *c)
 {
     struct triple t = groups_of(cred());
-    int e = change_one(&t, c->args[0], privileged());
-    if (e == 0)
-        groups_set(cred(), t);
-    return e;
+    int e = change_one(&t, c->args[0], process_can(CAP_SETGID));
+    return e < 0 ? e : groups_set(t);
 }
 
 long sys_setreuid32(struct call *c)
 {
     struct triple t = users_of(cred());
-    int e = change_real_effective(&t, c->args[0], c->args[1], privileged());
-    if (e == 0)
-        users_set(cred(), t);
-    return e;
+    int e = change_real_effective(&t, c->args[0], c->args[1], process_can(CAP_SETUID));
+    return e < 0 ? e : users_set(t);
 }
 
 long sys_setregid32(struct call *c)
 {
     struct triple t = groups_of(cred());
-    int e = change_real_effective(&t, c->args[0], c->args[1], privileged());
-    if (e == 0)
-        groups_set(cred(), t);
-    return e;
+    int e = change_real_effective(&t, c->args[0], c->args[1], process_can(CAP_SETGID));
+    return e < 0 ? e : groups_set(t);
 }
 
 long sys_setresuid32(struct call *c)
 {
     struct triple t = users_of(cred());
-    int e = change_all(&t, c->args[0], c->args[1], c->args[2], privileged());
-    if (e == 0)
-        users_set(cred(), t);
-    return e;
+    int e = change_all(&t, c->args[0], c->args[1], c->args[2], process_can(CAP_SETUID));
+    return e < 0 ? e : users_set(t);
 }
 
 long sys_setresgid32(struct call *c)
 {
     struct triple t = groups_of(cred());
-    int e = change_all(&t, c->args[0], c->args[1], c->args[2], privileged());
-    if (e == 0)
-        groups_set(cred(), t);
-    return e;
+    int e = change_all(&t, c->args[0], c->args[1], c->args[2], process_can(CAP_SETGID));
+    return e < 0 ? e : groups_set(t);
 }
 
 // The 16-bit calls: 0xffff is -1.
@@ -329,22 +319,28 @@ long sys_setresgid(struct call *c)
 }
 
 // setfsuid, setfsgid: the old value, whether it was changed or not.
+static long fs_id_set(uint32_t to, uint32_t *id, bool may)
+{
+    struct credentials old = *cred();
+    uint32_t before = *id;
+    if (!may || to == KEEP)
+        return (long)before;
+    *id = to;
+    credentials_fs_user_changed(cred(), &old);
+    process_credentials_changed(&old);
+    return (long)before;
+}
+
 long sys_setfsuid32(struct call *c)
 {
     struct triple t = users_of(cred());
-    uint32_t old = cred()->fsuid;
-    if (privileged() || one_of(&t, c->args[0]) || c->args[0] == old)
-        cred()->fsuid = c->args[0] == KEEP ? old : c->args[0];
-    return (long)old;
+    return fs_id_set(c->args[0], &cred()->fsuid, one_of(&t, c->args[0]) || process_can(CAP_SETUID));
 }
 
 long sys_setfsgid32(struct call *c)
 {
     struct triple t = groups_of(cred());
-    uint32_t old = cred()->fsgid;
-    if (privileged() || one_of(&t, c->args[0]) || c->args[0] == old)
-        cred()->fsgid = c->args[0] == KEEP ? old : c->args[0];
-    return (long)old;
+    return fs_id_set(c->args[0], &cred()->fsgid, one_of(&t, c->args[0]) || process_can(CAP_SETGID));
 }
 
 // ---- supplementary groups ----------------------------------------------------------------------
@@ -368,7 +364,7 @@ static long groups_in(const struct call *c, size_t each)
 {
     uint32_t groups[FS_GROUPS_MAX] = {0};
     uint32_t count = c->args[0];
-    if (!privileged())
+    if (!process_can(CAP_SETGID))
         return -EPERM;
     if (count > FS_GROUPS_MAX)
         return -EINVAL;

@@ -30,7 +30,7 @@ static int value_check(uint32_t priority)
 {
     switch (class_of(priority)) {
     case CLASS_REALTIME:
-        return process_current()->cred.euid ? -EPERM : 0;
+        return process_can(CAP_SYS_NICE) || process_can(CAP_SYS_ADMIN) ? 0 : -EPERM;
     case CLASS_BEST_EFFORT:
     case CLASS_IDLE:
         return 0;
@@ -42,9 +42,8 @@ static int value_check(uint32_t priority)
 
 static bool may_set(const struct task *t)
 {
-    const struct credentials *me = &process_current()->cred;
-    uint32_t its = t->process->cred.uid;
-    return me->euid == 0 || its == me->euid || its == me->uid;
+    const struct credentials *me = task_current()->cred;
+    return t->cred->uid == me->euid || t->cred->uid == me->uid || process_can(CAP_SYS_NICE);
 }
 
 static bool selected(const struct process *p, uint32_t which, int32_t who)
@@ -53,7 +52,7 @@ static bool selected(const struct process *p, uint32_t which, int32_t who)
     if (p->state == PROCESS_ZOMBIE)
         return false;
     return which == WHO_PGRP ? p->pgrp == (who ? who : me->pgrp)
-                             : p->cred.uid == (who ? (uint32_t)who : me->cred.uid);
+                             : p->cred.uid == (who ? (uint32_t)who : task_current()->cred->uid);
 }
 
 // The task that a number names, here: 0, -ESRCH; -EIO: it is on another node. May sleep then.

@@ -55,6 +55,8 @@ bool linux_may_pretend(const struct signal_info *info, int32_t pid);
 
 // Does the call end with EINTR whenever a handler ran, with SA_RESTART or not (signal(7))?
 bool linux_call_never_restarts(const struct call *c);
+// Is it made again whatever the handler's flags are?
+bool linux_call_always_restarts(const struct call *c);
 
 // A relative timeout as this call's absolute deadline (cluster time), worked out on the first
 // entry only and kept in c->deadline_ns. UINT64_MAX: for ever.

@@ -123,7 +123,7 @@ static int place(uint32_t hint, uint32_t bytes, uint32_t flags, uint32_t *at)
         return -EINVAL;
     if (hint >= USER_TOP || bytes > USER_TOP - hint)
         return -ENOMEM;
-    if (hint < MMAP_ADDRESS_MIN && process_current()->cred.euid)
+    if (hint < MMAP_ADDRESS_MIN && !process_can(CAP_SYS_RAWIO))
         return -EPERM;
     if (flags & MMAP_FIXED_NOREPLACE) {
         struct segment *s = space_find_from(space(), hint);
@@ -162,7 +162,8 @@ static int map_file(uint32_t fd, uint64_t offset, uint32_t at, uint32_t bytes, u
         e = f->ops->map(f, offset, shared, &c, &index);
     if (e == 0) {
         bool read_only = shared && (f->flags & O_ACCMODE) != O_RDWR;
-        e = space_map(space(), at, bytes, prot, kind, c, index, &container_segment_ops,
+        e = space_map(space(), at, bytes, prot, kind | (read_only ? SEGMENT_READER : 0), c, index,
+                      &container_segment_ops,
                       (void *)(uintptr_t)(read_only ? MAPS_READ_ONLY : MAPS_FILE));
         if (e < 0)
             container_put(c);

@@ -233,7 +233,7 @@ int memory_may_lock(uint32_t more_bytes, int too_much)
 {
     const struct process *p = process_current();
     uint32_t limit = p->limits[RLIMIT_MEMLOCK].current;
-    if (p->cred.euid == 0 || limit == RLIM_INFINITY)
+    if (limit == RLIM_INFINITY || process_can(CAP_IPC_LOCK))
         return 0;
     if (limit == 0)
         return -EPERM;
@@ -309,7 +309,7 @@ long sys_mlockall(struct call *c)
     if (e < 0)
         return e;
     bool now = flags & MCL_NOW;
-    if (now && p->cred.euid && limit != RLIM_INFINITY &&
+    if (now && limit != RLIM_INFINITY && !process_can(CAP_IPC_LOCK) &&
         space()->mapped_pages > limit >> PAGE_SHIFT)
         return -ENOMEM;
     lock_future(flags);

@@ -69,7 +69,7 @@ static int limit_set(struct process *p, uint32_t which, struct rlimit_pair new)
     struct rlimit_pair *l = &p->limits[which];
     if (new.current > new.maximum)
         return -EINVAL;
-    if (new.maximum > l->maximum && process_current()->cred.euid)
+    if (new.maximum > l->maximum && !process_can(CAP_SYS_RESOURCE))
         return -EPERM;
     if (which == RLIMIT_NOFILE && new.maximum > FD_MAX)
         return -EPERM;
@@ -119,6 +119,15 @@ static uint32_t narrow_limit(uint64_t l)
     return l >= RLIM_INFINITY ? RLIM_INFINITY : (uint32_t)l;
 }
 
+// Whose limits one may see and change: of who is the same in all ids.
+static bool limits_reached(const struct process *p)
+{
+    const struct credentials *a = task_current()->cred, *b = &p->cred;
+    bool same = a->uid == b->uid && a->uid == b->euid && a->uid == b->suid && a->gid == b->gid &&
+                a->gid == b->egid && a->gid == b->sgid;
+    return same || process_can(CAP_SYS_RESOURCE);
+}
+
 long sys_prlimit64(struct call *c)
 {
     struct process *me = process_current();
@@ -128,7 +137,7 @@ long sys_prlimit64(struct call *c)
         return -EINVAL;
     if (!p || p->state == PROCESS_ZOMBIE)
         return -ESRCH;
-    if (p != me && me->cred.euid && me->cred.uid != p->cred.uid)
+    if (p != me && !limits_reached(p))
         return -EPERM;
     old[0] = wide_limit(p->limits[c->args[1]].current);
     old[1] = wide_limit(p->limits[c->args[1]].maximum);
@@ -178,158 +187,6 @@ long sys_getrandom(struct call *c)
     return (long)done;
 }
 
-// ---- prctl -------------------------------------------------------------------------------------
-enum {
-    PR_SET_PDEATHSIG = 1,
-    PR_GET_PDEATHSIG = 2,
-    PR_GET_DUMPABLE = 3,
-    PR_SET_DUMPABLE = 4,
-    PR_GET_KEEPCAPS = 7,
-    PR_SET_KEEPCAPS = 8,
-    PR_GET_TIMING = 13,
-    PR_SET_TIMING = 14,
-    PR_SET_NAME = 15,
-    PR_GET_NAME = 16,
-    PR_GET_SECCOMP = 21,
-    PR_CAPBSET_READ = 23,
-    PR_GET_SECUREBITS = 27,
-    PR_SET_TIMERSLACK = 29,
-    PR_GET_TIMERSLACK = 30,
-    PR_SET_CHILD_SUBREAPER = 36,
-    PR_GET_CHILD_SUBREAPER = 37,
-    PR_SET_NO_NEW_PRIVS = 38,
-    PR_GET_NO_NEW_PRIVS = 39,
-    PR_GET_TID_ADDRESS = 40,
-    PR_CAP_AMBIENT = 47,
-};
-
-enum { // PR_CAP_AMBIENT
-    AMBIENT_IS_SET = 1,
-    AMBIENT_RAISE = 2,
-    AMBIENT_LOWER = 3,
-    AMBIENT_CLEAR_ALL = 4,
-};
-
-#define CAPABILITY_LAST  40u
-#define SECURE_KEEP_CAPS 16
-#define SLACK_USUAL_NS   50000u
-
-static long set_name(uint32_t at)
-{
-    char name[16] = {0};
-    struct task *t = task_current();
-    long n = user_read_string(name, at, sizeof(name));
-    if (n < 0 && n != -ENAMETOOLONG)
-        return n;
-    name[15] = 0;
-    str_copy(t->thread->name, name, sizeof(t->thread->name));
-    if (t->tid == t->process->pid)
-        str_copy(t->process->name, name, sizeof(t->process->name));
-    return 0;
-}
-
-static long get_name(uint32_t at)
-{
-    char name[16] = {0};
-    str_copy(name, task_current()->thread->name, sizeof(name));
-    return user_write(at, name, sizeof(name));
-}
-
-// No capability is ever inheritable (capset(2)), so none can be raised.
-static long ambient(const uint32_t *args)
-{
-    if (args[1] == AMBIENT_CLEAR_ALL)
-        return args[2] || args[3] || args[4] ? -EINVAL : 0;
-    if (args[2] > CAPABILITY_LAST || args[3] || args[4])
-        return -EINVAL;
-    switch (args[1]) {
-    case AMBIENT_IS_SET:
-    case AMBIENT_LOWER:
-        return 0;
-    case AMBIENT_RAISE:
-        return -EPERM;
-    }
-    return -EINVAL;
-}
-
-static uint32_t slack(uint32_t ns)
-{
-    return ns ? ns : SLACK_USUAL_NS;
-}
-
-static long subreaper_out(uint32_t at)
-{
-    int32_t on = process_current()->subreaper;
-    return user_write(at, &on, sizeof(on));
-}
-
-long sys_prctl(struct call *c)
-{
-    struct process *p = process_current();
-    struct task *t = task_current();
-    uint32_t a = c->args[1];
-    switch (c->args[0]) {
-    case PR_SET_NAME:
-        return set_name(a);
-    case PR_GET_NAME:
-        return get_name(a);
-    case PR_SET_PDEATHSIG:
-        if (a > SIGNAL_MAX)
-            return -EINVAL;
-        p->parent_death_signal = (int)a;
-        return 0;
-    case PR_GET_PDEATHSIG:
-        return user_write(a, &p->parent_death_signal, 4);
-    case PR_GET_DUMPABLE:
-        return !p->not_dumpable;
-    case PR_SET_DUMPABLE:
-        if (a > 1)
-            return -EINVAL;
-        p->not_dumpable = !a;
-        return 0;
-    case PR_GET_KEEPCAPS:
-        return p->keep_caps;
-    case PR_SET_KEEPCAPS:
-        if (a > 1)
-            return -EINVAL;
-        p->keep_caps = a;
-        return 0;
-    case PR_GET_SECUREBITS:
-        return p->keep_caps ? SECURE_KEEP_CAPS : 0;
-    case PR_SET_TIMERSLACK:
-        t->slack_ns = a ? a : slack(t->slack_default_ns);
-        return 0;
-    case PR_GET_TIMERSLACK:
-        return (long)slack(t->slack_ns);
-    case PR_SET_CHILD_SUBREAPER:
-        p->subreaper = a != 0;
-        return 0;
-    case PR_GET_CHILD_SUBREAPER:
-        return subreaper_out(a);
-    case PR_GET_TID_ADDRESS:
-        return user_write(a, &t->clear_child_tid, sizeof(t->clear_child_tid));
-    case PR_CAP_AMBIENT:
-        return ambient(c->args);
-    case PR_GET_TIMING: // statistical
-    case PR_GET_SECCOMP:
-        return 0;
-    case PR_SET_TIMING:
-        return a == 0 ? 0 : -EINVAL;
-    case PR_CAPBSET_READ:
-        return a <= 40 ? 1 : -EINVAL;
-    case PR_SET_NO_NEW_PRIVS:
-        if (a != 1 || c->args[2] || c->args[3] || c->args[4])
-            return -EINVAL;
-        p->no_new_privileges = true;
-        return 0;
-    case PR_GET_NO_NEW_PRIVS:
-        if (a || c->args[2] || c->args[3] || c->args[4])
-            return -EINVAL;
-        return p->no_new_privileges;
-    }
-    return -EINVAL;
-}
-
 // ---- personality, power ------------------------------------------------------------------------
 long sys_personality(struct call *c)
 {
@@ -357,7 +214,7 @@ static bool magic2(uint32_t m)
 // Of this node alone; the others see it leave.
 long sys_reboot(struct call *c)
 {
-    if (process_current()->cred.euid)
+    if (!process_can(CAP_SYS_BOOT))
         return -EPERM;
     if (c->args[0] != REBOOT_MAGIC1 || !magic2(c->args[1]))
         return -EINVAL;
@@ -380,7 +237,7 @@ long sys_reboot(struct call *c)
 static long system_name_in(struct call *c, void (*set)(const char *name, size_t n))
 {
     char name[SYSTEM_NAME_MAX];
-    if (process_current()->cred.euid)
+    if (!process_can(CAP_SYS_ADMIN))
         return -EPERM;
     if (c->args[1] > sizeof(name))
         return -EINVAL;
@@ -417,84 +274,4 @@ long sys_iopl(struct call *c)
     if (c->args[0] > 3)
         return -EINVAL;
     return c->args[0] ? -EPERM : 0;
-}
-
-// ---- capabilities: all of root's, none of others'
-#define CAPABILITY_V1  0x19980330u
-#define CAPABILITY_V2  0x20071026u
-#define CAPABILITY_V3  0x20080522u
-#define CAPABILITY_TOP 0x1ffu // of the upper word: 41 are known
-
-struct capability_header {
-    uint32_t version;
-    int32_t pid;
-} PACKED;
-
-enum { // words of a set
-    CAPABILITY_EFFECTIVE,
-    CAPABILITY_PERMITTED,
-    CAPABILITY_INHERITABLE,
-    CAPABILITY_SETS
-};
-
-struct capability_sets {
-    uint32_t words[2][CAPABILITY_SETS];
-};
-
-static struct capability_sets capabilities_of(const struct process *p)
-{
-    struct capability_sets s = {{{0}}};
-    if (p->cred.euid == 0)
-        for (int k = CAPABILITY_EFFECTIVE; k <= CAPABILITY_PERMITTED; k++)
-            s.words[0][k] = ~0u, s.words[1][k] = CAPABILITY_TOP;
-    return s;
-}
-
-// The header of both calls: bytes of the sets that its version means, 0 for a version that is not
-// known (then the one that is has been written back), -EFAULT.
-static long capability_header_in(uint32_t user, struct capability_header *h)
-{
-    int e = user_read(h, user, sizeof(*h));
-    if (e < 0)
-        return e;
-    if (h->version == CAPABILITY_V1)
-        return (long)sizeof(struct capability_sets) / 2;
-    if (h->version == CAPABILITY_V2 || h->version == CAPABILITY_V3)
-        return (long)sizeof(struct capability_sets);
-    h->version = CAPABILITY_V3;
-    e = user_write(user, h, sizeof(*h));
-    return e < 0 ? e : 0;
-}
-
-long sys_capget(struct call *c)
-{
-    struct capability_header h;
-    long bytes = capability_header_in(c->args[0], &h);
-    if (bytes <= 0)
-        return bytes < 0 ? bytes : c->args[1] ? -EINVAL : 0;
-    if (h.pid < 0)
-        return -EINVAL;
-    const struct process *p = h.pid ? process_find(h.pid) : process_current();
-    if (p == NULL)
-        return -ESRCH;
-    struct capability_sets s = capabilities_of(p);
-    return c->args[1] ? user_write(c->args[1], &s, (size_t)bytes) : 0;
-}
-
-// A part of what root may cannot be given up: only the sets that the process has can be set.
-long sys_capset(struct call *c)
-{
-    struct capability_header h;
-    struct capability_sets new = {{{0}}}, now = capabilities_of(process_current());
-    long bytes = capability_header_in(c->args[0], &h);
-    if (bytes <= 0)
-        return bytes < 0 ? bytes : -EINVAL;
-    if (h.pid != 0 && h.pid != task_current()->tid)
-        return -EPERM;
-    int e = user_read(&new, c->args[1], (size_t)bytes);
-    if (e < 0)
-        return e;
-    new.words[1][CAPABILITY_EFFECTIVE] &= CAPABILITY_TOP;
-    new.words[1][CAPABILITY_PERMITTED] &= CAPABILITY_TOP;
-    return memcmp(&new, &now, (size_t)bytes) == 0 ? 0 : -EPERM;
 }

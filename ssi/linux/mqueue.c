@@ -144,7 +144,7 @@ static void tell(const struct mqueue_notice *n)
     struct signal_info info = {.signal = n->signal,
                                .code = SI_MESGQ,
                                .pid = p->pid,
-                               .uid = p->cred.uid,
+                               .uid = process_acting(p)->uid,
                                .value = n->value};
     if (n->pid && n->signal)
         (void)signal_kill(p, n->pid, &info); // who is gone hears nothing

@@ -43,7 +43,7 @@ static int info_of_call(const struct call *c, int32_t pid, struct signal_info *i
     const struct process *me = process_current();
     uint32_t signal = c->args[1], said;
     *info = (struct signal_info){
-        .signal = (int32_t)signal, .code = SI_USER, .pid = me->pid, .uid = me->cred.uid};
+        .signal = (int32_t)signal, .code = SI_USER, .pid = me->pid, .uid = process_acting(me)->uid};
     if (c->args[2] == 0)
         return 0;
     int e = linux_siginfo_in(c->args[2], signal, info);

@@ -66,7 +66,7 @@ static int chosen_in(const struct user_clone_args *a, int32_t *chosen)
         return e;
     if (a->set_tid_size > 1 || *chosen <= 0)
         return -EINVAL;
-    return process_current()->cred.euid ? -EPERM : 0;
+    return process_can(CAP_SYS_ADMIN) ? 0 : -EPERM;
 }
 
 // clone3(2). Of PIDs only those of the caller's node can be chosen. There are no cgroups.
@@ -120,7 +120,7 @@ static int unshare_refused(const struct process *p, uint32_t flags)
     if (flags & CLONE_VM && p->space->users > 1)
         return -EINVAL;
     if (flags & CLONE_NEW_ANY)
-        return p->cred.euid ? -EPERM : -EINVAL;
+        return process_can(CAP_SYS_ADMIN) ? -EINVAL : -EPERM;
     return 0;
 }
 

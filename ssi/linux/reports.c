@@ -6,6 +6,7 @@
 #include "kernel/init.h"
 #include "kernel/trace.h"
 #include "lib/limits.h"
+#include "lib/string.h"
 #include "mm/heap.h"
 #include "ssi/cluster/cluster.h"
 #include "ssi/linux/dispatch.h"
@@ -29,6 +30,16 @@ static void lock_show(struct text *t)
              (unsigned long long)h.contended);
 }
 
+static long lock_write(const struct fs_who *who, const char *bytes, size_t n)
+{
+    if (who->uid != 0)
+        return -EPERM;
+    if (n < 5 || memcmp(bytes, "clear", 5) != 0)
+        return -EINVAL;
+    arch_hold_forget();
+    return (long)n;
+}
+
 static void heap_show(struct text *t)
 {
     size_t in_classes = 0;
@@ -43,7 +54,7 @@ static void heap_show(struct text *t)
 
 static void reports_start(void)
 {
-    procfs_cluster_file("lock", lock_show, NULL);
+    procfs_cluster_file("lock", lock_show, lock_write);
     procfs_cluster_file("trace", trace_show, NULL);
     procfs_cluster_file("heap", heap_show, NULL);
 }

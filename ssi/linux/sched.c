@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: MIT
 // Scheduling: affinity, policies, priorities. SCHED_BATCH gets turns as SCHED_OTHER does,
-// SCHED_IDLE the shortest. There are no real-time policies.
+// SCHED_IDLE the shortest. SCHED_DEADLINE is refused.
 #include "ssi/linux/linux.h"
 #include "kernel/timer.h"
 #include "lib/limits.h"
 #include "mm/user.h"
+#include "ssi/process/linux_abi.h"
 #include "ssi/process/priority.h"
 
 long sys_sched_yield(struct call *c)
 {
     (void)c;
-    thread_yield();
+    thread_yield_turn();
     return 0;
 }
 
@@ -21,8 +22,8 @@ static struct task *task_of(int32_t tid)
 
 static bool may_schedule(const struct task *t)
 {
-    const struct credentials *me = &process_current()->cred, *its = &t->process->cred;
-    return !me->euid || me->euid == its->uid || me->euid == its->euid;
+    const struct credentials *me = task_current()->cred, *its = t->cred;
+    return process_can(CAP_SYS_NICE) || me->euid == its->uid || me->euid == its->euid;
 }
 
 #define MASK_BYTES 4u // CPUs of one node, in longs
@@ -98,19 +99,40 @@ static int wish_check(const struct wish *w)
     return -EINVAL;
 }
 
-// 0, -EINVAL, -EPERM: not one's own, a step up from SCHED_IDLE or away from the reset, or one of
-// the real-time policies, which are not there.
+static bool is_realtime(uint32_t policy)
+{
+    return policy == SCHED_FIFO || policy == SCHED_RR;
+}
+
+// Without CAP_SYS_NICE RLIMIT_RTPRIO bounds both the policies and the priority, but what a thread
+// has it may keep.
+static bool realtime_allowed(const struct task *t, const struct wish *w)
+{
+    uint32_t limit = t->process->limits[RLIMIT_RTPRIO].current;
+    return (w->policy == t->policy || limit > 0) &&
+           (w->priority <= t->realtime || w->priority <= limit);
+}
+
+static bool nice_allowed(const struct process *p, int nice)
+{
+    return (uint32_t)(20 - nice) <= p->limits[RLIMIT_NICE].current;
+}
+
+// 0, -EINVAL, -EPERM: not one's own, a step up that is not allowed, or SCHED_DEADLINE, which is not
+// there.
 static int policy_set(struct task *t, const struct wish *w)
 {
     int e = wish_check(w);
     if (e < 0)
         return e;
-    bool up =
-        (t->policy == SCHED_IDLE && w->policy != SCHED_IDLE) || (t->policy_reset && !w->reset);
-    bool ordinary = w->policy == SCHED_OTHER || w->policy == SCHED_BATCH || w->policy == SCHED_IDLE;
-    if (!may_schedule(t) || !ordinary || (up && process_current()->cred.euid))
+    bool up = (t->policy_reset && !w->reset) ||
+              (t->policy == SCHED_IDLE && w->policy != SCHED_IDLE &&
+               !nice_allowed(t->process, t->process->nice)) ||
+              (is_realtime(w->policy) && !realtime_allowed(t, w));
+    if (!may_schedule(t) || w->policy == SCHED_DEADLINE || (up && !process_can(CAP_SYS_NICE)))
         return -EPERM;
     t->policy = (uint8_t)w->policy;
+    t->realtime = (uint8_t)w->priority;
     t->policy_reset = w->reset;
     task_weigh(t);
     return 0;
@@ -139,11 +161,12 @@ long sys_sched_setscheduler(struct call *c)
 
 long sys_sched_getparam(struct call *c)
 {
-    int32_t priority = 0;
     if ((int32_t)c->args[0] < 0 || c->args[1] == 0)
         return -EINVAL;
-    if (!task_of((int32_t)c->args[0]))
+    const struct task *t = task_of((int32_t)c->args[0]);
+    if (!t)
         return -ESRCH;
+    int32_t priority = t->realtime;
     return user_write(c->args[1], &priority, sizeof(priority));
 }
 
@@ -188,9 +211,10 @@ static long rr_interval(struct call *c, bool wide)
 {
     if ((int32_t)c->args[0] < 0)
         return -EINVAL;
-    if (!task_of((int32_t)c->args[0]))
+    const struct task *t = task_of((int32_t)c->args[0]);
+    if (!t)
         return -ESRCH;
-    return linux_timespec_out(c->args[1], wide, 10 * NS_PER_MS);
+    return linux_timespec_out(c->args[1], wide, t->policy == SCHED_FIFO ? 0 : t->thread->slice_ns);
 }
 
 long sys_sched_rr_get_interval(struct call *c)
@@ -223,7 +247,9 @@ static int32_t priority_who(uint32_t which, uint32_t who)
     const struct process *me = process_current();
     if (who)
         return (int32_t)who;
-    return which == PRIO_PROCESS ? me->pid : which == PRIO_PGRP ? me->pgrp : (int32_t)me->cred.uid;
+    return which == PRIO_PROCESS ? me->pid
+           : which == PRIO_PGRP  ? me->pgrp
+                                 : (int32_t)process_acting(me)->uid;
 }
 
 // The kernel's form of the answer is 20 - nice, so that it is never negative.
@@ -312,7 +338,7 @@ static int attr_set(struct task *t, const struct sched_attr *a)
     struct wish w = {.policy = a->flags & ATTR_KEEP_POLICY ? t->policy : a->policy,
                      .reset = a->flags & ATTR_KEEP_POLICY ? t->policy_reset
                                                           : a->flags & ATTR_RESET_ON_FORK,
-                     .priority = a->flags & ATTR_KEEP_PARAMS ? 0 : a->priority,
+                     .priority = a->flags & ATTR_KEEP_PARAMS ? t->realtime : a->priority,
                      .runtime_ns = a->runtime_ns};
     struct process *p = t->process;
     bool means_nice = w.policy == SCHED_OTHER || w.policy == SCHED_BATCH;
@@ -321,7 +347,8 @@ static int attr_set(struct task *t, const struct sched_attr *a)
         return -EINVAL;
     if (a->flags & ATTR_UTIL)
         return -EOPNOTSUPP; // as a Linux without CONFIG_UCLAMP_TASK
-    if (wish_check(&w) == 0 && nice < p->nice && process_current()->cred.euid)
+    if (wish_check(&w) == 0 && nice < p->nice && !nice_allowed(p, nice) &&
+        !process_can(CAP_SYS_NICE))
         return -EPERM;
     int e = policy_set(t, &w);
     return e < 0 ? e : priority_set_one(process_current(), p, nice);
@@ -354,6 +381,7 @@ long sys_sched_getattr(struct call *c)
     struct sched_attr a = {.size = bytes,
                            .policy = t->policy,
                            .flags = t->policy_reset ? ATTR_RESET_ON_FORK : 0,
-                           .nice = t->process->nice};
+                           .nice = t->realtime ? 0 : t->process->nice,
+                           .priority = t->realtime};
     return user_write(c->args[1], &a, bytes);
 }

@@ -306,7 +306,7 @@ static struct signal_info info_from_me(uint32_t signal, int code)
 {
     const struct process *p = process_current();
     return (struct signal_info){
-        .signal = (int32_t)signal, .code = code, .pid = p->pid, .uid = p->cred.uid};
+        .signal = (int32_t)signal, .code = code, .pid = p->pid, .uid = process_acting(p)->uid};
 }
 
 long sys_kill(struct call *c)

@@ -23,8 +23,8 @@ int linux_socket_of(uint32_t fd, struct file **f)
 
 struct socket_cred linux_socket_cred(void)
 {
-    const struct process *p = process_current();
-    return (struct socket_cred){p->pid, p->cred.euid, p->cred.egid};
+    const struct credentials *c = task_current()->cred;
+    return (struct socket_cred){process_current()->pid, c->euid, c->egid};
 }
 
 // ---- addresses ---------------------------------------------------------------------------------
@@ -147,6 +147,9 @@ static long do_socket(struct call *c, const uint32_t *a)
     struct socket_cred by = linux_socket_cred();
     (void)c;
     int e = type_check(a[1]);
+    if (e == 0 && a[0] == AF_INET && (a[1] & 15) == SOCK_RAW && a[2] - 1 < 255 &&
+        !process_can(CAP_NET_RAW))
+        e = -EPERM;
     if (e < 0)
         return e;
     e = socket_open((int32_t)a[0], a[1] & ~(uint32_t)SOCK_CLOEXEC, (int32_t)a[2], &by, &f);
@@ -199,6 +202,7 @@ static long do_bind(struct call *c, const uint32_t *a)
     int e = linux_socket_of(a[0], &f);
     if (e < 0)
         return e;
+    by.uid = process_can(CAP_NET_BIND_SERVICE) ? 0 : UINT32_MAX; // all that bind asks of it
     e = linux_socket_name_in(a[1], a[2], &n);
     if (e == 0)
         e = is_path(&n) && socket_family(f) == AF_UNIX ? bind_path(f, &n, &by)
@@ -367,8 +371,8 @@ static long do_sendto(struct call *c, const uint32_t *a)
     if (e == 0)
         e = linux_socket_name_find(f, &m.name);
     if (e == 0) {
-        m.cred.uid = process_current()->cred.uid;
-        m.cred.gid = process_current()->cred.gid;
+        m.cred.uid = task_current()->cred->uid;
+        m.cred.gid = task_current()->cred->gid;
         m.deadline_ns = linux_socket_deadline(c, f, true);
         xfer_user(&x, a[1] + done, n - done);
         e = linux_socket_sent(c, f, m.flags, socket_send(f, &m), n);

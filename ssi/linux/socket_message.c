@@ -99,13 +99,14 @@ static int rights_in(struct message *s, const uint8_t *at, uint32_t bytes)
 static int cred_in(struct message *s, const uint8_t *at, uint32_t bytes)
 {
     struct socket_cred c;
-    const struct credentials *own = &process_current()->cred;
+    const struct credentials *own = task_current()->cred;
     if (bytes != sizeof(c))
         return -EINVAL;
     memcpy(&c, at, sizeof(c));
     bool uid = c.uid == own->uid || c.uid == own->euid || c.uid == own->suid;
     bool gid = c.gid == own->gid || c.gid == own->egid || c.gid == own->sgid;
-    if (own->euid != 0 && !(uid && gid && c.pid == process_current()->pid))
+    if ((c.pid != process_current()->pid && !process_can(CAP_SYS_ADMIN)) ||
+        (!uid && !process_can(CAP_SETUID)) || (!gid && !process_can(CAP_SETGID)))
         return -EPERM;
     s->m.cred = c;
     return 0;
@@ -217,7 +218,7 @@ static int send_prepare(struct call *c, struct message *s, struct file *f, uint3
     const struct process *p = process_current();
     bool unix_family = socket_family(f) == AF_UNIX;
     s->m.flags = flags;
-    s->m.cred = (struct socket_cred){p->pid, p->cred.uid, p->cred.gid};
+    s->m.cred = (struct socket_cred){p->pid, task_current()->cred->uid, task_current()->cred->gid};
     s->m.deadline_ns = linux_socket_deadline(c, f, true);
     s->m.files = s->files;
     int e = s->h.name ? linux_socket_name_in(s->h.name, s->h.name_bytes, &s->m.name) : 0;

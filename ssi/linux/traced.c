@@ -13,6 +13,7 @@
 
 enum { // linux/errno.h: what programs never see and tracers do
     ERESTARTSYS = 512,
+    ERESTARTNOINTR = 513,
     ERESTARTNOHAND = 514,
     ERESTART_RESTARTBLOCK = 516,
 };
@@ -56,7 +57,9 @@ static void call_leave(struct task *t)
         r->eax = (uint32_t)c->done; // bytes that moved already must not move twice
         return;
     }
-    int code = never ? code_without_restart(c) : ERESTARTSYS;
+    int code = linux_call_always_restarts(c) ? ERESTARTNOINTR
+               : never                       ? code_without_restart(c)
+                                             : ERESTARTSYS;
     if (never)
         linux_time_left_out(c);
     if (code == ERESTART_RESTARTBLOCK && t->trace)
@@ -102,6 +105,7 @@ void traced_call_restart(struct task *t)
         return;
     switch (-(int32_t)r->eax) {
     case ERESTARTSYS:
+    case ERESTARTNOINTR:
     case ERESTARTNOHAND:
         run_again(r, r->error);
         break;
@@ -121,7 +125,7 @@ void traced_call_handled(struct task *t, bool sa_restart)
     t->call_left = false;
     if (r->vector != VECTOR_CALL || (int32_t)r->error < 0)
         return;
-    if (code == ERESTARTSYS && sa_restart)
+    if (code == ERESTARTNOINTR || (code == ERESTARTSYS && sa_restart))
         run_again(r, r->error);
     else if (code == ERESTARTSYS || code == ERESTARTNOHAND || code == ERESTART_RESTARTBLOCK)
         r->eax = (uint32_t)-EINTR;

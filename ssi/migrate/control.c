@@ -141,7 +141,7 @@ static long control_write(const struct fs_who *who, const char *bytes, size_t n)
 {
     char verb[LINE_BYTES];
     uint32_t id;
-    if (who->uid != 0)
+    if (!fs_can(who, CAP_SYS_ADMIN))
         return -EPERM;
     if (!control_parse(bytes, n, verb, &id) || !cluster_is_member((node_id_t)id))
         return -EINVAL;

@@ -300,7 +300,7 @@ static int on_migrate(int32_t pid, node_id_t to, const struct credentials *who)
     const struct process *p = process_find(pid);
     if (p == NULL)
         return -ESRCH;
-    if (who->euid != 0 && who->euid != p->cred.uid && who->euid != p->cred.suid &&
+    if (!credentials_can(who, CAP_KILL) && who->euid != p->cred.uid && who->euid != p->cred.suid &&
         who->uid != p->cred.uid && who->uid != p->cred.suid)
         return -EPERM;
     return migrate_process(pid, to, "user");

@@ -165,17 +165,16 @@ static int find_interpreter(struct exec_plan *x)
 
 static void set_ids(struct exec_plan *x)
 {
-    const struct credentials *c = &x->p->cred;
     const struct fs_stat *st = &x->program.st;
-    x->euid = c->euid;
-    x->egid = c->egid;
-    if (!x->p->no_new_privileges && !tracee_of_unprivileged(x->p)) {
+    x->cred = *task_current()->cred;
+    uint32_t euid = x->cred.euid, egid = x->cred.egid;
+    if (!x->cred.no_new_privileges && !tracee_of_unprivileged(x->p)) {
         if (st->mode & MODE_SETUID)
-            x->euid = st->uid;
+            euid = st->uid;
         if ((st->mode & (MODE_SETGID | MODE_XGRP)) == (MODE_SETGID | MODE_XGRP))
-            x->egid = st->gid;
+            egid = st->gid;
     }
-    x->secure = x->euid != c->uid || x->egid != c->gid;
+    x->secure = credentials_exec(&x->cred, euid, egid);
 }
 
 // Where a relocatable image goes: programs at a fixed base, the interpreter where there is room.
@@ -268,11 +267,11 @@ static void adopt_image(struct process *p, const struct exec_plan *x)
     p->env_end = x->env_end;
     const char *slash = strrchr(x->path, '/');
     str_copy(p->name, slash ? slash + 1 : x->path, sizeof(p->name));
-    p->cred.euid = p->cred.suid = p->cred.fsuid = x->euid;
-    p->cred.egid = p->cred.sgid = p->cred.fsgid = x->egid;
+    struct credentials *mine = task_current()->cred, old = *mine;
+    *mine = x->cred;
     p->did_exec = true;
-    p->keep_caps = false;
-    p->not_dumpable = x->secure;
+    p->not_dumpable = mine->euid != mine->uid || mine->egid != mine->gid;
+    process_credentials_changed(&old);
     struct arch_features features = arch_cpu_features();
     p->features_edx = features.edx;
     p->features_ecx = features.ecx;

@@ -27,7 +27,7 @@ struct exec_plan {
     char path[PATH_MAX_BYTES];  // of the program: AT_EXECFN
     char head[PAGE_SIZE];       // first bytes of the file looked at
     size_t head_bytes;
-    uint32_t euid, egid; // with set-id bits
+    struct credentials cred; // of the new program
     bool secure;
     uint32_t arg_start, arg_end, env_start, env_end;
     uint32_t entry, esp;

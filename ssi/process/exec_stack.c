@@ -94,7 +94,7 @@ struct places {
 
 static void put_auxv(struct writer *w, const struct exec_plan *x, const struct places *at)
 {
-    const struct credentials *c = &x->p->cred;
+    const struct credentials *c = &x->cred;
     const struct elf_image *m = &x->image;
     put_pair(w, AT_SYSINFO, VDSO_VSYSCALL);
     put_pair(w, AT_SYSINFO_EHDR, VDSO_CODE);
@@ -109,9 +109,9 @@ static void put_auxv(struct writer *w, const struct exec_plan *x, const struct p
     put_pair(w, AT_FLAGS, 0);
     put_pair(w, AT_ENTRY, m->head.entry + x->base);
     put_pair(w, AT_UID, c->uid);
-    put_pair(w, AT_EUID, x->euid);
+    put_pair(w, AT_EUID, c->euid);
     put_pair(w, AT_GID, c->gid);
-    put_pair(w, AT_EGID, x->egid);
+    put_pair(w, AT_EGID, c->egid);
     put_pair(w, AT_SECURE, x->secure);
     put_pair(w, AT_RANDOM, at->random);
     put_pair(w, AT_HWCAP2, 0);

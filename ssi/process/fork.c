@@ -22,7 +22,7 @@ struct request {
     int32_t chosen;        // the PID or TID that it is to have, claimed; 0: a fresh one
 };
 
-static int check_flags(const struct process *p, uint64_t flags)
+static int check_flags(uint64_t flags)
 {
     if ((flags & CLONE_SIGHAND) && !(flags & CLONE_VM))
         return -EINVAL;
@@ -31,7 +31,7 @@ static int check_flags(const struct process *p, uint64_t flags)
     if ((flags & CLONE_THREAD) && !(flags & CLONE_SIGHAND))
         return -EINVAL;
     if (flags & CLONE_NEW_ANY)
-        return p->cred.euid ? -EPERM : -EINVAL; // no namespaces here
+        return process_can(CAP_SYS_ADMIN) ? -EINVAL : -EPERM; // no namespaces here
     if ((flags & CLONE_PIDFD) && (flags & (CLONE_THREAD | CLONE_DETACHED)))
         return -EINVAL;
     return flags & CLONE_PARENT ? -EINVAL : 0;
@@ -50,9 +50,10 @@ static unsigned tasks_of_user(uint32_t uid)
 static int check_limit(const struct process *p)
 {
     uint32_t limit = p->limits[RLIMIT_NPROC].current;
-    if (p->cred.euid == 0)
+    uint32_t uid = task_current()->cred->uid;
+    if (uid == 0 || process_can(CAP_SYS_RESOURCE) || process_can(CAP_SYS_ADMIN))
         return 0;
-    if (limit != RLIM_INFINITY && tasks_of_user(p->cred.uid) >= limit)
+    if (limit != RLIM_INFINITY && tasks_of_user(uid) >= limit)
         return -EAGAIN;
     // The last of the memory is for who can put things right.
     return frame_free_count() < frame_total_count() / 16 ? -ENOMEM : 0;
@@ -166,7 +167,7 @@ static void copy_facts(struct process *to, const struct process *from)
     to->parent = from->pid;
     to->pgrp = from->pgrp;
     to->sid = from->sid;
-    to->cred = from->cred;
+    to->cred = *task_current()->cred;
     memcpy(to->limits, from->limits, sizeof(to->limits));
     memcpy(to->name, from->name, sizeof(to->name));
     memcpy(to->path, from->path, sizeof(to->path));
@@ -183,9 +184,7 @@ static void copy_facts(struct process *to, const struct process *from)
     to->tty_node = from->tty_node;
     to->tty_number = from->tty_number;
     to->personality = from->personality;
-    to->no_new_privileges = from->no_new_privileges;
     to->not_dumpable = from->not_dumpable;
-    to->keep_caps = from->keep_caps;
     to->executable = from->executable;
     if (to->executable)
         file_get(to->executable);
@@ -211,6 +210,7 @@ static void copy_task(struct task *to, struct task *from, const struct request *
     arch_fpu_save(&from->fpu);
     to->fpu = from->fpu;
     to->tls = from->tls;
+    *to->cred = *from->cred;
     to->blocked = from->blocked_saved_valid ? from->blocked_saved : from->blocked;
     if ((r->flags & (CLONE_VM | CLONE_VFORK)) == CLONE_VM) {
         to->altstack_flags = SS_DISABLE;
@@ -221,7 +221,9 @@ static void copy_task(struct task *to, struct task *from, const struct request *
     }
     to->io_priority = from->io_priority;
     to->slack_ns = to->slack_default_ns = from->slack_ns;
-    to->policy = from->policy;
+    bool reset = from->policy_reset && from->realtime;
+    to->policy = reset ? 0 : from->policy;
+    to->realtime = reset ? 0 : from->realtime;
     if (!(r->flags & CLONE_VM)) {
         to->rseq_at = from->rseq_at;
         to->rseq_bytes = from->rseq_bytes;
@@ -390,7 +392,7 @@ int32_t process_fork(uint64_t clone_flags, const struct arch_regs *regs, uint32_
                         .pidfd = pidfd,
                         .chosen = chosen,
                         .regs = regs};
-    int e = check_flags(p, clone_flags);
+    int e = check_flags(clone_flags);
     if (e == 0)
         e = check_limit(p);
     if (e == 0)

@@ -52,7 +52,7 @@ bool init_child_ended(int32_t pid, int status)
 
 int kill_init(const struct process *from)
 {
-    return from->cred.euid ? -EPERM : 0; // it ignores all signals
+    return credentials_can(process_acting(from), CAP_KILL) ? 0 : -EPERM; // it ignores all signals
 }
 
 // ---- the shell's process -----------------------------------------------------------------------

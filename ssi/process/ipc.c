@@ -25,6 +25,11 @@ int64_t ipc_now_s(void)
     return (int64_t)(cluster_real_ns() / NS_PER_S);
 }
 
+static bool can(const struct ipc_ask *a, enum capability what)
+{
+    return !(a->lacks & CAPABILITY_BIT(what));
+}
+
 bool ipc_may(const struct ipc_object *o, const struct ipc_ask *a, uint32_t bits)
 {
     uint32_t wanted = bits >> 6 | bits >> 3 | bits, granted = o->mode;
@@ -32,7 +37,7 @@ bool ipc_may(const struct ipc_object *o, const struct ipc_ask *a, uint32_t bits)
         granted >>= 6;
     else if (a->gid == o->gid || a->gid == o->cgid)
         granted >>= 3;
-    return a->uid == 0 || !(wanted & ~granted & 7);
+    return !(wanted & ~granted & 7) || can(a, CAP_IPC_OWNER);
 }
 
 void ipc_put(struct ipc_serving *s, const void *bytes, size_t n)
@@ -206,9 +211,9 @@ static int stat_of(struct ipc_serving *s, struct ipc_object *o)
 
 static int set(const struct ipc_ask *a, struct ipc_object *o)
 {
-    if (a->uid != 0 && a->uid != o->uid && a->uid != o->cuid)
+    if (a->uid != o->uid && a->uid != o->cuid && !can(a, CAP_SYS_ADMIN))
         return -EPERM;
-    if (o->kind == IPC_KIND_MSG && a->c > IPC_QUEUE_MAX && a->uid != 0)
+    if (o->kind == IPC_KIND_MSG && a->c > IPC_QUEUE_MAX && !can(a, CAP_SYS_RESOURCE))
         return -EPERM;
     o->uid = a->a;
     o->gid = a->b;
@@ -222,7 +227,7 @@ static int set(const struct ipc_ask *a, struct ipc_object *o)
 
 static int remove(const struct ipc_ask *a, struct ipc_object *o)
 {
-    if (a->uid != 0 && a->uid != o->uid && a->uid != o->cuid)
+    if (a->uid != o->uid && a->uid != o->cuid && !can(a, CAP_SYS_ADMIN))
         return -EPERM;
     o->removed = true;
     if (o->kind != IPC_KIND_SHM || o->users == 0)

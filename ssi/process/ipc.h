@@ -50,6 +50,7 @@ struct ipc_ask {
     uint32_t a, b, c, flags;
     int32_t pid, tid;
     uint32_t uid, gid;
+    uint64_t lacks;    // capabilities it has not
     uint32_t wait;     // note the call when it would wait
     uint32_t in_bytes; // behind this
 } PACKED;

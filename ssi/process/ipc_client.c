@@ -25,8 +25,9 @@ static void who_asks(struct ipc_ask *a, const struct process *p)
     const struct task *t = task_current();
     a->pid = p->pid;
     a->tid = t ? t->tid : p->pid;
-    a->uid = p->cred.euid;
-    a->gid = p->cred.egid;
+    a->uid = process_acting(p)->euid;
+    a->gid = process_acting(p)->egid;
+    a->lacks = ~process_acting(p)->effective;
 }
 
 static long ask(struct ipc_ask *a, const void *in, void *out, size_t out_size,

@@ -8,9 +8,9 @@
 
 bool signal_permitted(const struct process *from, const struct process *to, int signal)
 {
-    const struct credentials *a = &from->cred, *b = &to->cred;
-    if (a->euid == 0 || a->euid == b->suid || a->euid == b->uid || a->uid == b->suid ||
-        a->uid == b->uid)
+    const struct credentials *a = process_acting(from), *b = &to->cred;
+    if (credentials_can(a, CAP_KILL) || a->euid == b->suid || a->euid == b->uid ||
+        a->uid == b->suid || a->uid == b->uid)
         return true;
     return signal == SIGCONT && from->sid == to->sid;
 }

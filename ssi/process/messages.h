@@ -36,7 +36,10 @@ struct message_gone {
 struct wire_sender {
     int32_t pid, sid;
     uint32_t uid, euid;
+    uint64_t permitted, effective; // capabilities
 } PACKED;
+
+struct wire_sender remote_sender(const struct process *p); // who acts for p now
 
 struct wire_info { // struct signal_info
     int32_t signal, error, code, pid;

@@ -274,10 +274,11 @@ static int file_at(struct process *p, const struct message_getfd *m, struct file
     const struct credentials *c = &p->cred;
     const struct wire_sender *s = &m->sender;
     bool same = s->uid == c->uid && s->uid == c->euid && s->uid == c->suid && m->gid == c->gid &&
-                m->gid == c->egid && m->gid == c->sgid && !p->not_dumpable;
+                m->gid == c->egid && m->gid == c->sgid && !p->not_dumpable &&
+                !(c->permitted & ~s->permitted);
     if ((m->start_ns && m->start_ns != p->start_ns) || p->files == NULL)
         return -ESRCH;
-    if (s->euid != 0 && s->pid != p->pid && !same)
+    if (!(s->effective & CAPABILITY_BIT(CAP_SYS_PTRACE)) && s->pid != p->pid && !same)
         return -EPERM;
     *f = fd_file_get(p->files, (int)m->fd);
     return *f ? 0 : -EBADF;
@@ -306,8 +307,8 @@ int pidfd_file(const struct process *me, const struct pidfd_of *of, uint32_t fd,
 {
     struct message_getfd m = {.about = {of->pid, 0},
                               .start_ns = of->start_ns,
-                              .sender = {me->pid, me->sid, me->cred.uid, me->cred.euid},
-                              .gid = me->cred.gid,
+                              .sender = remote_sender(me),
+                              .gid = process_acting(me)->gid,
                               .fd = fd};
     struct {
         struct answer head;

@@ -8,6 +8,7 @@
 
 #define SLICE_MIN_NS  (1u * NS_PER_MS)
 #define SLICE_MAX_NS  (40u * NS_PER_MS)
+#define SLICE_RR_NS   (100u * NS_PER_MS)
 #define SLICE_IDLE_NS (NS_PER_MS / 2) // SCHED_IDLE: less than the nicest
 #define NICEST        20
 #define SWEEPS_MAX    2000
@@ -24,7 +25,10 @@ void task_weigh(struct task *t)
     for (; nice < 0; nice++)
         slice = slice * 5 / 4;
     slice = MAX(MIN(slice, (uint64_t)SLICE_MAX_NS), (uint64_t)SLICE_MIN_NS);
-    t->thread->slice_ns = t->policy == TASK_POLICY_IDLE ? (uint32_t)SLICE_IDLE_NS : (uint32_t)slice;
+    t->thread->slice_ns = t->realtime                     ? (uint32_t)SLICE_RR_NS
+                          : t->policy == TASK_POLICY_IDLE ? (uint32_t)SLICE_IDLE_NS
+                                                          : (uint32_t)slice;
+    thread_realtime_set(t->thread, t->realtime, t->policy == TASK_POLICY_RR);
 }
 
 // ---- on one node -------------------------------------------------------------------------------
@@ -32,7 +36,7 @@ struct message_priority {
     uint16_t which, set; // enum priority_which; 0: only asked
     int32_t who, nice;
     uint32_t euid; // of who sets
-    uint32_t reserved;
+    uint32_t any;  // CAP_SYS_NICE
 } PACKED;
 
 struct priority_answer {
@@ -44,9 +48,9 @@ struct priority_answer {
 static int apply(struct process *p, const struct message_priority *m)
 {
     struct task *t;
-    if (m->euid && m->euid != p->cred.uid && m->euid != p->cred.euid)
+    if (!m->any && m->euid != p->cred.uid && m->euid != p->cred.euid)
         return -EPERM;
-    if (m->nice < p->nice && m->euid &&
+    if (m->nice < p->nice && !m->any &&
         (uint32_t)(NICEST - m->nice) > p->limits[RLIMIT_NICE].current)
         return -EACCES;
     p->nice = m->nice;
@@ -148,7 +152,10 @@ int priority_of(enum priority_which which, int32_t who, int *nice)
 
 static struct message_priority wish(const struct process *me, int nice)
 {
-    return (struct message_priority){.set = 1, .nice = nice, .euid = me->cred.euid};
+    return (struct message_priority){.set = 1,
+                                     .nice = nice,
+                                     .euid = process_acting(me)->euid,
+                                     .any = credentials_can(process_acting(me), CAP_SYS_NICE)};
 }
 
 int priority_set_one(const struct process *me, struct process *p, int nice)

@@ -11,6 +11,7 @@
 #include "kernel/wait.h"
 #include "mm/space.h"
 #include "ssi/fs/file.h"
+#include "ssi/process/credentials.h"
 
 #define SIGNAL_MAX 64
 typedef uint64_t sigset64; // bit n-1 is signal n
@@ -53,6 +54,8 @@ struct call {
     bool active;          // entered and not finished
 };
 
+#define TASK_POLICY_FIFO 1 // SCHED_FIFO
+#define TASK_POLICY_RR   2 // SCHED_RR
 #define TASK_POLICY_IDLE 5 // SCHED_IDLE
 #define TASK_POLICY_MAX  TASK_POLICY_IDLE
 
@@ -71,6 +74,7 @@ struct task { // one thread of a process
     struct signal_set pending;
     uint32_t altstack_at, altstack_bytes, altstack_flags;
     uint32_t clear_child_tid, robust_list;
+    struct credentials *cred; // the leader's: process->cred; of others: their own
     uint32_t rseq_at, rseq_bytes, rseq_signature; // rseq.h; at 0: none
     uint32_t rseq_cpu;                            // what is written there
     bool rseq_due;                                // to be looked after on the way to user mode
@@ -78,6 +82,7 @@ struct task { // one thread of a process
     uint32_t slack_ns, slack_default_ns; // prctl(PR_SET_TIMERSLACK): told, timers are exact
     uint32_t set_child_tid;       // written in the child's memory before it first runs; 0: none
     uint8_t policy;               // sched(7): 0 SCHED_OTHER, 3 SCHED_BATCH, 5 SCHED_IDLE
+    uint8_t realtime;             // priority of SCHED_FIFO and SCHED_RR; else 0
     bool policy_reset;            // SCHED_RESET_ON_FORK: a child has no nice value below 0
     bool move_asked;              // looked at on the way to user mode
     bool ending;                  // task_exit has begun
@@ -102,13 +107,6 @@ struct fs_context { // shareable (CLONE_FS)
     uint32_t users;
     struct fs_place root, cwd;
     uint32_t umask;
-};
-
-struct credentials {
-    uint32_t uid, euid, suid, fsuid;
-    uint32_t gid, egid, sgid, fsgid;
-    uint32_t group_count;
-    uint32_t groups[FS_GROUPS_MAX];
 };
 
 #define RLIMITS 16
@@ -196,7 +194,7 @@ struct process {
     struct fs_context *fs;
     struct signal_actions *actions;
     struct signal_set pending;
-    struct credentials cred;
+    struct credentials cred; // the leader's, also when that has ended: those of the process
     struct rlimit_pair limits[RLIMITS];
     struct wait_queue child_wait; // its wait4 sleeps here
     struct file *executable;
@@ -244,13 +242,12 @@ struct process {
     struct signal_seen seen[SIGNALS_SEEN];
     unsigned seen_next;
     uint32_t signals_queued; // of all its tasks, against RLIMIT_SIGPENDING
-    bool no_new_privileges, not_dumpable;
+    bool not_dumpable;
     struct node_set watchers; // nodes with a pidfd of it (pidfd.h)
     bool subreaper;           // prctl: orphans below it become its children
-    bool keep_caps;
-    struct list tracees;   // struct tracee: whom it traces
-    struct tracee *traced; // its leader's; stays when other threads are left
-    char path[256];        // of the executable, for /proc/PID/exe and maps
+    struct list tracees;      // struct tracee: whom it traces
+    struct tracee *traced;    // its leader's; stays when other threads are left
+    char path[256];           // of the executable, for /proc/PID/exe and maps
 };
 
 static inline struct task *task_current(void) // NULL in kernel threads
@@ -264,6 +261,24 @@ static inline struct process *process_current(void) // NULL in kernel threads
     struct task *t = task_current();
     return t ? t->process : NULL;
 }
+
+// What somebody may who acts for `p`: the current thread of it, or the process as a whole.
+static inline const struct credentials *process_acting(const struct process *p)
+{
+    const struct task *t = task_current();
+    return t && t->process == p ? t->cred : &p->cred;
+}
+
+// May the current thread? The kernel's own threads may all.
+static inline bool process_can(enum capability what)
+{
+    const struct task *t = task_current();
+    return t == NULL || credentials_can(t->cred, what);
+}
+
+// The current thread's credentials were *old: what else follows from it (prctl(2),
+// PR_SET_DUMPABLE).
+void process_credentials_changed(const struct credentials *old);
 
 // ---- what the rooms above set ------------------------------------------------------------------
 // ssi/migrate: the task's move mark was seen, on the way to user mode, with an empty kernel stack

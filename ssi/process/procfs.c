@@ -457,7 +457,8 @@ static int link(const struct fs_who *who, uint64_t inode, char *to, size_t size)
     }
     struct text t;
     struct gen_entry entry;
-    if (who->uid != 0 && attributes(inode, &entry) == 0 && entry.uid != who->uid)
+    if (who->pid != pid_of(inode) && !fs_can(who, CAP_SYS_PTRACE) &&
+        attributes(inode, &entry) == 0 && entry.uid != who->uid)
         return -EACCES;
     text_init(&t, to, size);
     int e = proc_process_text(pid_of(inode), kind_of(inode), &t);

@@ -118,6 +118,7 @@ int proc_show_maps(int32_t pid, struct process *p, struct text *t)
         return -ENOMEM;
     process_who(p, &f.who);
     f.who.uid = f.who.gid = 0;
+    f.who.lacks = 0;
     while ((p = process_find(whose)) != NULL && p->space) {
         const struct segment *s = space_find_from(p->space, last.end);
         if (s == NULL)

@@ -75,7 +75,8 @@ static int32_t terminal_foreground(const struct process *p)
 static int show_stat(int32_t pid, struct process *p, struct text *t)
 {
     uint64_t user, system;
-    const struct task *first = first_task(p);
+    const struct task *own = task_find(pid);
+    const struct task *first = own && own->process == p ? own : first_task(p);
     const struct space *s = p->space;
     process_times(p, &user, &system);
     text_add(t, "%d (%s) %c %d %d %d %d %d 0 ", pid, p->name, state_letter(p), p->parent, p->pgrp,
@@ -84,7 +85,8 @@ static int show_stat(int32_t pid, struct process *p, struct text *t)
     text_add(t, "%u 0 %u 0 %u %u %u %u %d %d %u 0 ", s ? (unsigned)s->minor_faults : 0,
              s ? (unsigned)s->major_faults : 0, (unsigned)(user / TICK_NS),
              (unsigned)(system / TICK_NS), (unsigned)(p->child_user_ns / TICK_NS),
-             (unsigned)(p->child_system_ns / TICK_NS), 20 + p->nice, p->nice,
+             (unsigned)(p->child_system_ns / TICK_NS),
+             first && first->realtime ? -1 - first->realtime : 20 + p->nice, p->nice,
              MAX(p->task_count, 1u));
     text_add(t, "%u %u %u %u ", (unsigned)(p->start_ns / TICK_NS),
              s ? s->mapped_pages << PAGE_SHIFT : 0, process_resident_pages(p),
@@ -93,9 +95,9 @@ static int show_stat(int32_t pid, struct process *p, struct text *t)
     text_add(t, "%u %u %u %u ", (unsigned)(uint32_t)p->pending.pending,
              first ? (unsigned)(uint32_t)first->blocked : 0,
              (unsigned)(uint32_t)actions_that(p, true), (unsigned)(uint32_t)actions_that(p, false));
-    text_add(t, "0 0 0 %d 0 0 %u 0 0 0 0 0 %u %u %u %u %u %d\n", p->exit_signal,
-             first ? first->policy : 0u, s ? s->brk_start : 0, p->arg_start, p->arg_end,
-             p->env_start, p->env_end, p->exit_status);
+    text_add(t, "0 0 0 %d 0 %u %u 0 0 0 0 0 %u %u %u %u %u %d\n", p->exit_signal,
+             first ? first->realtime : 0u, first ? first->policy : 0u, s ? s->brk_start : 0,
+             p->arg_start, p->arg_end, p->env_start, p->env_end, p->exit_status);
     return 0;
 }
 
@@ -134,8 +136,8 @@ static uint32_t locked_kib(const struct space *space)
 
 static int show_status(int32_t pid, struct process *p, struct text *t)
 {
-    const struct credentials *c = &p->cred;
-    const struct task *first = first_task(p);
+    const struct task *own = task_find(pid), *first = first_task(p);
+    const struct credentials *c = own && own->process == p ? own->cred : &p->cred;
     text_add(t, "Name:\t%s\nUmask:\t%04o\nState:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\n",
              p->name, p->fs ? p->fs->umask : 0, state_word(state_letter(p)), p->pid, pid,
              p->parent);
@@ -143,9 +145,9 @@ static int show_status(int32_t pid, struct process *p, struct text *t)
     text_add(t, "Uid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\nGroups:\t", c->uid, c->euid, c->suid,
              c->fsuid, c->gid, c->egid, c->sgid, c->fsgid);
     for (uint32_t i = 0; i < c->group_count; i++)
-        text_add(t, "%u ", c->groups[i]);
+        text_add(t, i ? " %u" : "%u", c->groups[i]);
     uint32_t kib = p->space ? p->space->mapped_pages * 4 : 0;
-    text_add(t, "\nVmSize:\t%8u kB\nVmLck:\t%8u kB\nVmRSS:\t%8u kB\nThreads:\t%u\n", kib,
+    text_add(t, " \nVmSize:\t%8u kB\nVmLck:\t%8u kB\nVmRSS:\t%8u kB\nThreads:\t%u\n", kib,
              p->space ? locked_kib(p->space) : 0, process_resident_pages(p) * 4,
              MAX(p->task_count, 1u));
     add_set(t, "SigPnd", first ? first->pending.pending : 0);
@@ -153,7 +155,12 @@ static int show_status(int32_t pid, struct process *p, struct text *t)
     add_set(t, "SigBlk", first ? first->blocked : 0);
     add_set(t, "SigIgn", actions_that(p, true));
     add_set(t, "SigCgt", actions_that(p, false));
-    text_add(t, "NoNewPrivs:\t%d\nNode:\t%u\nIncarnation:\t%u\n", p->no_new_privileges,
+    add_set(t, "CapInh", c->inheritable);
+    add_set(t, "CapPrm", c->permitted);
+    add_set(t, "CapEff", c->effective);
+    add_set(t, "CapBnd", c->bounding);
+    add_set(t, "CapAmb", c->ambient);
+    text_add(t, "NoNewPrivs:\t%d\nNode:\t%u\nIncarnation:\t%u\n", c->no_new_privileges,
              cluster_self(), p->incarnation);
     return 0;
 }
@@ -337,6 +344,7 @@ static int add_path(struct process *p, struct fs_place dir, struct text *t)
     struct fs_who who;
     process_who(p, &who);
     who.uid = who.gid = 0;
+    who.lacks = 0;
     char *path = heap_alloc(PATH_MAX_BYTES);
     if (!path)
         return -ENOMEM;
@@ -381,6 +389,7 @@ static int show_descriptor(struct process *p, int fd, struct text *t)
     struct fs_who who;
     process_who(p, &who);
     who.uid = who.gid = 0;
+    who.lacks = 0;
     char *path = heap_alloc(PATH_MAX_BYTES);
     int e = path ? 0 : -ENOMEM;
     if (path && file_path(&who, f, path, PATH_MAX_BYTES) > 0)

@@ -23,7 +23,7 @@ struct message_show {
 
 struct message_migrate {
     struct message_about about;
-    uint16_t to, reserved;
+    uint16_t to, any; // any: whosever process it is
     uint32_t uid;
 } PACKED;
 
@@ -182,9 +182,10 @@ int proc_owner(int32_t pid, uint32_t *uid)
 }
 
 // ---- moving ------------------------------------------------------------------------------------
-static int migrate_here(int32_t pid, node_id_t to, uint32_t uid)
+static int migrate_here(int32_t pid, node_id_t to, uint32_t uid, bool any)
 {
     struct credentials who = {.uid = uid, .euid = uid, .suid = uid, .fsuid = uid};
+    who.effective = any ? CAPABILITY_BIT(CAP_KILL) : 0;
     return process_on_migrate ? process_on_migrate(pid, to, &who) : -EBUSY;
 }
 
@@ -196,7 +197,7 @@ void process_on_migrate_asked(const struct rpc_in *in)
     struct message_migrate m;
     memcpy(&m, in->bytes, sizeof(m));
     uint32_t incarnation = p->incarnation;
-    answer_done(in, incarnation, migrate_here(m.about.pid, m.to, m.uid), NULL, 0);
+    answer_done(in, incarnation, migrate_here(m.about.pid, m.to, m.uid, m.any), NULL, 0);
 }
 
 int proc_migrate(int32_t pid, node_id_t to, const struct fs_who *who)
@@ -204,9 +205,10 @@ int proc_migrate(int32_t pid, node_id_t to, const struct fs_who *who)
     if (pid == PID_CLUSTER)
         return -EBUSY; // it is everywhere
     struct process *p = process_find(pid);
+    bool any = fs_can(who, CAP_KILL);
     if (p && p->state != PROCESS_MOVING)
-        return migrate_here(pid, to, who->uid);
-    struct message_migrate m = {{pid, 0}, to, 0, who->uid};
+        return migrate_here(pid, to, who->uid, any);
+    struct message_migrate m = {{pid, 0}, to, any, who->uid};
     return routed_call(pid, MSG_process_migrate, &m, sizeof(m), NULL, 0);
 }
 
@@ -214,15 +216,15 @@ int proc_migrate(int32_t pid, node_id_t to, const struct fs_who *who)
 struct message_oom {
     struct message_about about;
     int32_t value;
-    uint32_t uid;
+    uint32_t privileged; // CAP_SYS_RESOURCE
 } PACKED;
 
-static int adjust_here(struct process *p, int value, uint32_t uid)
+static int adjust_here(struct process *p, int value, bool privileged)
 {
-    if (value < p->oom_adjust_least && uid != 0)
+    if (value < p->oom_adjust_least && !privileged)
         return -EACCES;
     p->oom_adjust = value;
-    p->oom_adjust_least = uid == 0 ? value : p->oom_adjust_least;
+    p->oom_adjust_least = privileged ? value : p->oom_adjust_least;
     return 0;
 }
 
@@ -234,7 +236,8 @@ void process_on_oom(const struct rpc_in *in)
     struct message_oom m;
     memcpy(&m, in->bytes, sizeof(m));
     bool good = m.value >= -1000 && m.value <= 1000;
-    answer_done(in, p->incarnation, good ? adjust_here(p, m.value, m.uid) : -EPROTO, NULL, 0);
+    answer_done(in, p->incarnation, good ? adjust_here(p, m.value, m.privileged) : -EPROTO, NULL,
+                0);
 }
 
 int proc_oom_adjust(int32_t pid, int value, const struct fs_who *who)
@@ -242,9 +245,10 @@ int proc_oom_adjust(int32_t pid, int value, const struct fs_who *who)
     if (pid == PID_CLUSTER)
         return -EACCES;
     struct process *p = proc_find(pid);
+    bool privileged = fs_can(who, CAP_SYS_RESOURCE);
     if (p && p->state != PROCESS_MOVING)
-        return adjust_here(p, value, who->uid);
-    struct message_oom m = {{pid, 0}, value, who->uid};
+        return adjust_here(p, value, privileged);
+    struct message_oom m = {{pid, 0}, value, privileged};
     return routed_call(pid, MSG_process_oom, &m, sizeof(m), NULL, 0);
 }
 

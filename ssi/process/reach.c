@@ -7,10 +7,10 @@
 bool process_may_reach(const struct process *q)
 {
     const struct process *me = process_current();
-    const struct credentials *a = &me->cred, *b = &q->cred;
+    const struct credentials *a = process_acting(me), *b = &q->cred;
     bool same = a->uid == b->uid && a->uid == b->euid && a->uid == b->suid && a->gid == b->gid &&
-                a->gid == b->egid && a->gid == b->sgid;
-    return q == me || a->euid == 0 || (same && !q->not_dumpable);
+                a->gid == b->egid && a->gid == b->sgid && !(b->permitted & ~a->permitted);
+    return q == me || process_can(CAP_SYS_PTRACE) || (same && !q->not_dumpable);
 }
 
 static struct process *find_here(int32_t pid)

@@ -12,6 +12,7 @@ struct remote_facts {
     uint16_t state; // enum process_state
     uint16_t node;
     uint16_t subreaper, reserved;
+    uint64_t effective, permitted, inheritable; // capabilities of its leader
 } PACKED;
 
 int remote_facts(int32_t pid, struct remote_facts *f); // 0, -ESRCH. May sleep.

@@ -34,15 +34,16 @@ static bool info_in(const struct wire_info *w, struct signal_info *i)
     return w->signal >= 0 && w->signal <= SIGNAL_MAX;
 }
 
-static struct wire_sender sender_of(const struct process *p)
+struct wire_sender remote_sender(const struct process *p)
 {
-    return (struct wire_sender){p->pid, p->sid, p->cred.uid, p->cred.euid};
+    const struct credentials *c = process_acting(p);
+    return (struct wire_sender){p->pid, p->sid, c->uid, c->euid, c->permitted, c->effective};
 }
 
 static bool permitted(const struct wire_sender *s, const struct process *to, int signal)
 {
-    if (s->euid == 0 || s->euid == to->cred.suid || s->euid == to->cred.uid ||
-        s->uid == to->cred.suid || s->uid == to->cred.uid)
+    if (s->effective & CAPABILITY_BIT(CAP_KILL) || s->euid == to->cred.suid ||
+        s->euid == to->cred.uid || s->uid == to->cred.suid || s->uid == to->cred.uid)
         return true;
     return signal == SIGCONT && s->sid == to->sid;
 }
@@ -95,7 +96,7 @@ int remote_signal(const struct process *from, int32_t pid, const struct signal_i
     struct message_signal m = {
         .about = {pid, 0},
         .request = ++node(last_request),
-        .sender = sender_of(from),
+        .sender = remote_sender(from),
         .info = info_out(info),
     };
     return routed_call(pid, MSG_process_signal, &m, sizeof(m), NULL, 0);
@@ -180,7 +181,7 @@ int group_kill(const struct process *from, int32_t pgrp, const struct signal_inf
     struct message_group m = {
         .pgrp = pgrp,
         .request = ++node(last_request),
-        .sender = sender_of(from),
+        .sender = remote_sender(from),
         .info = info_out(info),
     };
     struct group_answer sum;
@@ -305,6 +306,7 @@ static void owner_one(const struct wire_sender *by, int32_t pid, int32_t tid,
 void owner_signal_soon(const struct file_owner_facts *to, const struct signal_info *info)
 {
     struct wire_sender by = {.sid = -1, .uid = to->uid, .euid = to->euid};
+    by.effective = to->euid == 0 ? CAPABILITY_BIT(CAP_KILL) : 0;
     struct message_group m = {.pgrp = to->id, .sender = by, .info = info_out(info)};
     if (to->type == OWNER_GROUP)
         group_soon(&m);

@@ -166,6 +166,7 @@ struct process *process_new_as(int32_t pid, uint32_t incarnation)
     p->tty_node = NODE_NONE;
     p->state = PROCESS_RUNNING;
     p->exit_signal = SIGCHLD;
+    credentials_root(&p->cred);
     list_init(&p->tasks);
     list_init(&p->children);
     signal_set_init(&p->pending);
@@ -322,13 +323,19 @@ struct task *task_new(struct process *p, int32_t tid)
         return NULL;
     struct task *t = heap_zalloc(TASK_BYTES);
     struct thread *thread = t ? thread_new(p->name, THREAD_NORMAL, task_main, t) : NULL;
-    if (!thread) {
+    struct credentials *cred = &p->cred;
+    if (thread && id != p->pid)
+        cred = heap_zalloc(sizeof(*cred));
+    if (thread && !cred)
+        thread_abandon(thread);
+    if (!thread || !cred) {
         heap_free(t);
         if (!tid)
             pid_put(id);
         return NULL;
     }
     t->process = p;
+    t->cred = cred;
     t->tid = id;
     t->thread = thread;
     t->regs = &t->start;
@@ -369,6 +376,8 @@ void task_free(struct task *t)
     p->user_ns += user_ns;
     p->system_ns += system_ns;
     p->task_count--;
+    if (t->cred != &p->cred)
+        heap_free(t->cred);
     heap_free(t);
 }
 
@@ -381,17 +390,37 @@ void task_take_pid(struct task *t)
     pid_put(t->tid);
     t->tid = p->pid;
     tracee_takes_pid(t);
+    p->cred = *t->cred;
+    heap_free(t->cred);
+    t->cred = &p->cred;
     list_append(&node(task_hash)[(uint32_t)t->tid % HASH_SIZE], &t->hash_link);
+}
+
+static bool ids_changed(const struct credentials *a, const struct credentials *b)
+{
+    return a->euid != b->euid || a->egid != b->egid || a->fsuid != b->fsuid || a->fsgid != b->fsgid;
+}
+
+// What it can do now is not for everybody's eyes who saw what it could before.
+void process_credentials_changed(const struct credentials *old)
+{
+    struct task *t = task_current();
+    if (!ids_changed(t->cred, old) && !(t->cred->permitted & ~old->permitted))
+        return;
+    t->process->not_dumpable = true;
+    t->process->parent_death_signal = 0;
 }
 
 void process_who(const struct process *p, struct fs_who *who)
 {
     static const struct fs_context nowhere;
     const struct fs_context *fs = p->fs ? p->fs : &nowhere;
-    who->uid = p->cred.fsuid;
-    who->gid = p->cred.fsgid;
-    who->group_count = p->cred.group_count;
-    memcpy(who->groups, p->cred.groups, sizeof(who->groups));
+    const struct credentials *c = process_acting(p);
+    who->uid = c->fsuid;
+    who->gid = c->fsgid;
+    who->lacks = ~c->effective;
+    who->group_count = c->group_count;
+    memcpy(who->groups, c->groups, sizeof(who->groups));
     who->root = fs->root;
     who->cwd = fs->cwd;
     who->umask = fs->umask;

@@ -53,7 +53,7 @@ static struct tracee *record_new(struct task *t, struct process *tracer, int32_t
     e->news.node = cluster_self();
     e->tracer = tracer;
     e->tracer_tid = tracer_tid;
-    e->privileged = tracer->cred.euid == 0;
+    e->privileged = credentials_can(process_acting(tracer), CAP_SYS_PTRACE);
     e->task = t;
     e->in_call = t->call.active;
     t->trace = e;
@@ -207,7 +207,7 @@ bool tracee_signal(struct task *t, struct signal_info *info)
     const struct process *tracer = t->trace->tracer;
     struct signal_info kept = *info;
     int32_t pid = tracer->pid;
-    uint32_t uid = tracer->cred.uid;
+    uint32_t uid = process_acting(tracer)->uid;
     stop_here(t, (uint32_t)info->signal, CLD_TRAPPED, &kept);
     if (t->resume_signal == 0)
         return false;

@@ -236,7 +236,7 @@ void inet_time_wait(struct net_address a)
     list_append(&t->resting_by_port[a.port % BUCKETS], &r->bucket_link);
 }
 
-int inet_bind(struct socket *s, const struct socket_name *n)
+int inet_bind(struct socket *s, const struct socket_name *n, bool low_ports)
 {
     struct net_address a;
     struct socket_name fixed = *n;
@@ -256,7 +256,7 @@ int inet_bind(struct socket *s, const struct socket_name *n)
         s->bound = a.ip != 0;
         return 0;
     }
-    if (a.port > 0 && a.port < PRIVILEGED_BELOW && s->cred.uid != 0)
+    if (a.port > 0 && a.port < PRIVILEGED_BELOW && !low_ports)
         return -EACCES;
     if (s->local.port != 0 || s->state != SOCKET_IDLE)
         return -EINVAL;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// UDP and raw ICMP sockets (udp(7), raw(7)). Datagrams to a socket of this node are handed over
+// UDP and raw sockets (udp(7), raw(7)). Datagrams to a socket of this node are handed over
 // directly, those that come from the wire by net/sockets.h.
 #include "kernel/init.h"
 #include "lib/errno.h"
@@ -13,6 +13,8 @@
 #define LOOPBACK      0x7f000001u
 #define PROTOCOL_ICMP 1
 #define PROTOCOL_UDP  17
+#define HEADER_BYTES  20u // of IPv4, without options
+#define AT_PROTOCOL   9u  // in it
 
 // ---- who gets it -------------------------------------------------------------------------------
 // How well a datagram fits a socket; 0: not at all.
@@ -95,14 +97,21 @@ static bool on_datagram(const struct net_datagram *d)
     return any;
 }
 
-static void on_icmp(const struct net_packet *in)
+// ICMP_FILTER of raw(7).
+static bool filtered(const struct socket *s, uint8_t protocol, const struct net_packet *in)
+{
+    if (protocol != PROTOCOL_ICMP)
+        return false;
+    uint8_t type = in->header[in->header_bytes];
+    return type < 32 && s->icmp_filter & 1u << type;
+}
+
+static void on_packet(uint8_t protocol, const struct net_packet *in)
 {
     struct socket *s;
-    uint8_t type = in->header[in->header_bytes];
-    list_for_each (s, inet_ports(INET_RAW, PROTOCOL_ICMP), port_link) {
-        if ((s->local.ip && s->local.ip != in->to) ||
-            (s->state == SOCKET_CONNECTED && s->remote.ip != in->from) ||
-            (type < 32 && s->icmp_filter & 1u << type))
+    list_for_each (s, inet_ports(INET_RAW, protocol), port_link) {
+        if (s->protocol != protocol || (s->local.ip && s->local.ip != in->to) ||
+            (s->state == SOCKET_CONNECTED && s->remote.ip != in->from) || filtered(s, protocol, in))
             continue;
         struct packet *p = copied(in->header, in->n);
         if (p == NULL)
@@ -126,7 +135,7 @@ static void on_error(const struct net_error *e)
             socket_fail(s, e->error);
 }
 
-static const struct net_sockets handlers = {on_datagram, on_icmp, on_error};
+static const struct net_sockets handlers = {on_datagram, on_packet, on_error};
 
 static void datagrams_start(void)
 {
@@ -266,8 +275,6 @@ static int udp_send_socket(struct socket *s, struct socket_message *m)
     return e;
 }
 
-#define HEADER_BYTES 20u
-
 static int raw_send_socket(struct socket *s, struct socket_message *m)
 {
     struct net_address from, to;
@@ -280,16 +287,20 @@ static int raw_send_socket(struct socket *s, struct socket_message *m)
     if (e < 0)
         return e;
     uint32_t skip = 0;
+    uint8_t protocol = (uint8_t)s->protocol;
     if (s->header_included) { // the program's header: what it asks for is done with ours
         skip = p->n >= HEADER_BYTES ? (p->bytes[0] & 15u) * 4u : 0;
         way = (struct net_way){p->n > 8 ? p->bytes[8] : 0, p->n > 1 ? p->bytes[1] : 0};
         e = skip < HEADER_BYTES || skip > p->n ? -EINVAL : 0;
+        protocol = e == 0 ? p->bytes[AT_PROTOCOL] : 0;
     }
     from = s->local;
     if (e == 0 && from.ip == 0)
         e = inet_source(to.ip, &from.ip);
     if (e == 0)
-        e = ip_send_raw(from.ip, to.ip, (uint8_t)s->protocol, p->bytes + skip, p->n - skip, way);
+        e = ip_send_raw(from.ip, to.ip, protocol, p->bytes + skip, p->n - skip, way);
+    if (e == -ENOBUFS)
+        e = 0; // what a full queue drops is said to nobody, see send(2)
     packet_put(p);
     if (e < 0)
         *m->data = start;

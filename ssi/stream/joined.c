@@ -228,7 +228,7 @@ static int stream_receive(struct socket *s, struct socket_message *m)
         skip -= p->n;
     if (p == NULL)
         return x->left == 0 ? 0 : receive_nothing(s);
-    if (x->done > 0 && !is_tcp(s) && !same_cred(&p->cred, &m->cred))
+    if (x->done > 0 && m->cred.pid && !is_tcp(s) && !same_cred(&p->cred, &m->cred))
         return 0; // another sender's bytes are another message
     m->cred = p->cred;
     for (; p && x->left > 0; p = next, skip = 0) {

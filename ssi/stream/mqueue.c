@@ -287,7 +287,7 @@ static int name_check(const char *name)
 static int facts_check(const struct fs_who *who, const struct mqueue_facts *m, uint64_t bytes_max,
                        uint64_t *bytes)
 {
-    bool super = who->uid == 0;
+    bool super = fs_can(who, CAP_SYS_RESOURCE);
     uint32_t count = 0;
     struct mqueue *q;
     if (m->messages_max == 0 ||
@@ -386,7 +386,7 @@ int mqueue_unlink_here(struct name_call *c)
     struct mqueue *q = e == 0 ? named(c->path) : NULL;
     if (e < 0 || q == NULL)
         return e < 0 ? e : -ENOENT;
-    if (c->who->uid && c->who->uid != q->uid)
+    if (c->who->uid != q->uid && !fs_can(c->who, CAP_FOWNER))
         return -EPERM;
     unname(q);
     return 0;

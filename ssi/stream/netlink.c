@@ -343,8 +343,9 @@ static void port_choose(struct socket *s)
     s->netlink_port = port;
 }
 
-static int netlink_bind(struct socket *s, const struct socket_name *n)
+static int netlink_bind(struct socket *s, const struct socket_name *n, bool low_ports)
 {
+    (void)low_ports;
     uint32_t port, groups;
     int e = name_parse(n, &port, &groups);
     if (e < 0)

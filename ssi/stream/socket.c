@@ -344,10 +344,9 @@ bool socket_is(const struct file *f)
 }
 
 // ---- made --------------------------------------------------------------------------------------
-#define PROTOCOL_ICMP 1
-#define PROTOCOL_TCP  6
-#define PROTOCOL_UDP  17
-#define PROTOCOL_RAW  255
+#define PROTOCOL_TCP 6
+#define PROTOCOL_UDP 17
+#define PROTOCOL_RAW 255
 
 static int unix_kind(uint32_t type, int32_t protocol, const struct socket_kind **k)
 {
@@ -359,8 +358,7 @@ static int unix_kind(uint32_t type, int32_t protocol, const struct socket_kind *
     return *k ? 0 : -ESOCKTNOSUPPORT;
 }
 
-static int inet_kind(uint32_t type, int32_t *protocol, const struct socket_cred *by,
-                     const struct socket_kind **k)
+static int inet_kind(uint32_t type, int32_t *protocol, const struct socket_kind **k)
 {
     int32_t usual = type == SOCK_STREAM ? PROTOCOL_TCP : PROTOCOL_UDP;
     if (*protocol < 0 || *protocol > PROTOCOL_RAW)
@@ -370,10 +368,8 @@ static int inet_kind(uint32_t type, int32_t *protocol, const struct socket_cred 
     if (type == SOCK_RAW) {
         if (*protocol == 0)
             return -EPROTONOSUPPORT;
-        if (by->uid != 0)
-            return -EPERM;
         *k = &raw_kind;
-        return *protocol == PROTOCOL_ICMP ? 0 : -EPROTONOSUPPORT;
+        return 0;
     }
     if (*protocol != 0 && *protocol != usual)
         return -EPROTONOSUPPORT;
@@ -396,7 +392,7 @@ int socket_open(int32_t family, uint32_t type, int32_t protocol, const struct so
     const struct socket_kind *k;
     uint32_t plain = type & ~(uint32_t)SOCK_NONBLOCK;
     int e = family == AF_UNIX      ? unix_kind(plain, protocol, &k)
-            : family == AF_INET    ? inet_kind(plain, &protocol, by, &k)
+            : family == AF_INET    ? inet_kind(plain, &protocol, &k)
             : family == AF_NETLINK ? netlink_kind_of(plain, protocol, &k)
                                    : -EAFNOSUPPORT;
     if (e < 0)
@@ -407,6 +403,7 @@ int socket_open(int32_t family, uint32_t type, int32_t protocol, const struct so
     if (s == NULL)
         return -ENOMEM;
     s->protocol = (uint16_t)protocol;
+    s->header_included = k == &raw_kind && protocol == PROTOCOL_RAW; // raw(7)
     s->cred = *by;
     s->uid = by->uid;
     s->gid = by->gid;

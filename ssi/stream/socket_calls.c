@@ -11,8 +11,7 @@
 int socket_bind(struct file *f, const struct socket_name *n, const struct socket_cred *by)
 {
     struct socket *s = socket_of(f);
-    (void)by;
-    return s ? s->kind->bind(s, n) : remote_bind(f, n, by);
+    return s ? s->kind->bind(s, n, by->uid == 0) : remote_bind(f, n, by);
 }
 
 int socket_connect_step(struct file *f, const struct socket_name *n, const struct socket_cred *by)

@@ -50,7 +50,7 @@ struct unix_name { // shared by the socket, what it sent, and its connections
 
 struct socket_kind {
     const char *name;
-    int (*bind)(struct socket *s, const struct socket_name *n);
+    int (*bind)(struct socket *s, const struct socket_name *n, bool low_ports);
     int (*connect)(struct socket *s, const struct socket_name *n, const struct socket_cred *by);
     int (*listen)(struct socket *s);
     // One step: moves what can be moved now into or out of m->data; never waits for other programs.
@@ -186,7 +186,7 @@ void unix_name_out(const struct unix_name *n, struct socket_name *out);
 // The socket of this node that is bound to it; NULL.
 struct socket *unix_find(const struct socket_name *n, unsigned type);
 int unix_name_check(const struct socket_name *n); // of connect and send: 0, -EINVAL
-int unix_bind(struct socket *s, const struct socket_name *n);
+int unix_bind(struct socket *s, const struct socket_name *n, bool low_ports);
 // Is the name bound on another node? That node, or NODE_NONE. May sleep.
 node_id_t unix_find_node(const struct socket_name *n, unsigned type);
 int unix_connect_here(struct socket *s, struct socket *listener);
@@ -213,7 +213,7 @@ void inet_port_drop(struct socket *s);
 struct list *inet_ports(enum inet_table t, uint16_t port); // by port_link
 // A connection whose end closed first keeps its port for a while.
 void inet_time_wait(struct net_address a);
-int inet_bind(struct socket *s, const struct socket_name *n);
+int inet_bind(struct socket *s, const struct socket_name *n, bool low_ports);
 void inet_datagrams_start(void);
 long inet_ioctl(struct socket *s, uint32_t request, void *data, size_t *n);
 

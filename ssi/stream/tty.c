@@ -236,29 +236,30 @@ int tty_write(struct file *f, struct xfer *x, const uint64_t *at)
 }
 
 // ---- ioctl -------------------------------------------------------------------------------------
-static uint32_t mixed(uint32_t was, uint32_t wish, uint32_t locked)
+static uint32_t mixed(uint32_t wanted, uint32_t was, uint32_t locked)
 {
-    return (was & locked) | (wish & ~locked);
+    return (wanted & ~locked) | (was & locked);
 }
 
-static struct linux_termios unlocked(const struct tty *t, const struct linux_termios *wish)
+// TIOCSLCKTRMIOS of ioctl_tty(2).
+static struct linux_termios unlocked(const struct tty *t, const struct linux_termios *wanted)
 {
-    const struct linux_termios *was = &t->ldisc.termios, *lock = &t->locked;
-    struct linux_termios now = {
-        .iflag = mixed(was->iflag, wish->iflag, lock->iflag),
-        .oflag = mixed(was->oflag, wish->oflag, lock->oflag),
-        .cflag = mixed(was->cflag, wish->cflag, lock->cflag),
-        .lflag = mixed(was->lflag, wish->lflag, lock->lflag),
-        .line = lock->line ? was->line : wish->line,
+    const struct linux_termios *was = &t->ldisc.termios, *locked = &t->locked;
+    struct linux_termios m = {
+        .iflag = mixed(wanted->iflag, was->iflag, locked->iflag),
+        .oflag = mixed(wanted->oflag, was->oflag, locked->oflag),
+        .cflag = mixed(wanted->cflag, was->cflag, locked->cflag),
+        .lflag = mixed(wanted->lflag, was->lflag, locked->lflag),
+        .line = locked->line ? was->line : wanted->line,
     };
-    for (unsigned i = 0; i < TERMIOS_CC; i++)
-        now.cc[i] = lock->cc[i] ? was->cc[i] : wish->cc[i];
-    return now;
+    for (unsigned k = 0; k < TERMIOS_CC; k++)
+        m.cc[k] = locked->cc[k] ? was->cc[k] : wanted->cc[k];
+    return m;
 }
 
-static long set_termios(struct tty *t, const struct linux_termios *wish, bool flush)
+static long set_termios(struct tty *t, const struct linux_termios *termios, bool flush)
 {
-    struct linux_termios was = t->ldisc.termios, now = unlocked(t, wish);
+    struct linux_termios was = t->ldisc.termios, now = unlocked(t, termios);
     if (flush)
         ldisc_flush_input(&t->ldisc);
     ldisc_set(&t->ldisc, &now);

@@ -131,8 +131,9 @@ static int autobind(struct socket *s)
     return e;
 }
 
-int unix_bind(struct socket *s, const struct socket_name *n)
+int unix_bind(struct socket *s, const struct socket_name *n, bool low_ports)
 {
+    (void)low_ports;
     if (n->bytes < 2 || n->at[0] != AF_UNIX || n->at[1] != 0)
         return -EINVAL;
     if (s->name)

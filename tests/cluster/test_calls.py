@@ -13,8 +13,8 @@ PROGRAMS = ['names', 'data', 'mappings', 'calls', 'families', 'signals', 'memory
             'facts', 'sockets', 'unixes', 'events', 'ptys', 'timers', 'sysv',
             'faults', 'spans', 'descriptors', 'selves', 'notify', 'resolve',
             'mqueues', 'owners', 'reaches', 'rests', 'links', 'corners',
-            'packets', 'pidfds', 'nices', 'mapped', 'sections',
-            'lends', 'settles', 'tracing']
+             'packets', 'pidfds', 'nices', 'mapped', 'tracing', 'powers', 'realtime',
+             'sections', 'lends', 'settles']
 SLOW = ['sockwaits']  # whether a wait ends is seen by its taking time
 
 
@@ -43,6 +43,11 @@ def test_ports_are_not_for_programs(node):
     assert said == ['ioperm(0x80, 1, 1) = -1 EPERM', 'ioperm(0x80, 1, 0) = 0 ',
                     'ioperm(0, 0, 1) = -1 EINVAL', 'ioperm(65535, 2, 1) = -1 EINVAL',
                     'iopl(0) = 0 ', 'iopl(3) = -1 EPERM', 'iopl(4) = -1 EINVAL']
+
+
+def test_a_real_time_thread_leaves_others_a_share(node):
+    out = node.sh(0, '/opt/realtime spin')
+    assert 'others run: yes' in out
 
 
 def test_nothing_is_left(node):

@@ -86,6 +86,18 @@ def test_nice_values_of_processes_on_other_nodes(pair, program):
     comparer(pair, program('nices'))('far')
 
 
+def test_ids_and_capabilities_go_with_a_process(pair, program):
+    before = len(pair.sh(0, 'cat /proc/cluster/migrations').splitlines())
+    comparer(pair, program('powers'))('far')
+    assert len(pair.sh(0, 'cat /proc/cluster/migrations').splitlines()) >= before + 2
+
+
+def test_a_real_time_policy_goes_with_a_process(pair, program):
+    before = len(pair.sh(0, 'cat /proc/cluster/migrations').splitlines())
+    comparer(pair, program('realtime'))('far')
+    assert len(pair.sh(0, 'cat /proc/cluster/migrations').splitlines()) >= before + 1
+
+
 @pytest.mark.heavy  # on a busy machine a timer comes late for a short turn
 def test_nice_values_shape_turns(pair, program):
     comparer(pair, program('nices'))('turns')

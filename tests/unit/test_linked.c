@@ -174,6 +174,31 @@ static void no_room_for_all_at_once(void **state)
     assert_true(stayed(read_all) >= PAGES - 100);
 }
 
+// Nobody can lodge anything at first: what had the memory there has only just ended.
+static void room_comes_late(void **state)
+{
+    (void)state;
+    struct program p;
+    make(&p, 0);
+    for (unsigned n = 1; n < NODES; n++) {
+        mesh_enter(n);
+        port_frames_take(frame_free_count());
+    }
+    mesh_enter(0);
+    port_frames_limit(200);
+    start(0, fill, &p);
+    sim_run_for(S);
+    for (unsigned n = 1; n < NODES; n++) {
+        mesh_enter(n);
+        port_frames_take(0);
+    }
+    run_scripts();
+    run_one(0, read_all, &p);
+    mesh_enter(0);
+    port_frames_limit(0);
+    run_one(0, quit, &p);
+}
+
 static void read_until_lost(void *arg)
 {
     struct program *p = arg;
@@ -428,17 +453,12 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
     const struct CMUnitTest tests[] = {
-        TEST(deaths_at_random),
-        TEST(dies_with_its_pages),
-        TEST(dies_while_asked),
-        TEST(drains_much),
-        TEST(no_room),
-        TEST(no_room_for_all_at_once),
-        TEST(drains_and_home_moves),
-        TEST(back_and_forth),
-        TEST(shared_counters),
-        TEST(image_and_file),
-        TEST(pages_follow),
+        TEST(deaths_at_random), TEST(dies_with_its_pages),
+        TEST(dies_while_asked), TEST(drains_much),
+        TEST(no_room),          TEST(no_room_for_all_at_once),
+        TEST(room_comes_late),  TEST(drains_and_home_moves),
+        TEST(back_and_forth),   TEST(shared_counters),
+        TEST(image_and_file),   TEST(pages_follow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

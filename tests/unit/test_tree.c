@@ -87,6 +87,7 @@ static int set_up(void **state)
     root = (struct fs_who){.root = top, .cwd = top, .umask = 022};
     user = root;
     user.uid = user.gid = 1000;
+    user.lacks = UINT64_MAX;
     return 0;
 }
 

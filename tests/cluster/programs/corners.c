@@ -370,6 +370,41 @@ static void stack_gone_told(void)
     stack_gone();
 }
 
+// ---- calls of old
+// --------------------------------------------------------------------------------
+#define SGETMASK 68
+#define SSETMASK 69
+#define SYSFS    135
+
+static void old_masks(void)
+{
+    sigset_t set, was;
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);
+    sigaddset(&set, SIGRTMIN);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    T(syscall(SGETMASK));
+    T(syscall(SSETMASK, -1));
+    T(syscall(SGETMASK));
+    sigprocmask(SIG_BLOCK, NULL, &was);
+    T(sigismember(&was, SIGKILL));
+    T(syscall(SSETMASK, 0));
+}
+
+static void old_types(void)
+{
+    char name[64];
+    T(syscall(SYSFS, 3) > 3);
+    T(syscall(SYSFS, 2, 1, name));
+    T(syscall(SYSFS, 1, name));
+    T(syscall(SYSFS, 1, "proc") > 0);
+    T(syscall(SYSFS, 1, "nothere"));
+    T(syscall(SYSFS, 1, 0));
+    T(syscall(SYSFS, 2, 1000, name));
+    T(syscall(SYSFS, 2, 0, 0));
+    T(syscall(SYSFS, 4));
+}
+
 int main(void)
 {
     setvbuf(stdout, NULL, _IOLBF, 0);
@@ -388,5 +423,7 @@ int main(void)
     in_child(stack_gone_told);
     in_child(segments_gone);
     in_child(stepped);
+    in_child(old_masks);
+    in_child(old_types);
     return 0;
 }

@@ -239,6 +239,28 @@ static void copies(void)
     close(out);
 }
 
+// While a shared mapping may change it, nothing seals its bytes; others do not count.
+static void memfd_mapped(void)
+{
+    T(memfd_create("mapped", MFD_ALLOW_SEALING));
+    T(ftruncate(3, 4096));
+    T(open("/proc/self/fd/3", O_RDONLY));
+    void *reader = mmap(NULL, 4096, PROT_READ, MAP_SHARED, 4, 0);
+    void *copy = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE, 3, 0);
+    void *shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, 3, 0);
+    T(fcntl(3, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW));
+    T(mprotect(shared, 4096, PROT_READ));
+    T(fcntl(3, F_ADD_SEALS, F_SEAL_WRITE));
+    T(fcntl(3, F_ADD_SEALS, F_SEAL_SHRINK));
+    T(fcntl(3, F_GET_SEALS));
+    munmap(shared, 4096);
+    T(fcntl(3, F_ADD_SEALS, F_SEAL_WRITE));
+    T(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, 3, 0) == MAP_FAILED);
+    T(fcntl(3, F_ADD_SEALS, F_SEAL_WRITE));
+    munmap(reader, 4096), munmap(copy, 4096);
+    close(3), close(4);
+}
+
 static void memfds(void)
 {
     T(memfd_create("name", MFD_CLOEXEC));
@@ -261,6 +283,7 @@ static void memfds(void)
     T(pwrite(3, "x", 1, 0));
     T(fcntl(3, F_ADD_SEALS, F_SEAL_WRITE));
     close(3);
+    memfd_mapped();
     T(memfd_create("x", 0x80));
     T(memfd_create((void *)8, 0));
 }

@@ -161,6 +161,45 @@ static void modes(int m, int s)
     say("drain", tcdrain(s));
 }
 
+// TIOCSLCKTRMIOS: what is locked stays as it is, of settings from both ends.
+static void locks(void)
+{
+    struct termios t = {0}, l = {0};
+    struct termio old;
+    int s, m = open_pair(&s);
+    say("TIOCGLCKTRMIOS", ioctl(s, TIOCGLCKTRMIOS, &t));
+    printf("locked %x %x\n", t.c_lflag, t.c_cc[VMIN]);
+    l.c_lflag = ECHO, l.c_iflag = ICRNL, l.c_cc[VEOF] = 1;
+    say("TIOCSLCKTRMIOS", ioctl(s, TIOCSLCKTRMIOS, &l));
+    say("of the master", ioctl(m, TIOCGLCKTRMIOS, &t));
+    printf("locked %x %x %x\n", t.c_lflag, t.c_iflag, t.c_cc[VEOF]);
+    tcgetattr(s, &t);
+    cfmakeraw(&t);
+    t.c_cc[VEOF] = 7, t.c_cc[VEOL] = 8;
+    say("raw", tcsetattr(s, TCSANOW, &t));
+    tcgetattr(m, &t);
+    printf("now %x %x %x %x\n", t.c_lflag, t.c_iflag, t.c_cc[VEOF], t.c_cc[VEOL]);
+    ioctl(s, TCGETA, &old);
+    old.c_lflag = old.c_iflag = 0;
+    say("TCSETA", ioctl(s, TCSETA, &old));
+    tcgetattr(s, &t);
+    printf("now %x %x\n", t.c_lflag, t.c_iflag);
+    fflush(stdout);
+    if (fork() == 0) {
+        setuid(65534);
+        say("by nobody", ioctl(s, TIOCSLCKTRMIOS, &l));
+        say("asked by nobody", ioctl(s, TIOCGLCKTRMIOS, &l));
+        _exit(0);
+    }
+    wait(NULL);
+    memset(&l, 0, sizeof(l));
+    ioctl(m, TIOCSLCKTRMIOS, &l);
+    say("unlocked", ioctl(s, TCSETA, &old));
+    tcgetattr(s, &t);
+    printf("now %x %x\n", t.c_lflag, t.c_iflag);
+    close(s), close(m);
+}
+
 static void basics(void)
 {
     struct termios t;
@@ -402,6 +441,7 @@ int main(void)
 {
     umask(022);
     basics();
+    locks();
     packets();
     sessions();
     leader_ends();

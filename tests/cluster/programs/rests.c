@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What calls leave behind in their arguments, and what must arrive in one piece: the rest of a
-// timeout, times before 1970, large messages of sockets, copies within one file. Every line it
-// prints is the same on Linux.
+// timeout, times before 1970, large messages of sockets, raw packets, copies within one file. Every
+// line it prints is the same on Linux.
 #define _GNU_SOURCE
 #include "say.h"
 #include <netinet/in.h>
@@ -181,6 +181,72 @@ static int count(int argc, char **argv)
     return 0;
 }
 
+// ---- raw ones
+// ------------------------------------------------------------------------------------
+static void raw_got(const char *what, int fd)
+{
+    unsigned char b[200] = {0};
+    struct sockaddr_in from = {0};
+    socklen_t n = sizeof(from);
+    struct pollfd p = {fd, POLLIN, 0};
+    poll(&p, 1, 2000);
+    long r = recvfrom(fd, b, sizeof(b), MSG_DONTWAIT, (void *)&from, &n);
+    printf("%s: %ld", what, r);
+    if (r > 20)
+        printf(" version %x ttl %d protocol %d \"%.*s\" from %x %d", b[0], b[8], b[9], (int)r - 20,
+               b + 20, ntohl(from.sin_addr.s_addr), ntohs(from.sin_port));
+    puts("");
+}
+
+// 253 and 254 are for experiments (RFC 3692).
+static void raw(void)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    unsigned char whole[26] = {0x45, 0, 0, 26,  0, 0, 0, 0,   9,   253, 0,   0,   127,
+                               0,    0, 1, 127, 0, 0, 1, 'w', 'h', 'o', 'l', 'e', '!'};
+    int a = socket(AF_INET, SOCK_RAW, 253), b = socket(AF_INET, SOCK_RAW, 254), yes = 1, on = -1;
+    int h = socket(AF_INET, SOCK_RAW, IPPROTO_RAW), u = socket(AF_INET, SOCK_RAW, IPPROTO_UDP);
+    socklen_t n = sizeof(on);
+    say("sendto", sendto(a, "hello", 5, 0, (void *)&to, sizeof(to)));
+    raw_got("of its protocol", a);
+    raw_got("of another", b);
+    say("headers", getsockopt(h, IPPROTO_IP, IP_HDRINCL, &on, &n));
+    printf("on %d\n", on);
+    say("whole packet", sendto(h, whole, sizeof(whole), 0, (void *)&to, sizeof(to)));
+    raw_got("of its protocol", a);
+    say("short", sendto(h, whole, 10, 0, (void *)&to, sizeof(to)));
+    setsockopt(b, IPPROTO_IP, IP_HDRINCL, &yes, sizeof(yes));
+    say("another's protocol", sendto(b, whole, sizeof(whole), 0, (void *)&to, sizeof(to)));
+    raw_got("of its protocol", a);
+    int d = socket(AF_INET, SOCK_DGRAM, 0);
+    struct sockaddr_in at = to;
+    n = sizeof(at);
+    bind(d, (void *)&at, sizeof(at));
+    getsockname(d, (void *)&at, &n);
+    unsigned char datagram[12] = {0, 7, 0, 0, 0, 12, 0, 0, 'd', 'a', 't', 'a'};
+    memcpy(datagram + 2, &at.sin_port, 2);
+    say("datagram", sendto(u, datagram, sizeof(datagram), 0, (void *)&to, sizeof(to)));
+    n = sizeof(at);
+    char text[20] = "";
+    struct pollfd p = {d, POLLIN, 0};
+    poll(&p, 1, 2000);
+    printf("%zd", recvfrom(d, text, sizeof(text), MSG_DONTWAIT, (void *)&at, &n));
+    printf(" %s from port %d\n", text, ntohs(at.sin_port));
+    close(a), close(b), close(h), close(u), close(d);
+}
+
+// Into a buffer whose second half is not in memory yet.
+static void into_new_page(void)
+{
+    int s[2];
+    char *new = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    done("pair", socketpair(AF_UNIX, SOCK_STREAM, 0, s));
+    say("write", write(s[0], out[0], 3000));
+    new[4000] = 1;
+    say("read", read(s[1], new + 3000, 3000));
+    close(s[0]), close(s[1]);
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1)
@@ -193,5 +259,7 @@ int main(int argc, char **argv)
     copies();
     arguments();
     by_descriptor();
+    raw();
+    into_new_page();
     return 0;
 }

@@ -88,6 +88,10 @@ uint64_t arch_clock_ns(void)
     return clock_now_ns();
 }
 
+void arch_hold_forget(void)
+{
+}
+
 void arch_hold_longest(struct arch_hold *h)
 {
     *h = (struct arch_hold){.thread = "none"}; // kernel code takes no time here

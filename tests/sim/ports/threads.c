@@ -166,6 +166,17 @@ void thread_cpu_times_of(unsigned cpu UNUSED, uint64_t *user_ns, uint64_t *syste
     *user_ns = *system_ns = *idle_ns = 0;
 }
 
+void thread_yield_turn(void)
+{
+    thread_yield();
+}
+
+void thread_realtime_set(struct thread *t, unsigned priority, bool round_robin)
+{
+    t->priority = (uint8_t)priority; // nothing runs by priority here
+    t->round_robin = round_robin;
+}
+
 bool thread_affinity_set(struct thread *t, uint32_t cpus)
 {
     t->affinity = cpus;
