@@ -550,6 +550,7 @@ static void seizes(void)
     int s;
     siginfo_t i;
     pid_t pid = child(waits_child);
+    setpgid(pid, pid); // a group that SIGTSTP stops, whoever runs this
     T(REQUEST(PTRACE_SEIZE, pid, 1, 0));
     T(REQUEST(PTRACE_SEIZE, pid, 0, 0x400));
     T(REQUEST(PTRACE_SEIZE, pid, 0, PTRACE_O_TRACESYSGOOD));
