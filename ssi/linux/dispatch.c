@@ -86,7 +86,7 @@ static inline void call_enter(struct task *t)
     long result = body ? body(c) : call_unknown(c);
     if (!c->active)
         return; // the body set the registers itself: exec, sigreturn
-    if (result == CALL_RESUME || (result == -EINTR && t->thread->asked))
+    if (result == -EINTR && t->thread->asked)
         return;
     c->active = false;
     t->regs->eax = (uint32_t)result;

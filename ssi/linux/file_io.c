@@ -29,8 +29,10 @@ long file_moved(struct call *c, const struct file *f, long moved, uint64_t wante
     // with it afterwards; a handler that waits ends the call with what there is.
     bool asked = moved == -EINTR || (moved >= 0 && thread_current()->asked);
     bool waits = f->ops->seek == NULL && !(f->flags & O_NONBLOCK);
-    if (c->done < wanted && asked && waits && !signal_pending(task_current()))
-        return CALL_RESUME;
+    if (c->done < wanted && asked && waits && !signal_pending(task_current())) {
+        thread_current()->asked = true;
+        return -EINTR;
+    }
     return (long)c->done;
 }
 

@@ -5,10 +5,10 @@
 //
 // which returns what eax shall hold: >= 0 or a negative errno. A body that spans an interruptible
 // sleep keeps its progress in `c` (deadline_ns, done, body[]) and nowhere else; when its sleep
-// gives -EINTR it returns -EINTR, CALL_RESUME, or what it has done so far. The dispatcher then
-// moves, stops or runs a handler, and either enters the body again with the same `c` or gives the
-// program EINTR, as signal(7) has it. A body that is entered again finds c->deadline_ns, done and
-// body[] as it left them; they are zero on the first entry.
+// gives -EINTR it returns -EINTR, or what it has done so far. The dispatcher then moves, stops or
+// runs a handler, and either enters the body again with the same `c` or gives the program EINTR, as
+// signal(7) has it. A body that is entered again finds c->deadline_ns, done and body[] as it left
+// them; they are zero on the first entry.
 #pragma once
 
 #include "lib/errno.h"

@@ -44,7 +44,6 @@ struct signal_set { // pending signals of a thread or of a process
 
 // A system call in progress: all that must survive leaving and re-entering its body, also on
 // another node (PROTOCOLS 6). A body keeps nothing else across an interruptible sleep.
-#define CALL_RESUME (-4096L) // "asked to leave: enter me again with the same call"
 struct call {
     uint32_t number;
     uint32_t args[6];

@@ -82,6 +82,8 @@ static void personalities(void)
     T(syscall(SYS_personality, 0xffffffff));
     T(syscall(SYS_personality, 0));
     T(syscall(SYS_personality, 0xffffffff));
+    T(syscall(SYS_personality, 0xfffff000)); // looks like no error
+    T(syscall(SYS_personality, 0));
 }
 
 static void capabilities(void)
