@@ -3,8 +3,9 @@
 // argument. Usage: syscalls SEED CALLS [WORKERS]. On a node with canary=1 the kernel's free memory
 // holds a pattern: a worker that finds it in its buffers says which call brought it.
 //
-// The parent, as root, starts workers as user 1000, each with a seed of its own, and again when one
-// was killed or stands still. Status 0: all calls were made, no byte of the kernel was seen.
+// The parent, as root, starts workers as user 61000, which no other program of the node is (in the
+// end all of that user's processes are killed), each with a seed of its own, and again when one was
+// killed or stands still. Status 0: all calls were made, no byte of the kernel was seen.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -37,7 +38,7 @@ enum {
     PAGE = 4096,
     IPC_IDS = 512,   // looked through for what they left
     STILL_MS = 1500, // without a call for that long a worker is ended
-    USER = 1000
+    USER = 61000
 };
 
 struct progress { // one worker's, in shared memory
