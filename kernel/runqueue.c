@@ -97,8 +97,8 @@ static uint64_t patience_ns(const struct thread *t, const struct thread *running
 
 static enum thread_class queue_of(const struct thread *t)
 {
-    bool worker = t->class == THREAD_NORMAL && t->user == NULL;
-    return worker && node(realtime_threads) > 0 ? THREAD_BOOSTED : t->class;
+    bool worker = node(realtime_threads) > 0 && t->class == THREAD_NORMAL && t->user == NULL;
+    return worker ? THREAD_BOOSTED : t->class;
 }
 
 // Behind those of its priority, but before them when it had to leave in its turn.
@@ -129,6 +129,15 @@ static void append(struct thread *t, unsigned cpu)
 void run_queue_realtime_count(int by)
 {
     node(realtime_threads) += (unsigned)by;
+    for (unsigned i = 0; i < arch_cpu_count() && node(realtime_threads) == 0; i++) {
+        struct run_queue *q = run_queue_of(i);
+        struct thread *t, *next;
+        list_for_each_safe (t, next, &q->ready[THREAD_BOOSTED], run_link) {
+            list_remove(&t->run_link);
+            list_append(&q->ready[THREAD_NORMAL], &t->run_link);
+        }
+        q->rt_since_ns = 0;
+    }
 }
 
 static void budget_account(struct run_queue *q, uint64_t now_ns)
@@ -243,18 +252,21 @@ static uint64_t patience_end(struct run_queue *q, const struct thread *t)
     return realtime_turn_end(q, now);
 }
 
-static void arrived(const struct thread *t, unsigned cpu)
+static inline void arrived(const struct thread *t, unsigned cpu)
 {
     struct run_queue *q = run_queue_of(cpu);
     struct thread *r = q->running;
+    bool plain = node(realtime_threads) == 0;
     if (r == NULL || r == t || r->resched)
         return;
-    if (r == q->idle || goes_before(t, r)) {
+    if (r == q->idle || (plain ? t->class < r->class : goes_before(t, r))) {
         r->resched = true;
         kick(cpu);
         return;
     }
-    uint64_t at = patience_end(q, t);
+    if (plain && (t->class != r->class || q->slice_end_ns != UINT64_MAX))
+        return;
+    uint64_t at = plain ? clock_now_ns() + patience_ns(t, r) : patience_end(q, t);
     if (at >= q->slice_end_ns)
         return;
     q->slice_end_ns = at;
@@ -359,25 +371,33 @@ static struct thread *take_realtime(unsigned here)
     return best;
 }
 
+static inline struct thread *take_first(struct run_queue *q, enum thread_class class)
+{
+    struct thread *t = list_empty(&q->ready[class]) ? NULL : take(q, class, arch_cpu_id());
+    return t == NULL && arch_cpu_count() > 1 ? take_from_others(class, arch_cpu_id()) : t;
+}
+
+static struct thread *pick_before_others(struct run_queue *q, bool *passed_over)
+{
+    struct thread *t = take_first(q, THREAD_BOOSTED);
+    budget_account(q, clock_now_ns());
+    *passed_over = spent(q);
+    return t || *passed_over ? t : take_realtime(arch_cpu_id());
+}
+
 struct thread *run_queue_pick(void)
 {
-    unsigned here = arch_cpu_id();
     struct run_queue *q = run_queue_here();
     bool passed_over = false;
-    for (unsigned c = 0; c < THREAD_CLASSES; c++) {
-        if (c == THREAD_REALTIME && node(realtime_threads) > 0)
-            budget_account(q, clock_now_ns());
-        if (c == THREAD_REALTIME && (node(realtime_threads) == 0 || spent(q))) {
-            passed_over = node(realtime_threads) > 0;
-            continue;
-        }
-        struct thread *t = c == THREAD_REALTIME ? take_realtime(here) : take(q, c, here);
-        if (t == NULL && arch_cpu_count() > 1)
-            t = take_from_others(c, here);
-        if (t)
-            return t;
-    }
-    struct thread *t = passed_over ? take_realtime(here) : NULL; // nobody else wants the CPU
+    struct thread *t = take_first(q, THREAD_URGENT);
+    if (t == NULL && node(realtime_threads) > 0)
+        t = pick_before_others(q, &passed_over);
+    if (t == NULL)
+        t = take_first(q, THREAD_NORMAL);
+    if (t == NULL)
+        t = take_first(q, THREAD_IDLE);
+    if (t == NULL && passed_over)
+        t = take_realtime(arch_cpu_id()); // nobody else wants the CPU
     return t ? t : q->idle;
 }
 
@@ -400,21 +420,29 @@ static struct thread *first_waiting(const struct run_queue *q, enum thread_class
     return NULL;
 }
 
-void run_queue_slice_begin(void)
+static void slice_begin_beside_realtime(struct run_queue *q)
 {
-    struct run_queue *q = run_queue_here();
-    const struct thread *r = q->running, *t = r == q->idle ? NULL : first_waiting(q, r->class);
-    bool realtime = r->class == THREAD_REALTIME;
+    bool realtime = q->running->class == THREAD_REALTIME;
     if (realtime || q->rt_since_ns) {
         q->begun_ns = clock_now_ns();
         budget_account(q, q->begun_ns);
         q->rt_since_ns = realtime ? q->begun_ns : 0;
     }
-    q->slice_end_ns = realtime ? realtime_turn_end(q, q->begun_ns)
-                      : t      ? clock_now_ns() + patience_ns(t, r)
-                               : UINT64_MAX;
-    if (!realtime && next_realtime(q)) // which had its share
+    if (realtime)
+        q->slice_end_ns = realtime_turn_end(q, q->begun_ns);
+    else if (next_realtime(q)) // which had its share
         q->slice_end_ns = MIN(q->slice_end_ns, q->rt_period_ns + RT_PERIOD_NS);
+}
+
+void run_queue_slice_begin(void)
+{
+    struct run_queue *q = run_queue_here();
+    const struct thread *r = q->running;
+    const struct thread *t =
+        q->ready_count == 0 || r == q->idle ? NULL : first_waiting(q, r->class);
+    q->slice_end_ns = t ? clock_now_ns() + patience_ns(t, r) : UINT64_MAX;
+    if (node(realtime_threads) > 0)
+        slice_begin_beside_realtime(q);
 }
 
 // An idle CPU takes who waits here; without one the running thread's slice ends when it is over.

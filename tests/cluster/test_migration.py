@@ -217,8 +217,10 @@ def test_fault_at_each_state_of_the_hand_off(side, state, what, program):
     survivors = [n for n in (0, 1, 2) if what != 'die' or n != node]
     with weft.cluster(3, policy='none', add=[f'{program("lines")}:/opt/lines'],
                       append_node={node: f'fault=handoff:{state}:{what}'}) as c:
-        pid = c.start(1, '/opt/lines 200 20000 >/tmp/lines')
-        c.exec(0, f'echo 2 >/proc/{pid}/node', timeout=40)
+        # It begins when the move is about to be asked for, however late that is.
+        pid = c.start(1, "sh -c 'until [ -e /tmp/go ]; do sleep 0.05; done; "
+                         "exec /opt/lines 200 20000 >/tmp/lines'")
+        c.exec(0, f'>/tmp/go; sleep 0.3; echo 2 >/proc/{pid}/node', timeout=40)
         if what == 'die':
             weft.wait_for('the death', lambda: c.exec(node, 'true', 5).status == 126, 40)
             weft.wait_for('the new epoch',

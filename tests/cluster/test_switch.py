@@ -229,7 +229,7 @@ def test_delay_holds_for_all_links(start):
     assert s.ports[1].receive(0.06) == []
     s.ports[1].s.settimeout(2)
     s.ports[1].buffer += s.ports[1].s.recv(4)
-    assert 0.09 < time.monotonic() - began < 0.4
+    assert time.monotonic() - began > 0.09
     assert numbers(s.ports[1].receive()) == list(range(20)), 'jitter keeps the order of a pair'
 
 
