@@ -14,14 +14,17 @@ pytestmark = pytest.mark.usefixtures('kernel')
 SECONDS_PER_CALL = 2e-3  # generous: 10^5 take 10 s
 
 
-@pytest.fixture(scope='module')
-def syscalls(tmp_path_factory):
-    made = tmp_path_factory.mktemp('fuzz') / 'syscalls'
+def compiled(folder, name):
     cross = os.environ.get('CROSS_COMPILE', 'i686-linux-gnu-')
     subprocess.run([cross + 'gcc', '-std=gnu11', '-O2', '-static', '-march=i686', '-Wall',
-                    '-Wextra', '-Werror', '-o', made,
-                    os.path.join(weft.ROOT, 'tests', 'fuzz', 'syscalls.c')], check=True)
-    return str(made)
+                    '-Wextra', '-Werror', '-o', folder / name,
+                    os.path.join(weft.ROOT, 'tests', 'fuzz', name + '.c')], check=True)
+    return str(folder / name)
+
+
+@pytest.fixture(scope='module')
+def syscalls(tmp_path_factory):
+    return compiled(tmp_path_factory.mktemp('fuzz'), 'syscalls')
 
 
 def free_frames(c):
@@ -55,3 +58,15 @@ def test_many_random_calls(syscalls):
     seed = int(os.environ.get('FUZZ_SEED') or random.randrange(1 << 32))
     print(f'seed {seed}')
     fuzz(syscalls, calls, seed, mem=256)
+
+
+@pytest.mark.heavy
+def test_wild_registers_of_a_tracee(tmp_path):
+    """What is taken and what refused is the same number on Linux."""
+    program = compiled(tmp_path, 'registers')
+    linux = subprocess.run(program, check=True, capture_output=True, text=True, timeout=120)
+    with weft.cluster(1, add=f'{program}:/opt/registers', append='policy=none') as c:
+        r = c.exec(0, '/opt/registers', timeout=120)
+        assert (r.status, r.text) == (0, linux.stdout), r
+        assert c.sh(0, 'echo alive') == 'alive\n'
+        assert 'panic' not in c.log(0)
