@@ -9,32 +9,6 @@
 
 NODE_VAR(bool, exec_port);
 
-const struct console_client *console_client, *port2_client;
-
-static void console_input(const uint8_t *bytes, size_t n)
-{
-    if (console_client)
-        console_client->input(bytes, n);
-}
-
-static void console_has_room(void)
-{
-    if (console_client)
-        console_client->room();
-}
-
-static void port2_input(const uint8_t *bytes, size_t n)
-{
-    if (port2_client)
-        port2_client->input(bytes, n);
-}
-
-static void port2_has_room(void)
-{
-    if (port2_client)
-        port2_client->room();
-}
-
 void console_start(void)
 {
     (void)uart_init(UART_COM1);
@@ -47,10 +21,14 @@ void console_set_quiet(void)
     klog_set_console_level(KLOG_ERROR + 1);
 }
 
-void console_listen(void)
+void console_listen(const struct console_client *c)
 {
-    uart_listen(UART_COM1, console_input, console_has_room);
-    uart_listen(UART_COM2, port2_input, port2_has_room);
+    uart_listen(UART_COM1, c->input, c->room);
+}
+
+void port2_listen(const struct console_client *c)
+{
+    uart_listen(UART_COM2, c->input, c->room);
 }
 
 void console_write(const char *bytes, size_t n)

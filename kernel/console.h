@@ -16,9 +16,11 @@ bool port2_present(void);
 size_t console_room(void);
 size_t port2_room(void);
 
-// What is told of a port, with the kernel lock held; must not sleep. Set by ssi/stream.
+// What is told of a port, with the kernel lock held; must not sleep.
 struct console_client {
     void (*input)(const uint8_t *bytes, size_t n);
     void (*room)(void); // there is room again, much of it
 };
-extern const struct console_client *console_client, *port2_client;
+// From now on; before, nothing is heard and output waits for the port.
+void console_listen(const struct console_client *c);
+void port2_listen(const struct console_client *c);

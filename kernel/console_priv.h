@@ -4,4 +4,3 @@
 
 void console_start(void);     // output and the log
 void console_set_quiet(void); // from now on only errors of the log: the console is a program's
-void console_listen(void);    // input, when interrupts can be handled

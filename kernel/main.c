@@ -81,7 +81,6 @@ void kernel_main(const struct bootinfo *info)
                  (unsigned)(left >> 20));
     settings_read(info);
     thread_scheduler_init();
-    console_listen();
     if (!thread_create("init", THREAD_NORMAL, start, NULL))
         panic("no memory for the first thread");
     thread_start_scheduler();

@@ -17,6 +17,7 @@
 #define LSR_EMPTY   0x20
 #define FIFO_BYTES  16u
 #define QUEUE_BYTES 8192u
+#define REASONS_MAX 1000   // of one interrupt
 #define SPINS_MAX   100000 // looks at a port that takes nothing: some 100 ms
 
 struct uart {
@@ -88,11 +89,12 @@ static void input_take(struct uart *u)
         u->on_input(bytes, n);
 }
 
-// The line of an ISA interrupt must be seen low again: until the port has no reason left.
+// The line of an ISA interrupt must be seen low again: until the port has no reason left. One that
+// always has a reason is broken, and is not served for ever.
 static void uart_interrupt(void *arg)
 {
     struct uart *u = arg;
-    while (!(arch_in8(u->base + IIR) & IIR_NONE)) {
+    for (unsigned i = 0; i < REASONS_MAX && !(arch_in8(u->base + IIR) & IIR_NONE); i++) {
         uint32_t before = queued(u);
         input_take(u);
         output_go(u);

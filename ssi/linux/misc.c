@@ -122,10 +122,7 @@ static uint32_t narrow_limit(uint64_t l)
 // Whose limits one may see and change: of who is the same in all ids.
 static bool limits_reached(const struct process *p)
 {
-    const struct credentials *a = task_current()->cred, *b = &p->cred;
-    bool same = a->uid == b->uid && a->uid == b->euid && a->uid == b->suid && a->gid == b->gid &&
-                a->gid == b->egid && a->gid == b->sgid;
-    return same || process_can(CAP_SYS_RESOURCE);
+    return credentials_own(task_current()->cred, &p->cred) || process_can(CAP_SYS_RESOURCE);
 }
 
 long sys_prlimit64(struct call *c)

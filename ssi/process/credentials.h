@@ -32,6 +32,13 @@ void credentials_root(struct credentials *c); // all ids 0, all capabilities
 // As they came with a ghost: false when they break the rules.
 bool credentials_valid(const struct credentials *c);
 
+// Is `of`, in all its ids, who `c` really is?
+static inline bool credentials_own(const struct credentials *c, const struct credentials *of)
+{
+    return c->uid == of->uid && c->uid == of->euid && c->uid == of->suid && c->gid == of->gid &&
+           c->gid == of->egid && c->gid == of->sgid;
+}
+
 static inline bool credentials_can(const struct credentials *c, enum capability what)
 {
     return c->effective & CAPABILITY_BIT(what);

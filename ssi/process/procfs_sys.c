@@ -86,7 +86,7 @@ static void show_ngroups(struct text *t)
 
 static void show_last_capability(struct text *t)
 {
-    text_add(t, "40\n");
+    text_add(t, "%u\n", CAP_LAST);
 }
 
 static void show_overflow_id(struct text *t)

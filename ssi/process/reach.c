@@ -8,8 +8,7 @@ bool process_may_reach(const struct process *q)
 {
     const struct process *me = process_current();
     const struct credentials *a = process_acting(me), *b = &q->cred;
-    bool same = a->uid == b->uid && a->uid == b->euid && a->uid == b->suid && a->gid == b->gid &&
-                a->gid == b->egid && a->gid == b->sgid && !(b->permitted & ~a->permitted);
+    bool same = credentials_own(a, b) && !(b->permitted & ~a->permitted);
     return q == me || process_can(CAP_SYS_PTRACE) || (same && !q->not_dumpable);
 }
 

@@ -335,6 +335,6 @@ static const struct console_client client = {.input = exec_input, .room = output
 static void exec_start(void)
 {
     wait_init(&node(output));
-    port2_client = &client;
+    port2_listen(&client);
 }
 INIT_STEP(INIT_FILES, exec_start);

@@ -517,6 +517,6 @@ void tty_set_session(struct tty *t, int32_t sid)
 static void tty_start(void)
 {
     tty_console();
-    console_client = &client;
+    console_listen(&client);
 }
 INIT_STEP(INIT_FILES, tty_start);
