@@ -66,6 +66,21 @@ void arch_user_prepare(void *stack_top, const struct arch_tls *tls);
 // Leaves the kernel for good with these registers (a fresh process, a migrated one).
 void arch_user_enter(struct arch_regs *regs) NORETURN;
 
+// ---- watched addresses (debug registers, Intel SDM 3B, 18.2)
+// -------------------------------------
+#define ARCH_WATCHES    4u
+#define ARCH_WATCH_STEP 0x4000u // a single step, beside ARCH_WATCH_HITS
+#define ARCH_WATCH_HITS 0xfu    // by number
+
+struct arch_watch {
+    uint32_t address[ARCH_WATCHES]; // of user memory
+    uint32_t control;               // DR7 of them: what is enabled, kinds, lengths
+};
+void arch_watch_load(const struct arch_watch *w); // from now on, on this CPU; NULL: none
+// Why the last debug exception came, asked once. A hit may be of an address that is not enabled.
+// What the kernel's own accesses would hit is not told.
+uint32_t arch_watch_causes(void);
+
 // ---- page tables --------------------------------------------------------------------------------
 // A space's tables are a cache of what its containers say; they may be dropped at any time.
 enum {

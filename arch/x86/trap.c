@@ -79,9 +79,12 @@ static void kernel_interrupt(struct cpu *c, uint32_t vector)
 }
 
 // SYSENTER leaves TF as it was: the CPU reports a step of the program in the kernel's first
-// instructions, once.
-static bool step_into_kernel(struct arch_regs *r)
+// instructions, once. Elsewhere it reports what the kernel does with watched memory of a program.
+static bool debug_in_kernel(struct arch_regs *r)
 {
+    uint32_t causes = arch_watch_causes();
+    if (!(causes & ARCH_WATCH_STEP))
+        return causes != 0;
     if (r->eip < (uint32_t)sysenter_entry || r->eip > (uint32_t)sysenter_flags_clean)
         return false;
     r->eflags &= ~EFLAGS_TF;
@@ -101,7 +104,7 @@ static void kernel_trap(struct arch_regs *r)
         kernel_interrupt(this_cpu(), r->vector);
     } else if (r->vector == VECTOR_NMI && cpu_poked(r)) {
         return;
-    } else if (r->vector == VECTOR_DEBUG && step_into_kernel(r)) {
+    } else if (r->vector == VECTOR_DEBUG && debug_in_kernel(r)) {
         return;
     } else if (!fixup_apply(r)) {
         kernel_trap_fatal(r);

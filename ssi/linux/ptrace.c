@@ -99,18 +99,19 @@ static long peek_user(const struct task *t, uint32_t at, uint32_t to)
 {
     if (!user_area_good(at))
         return -EIO;
-    uint32_t word = at / 4 < USER_REGS ? ptrace_reg_get(t, at / 4) : 0;
+    uint32_t word = at / 4 < USER_REGS    ? ptrace_reg_get(t, at / 4)
+                    : at >= USER_DEBUG_AT ? watch_get(&t->trace->watch, (at - USER_DEBUG_AT) / 4)
+                                          : 0;
     return user_write(to, &word, sizeof(word));
 }
 
-// There are no debug registers: they are zero for good.
 static long poke_user(struct task *t, uint32_t at, uint32_t value)
 {
     if (!user_area_good(at))
         return -EIO;
     if (at / 4 < USER_REGS)
         return ptrace_reg_set(t, at / 4, value);
-    return at >= USER_DEBUG_AT && value == 0 ? 0 : -EIO;
+    return at >= USER_DEBUG_AT ? watch_set(t, (at - USER_DEBUG_AT) / 4, value) : -EIO;
 }
 
 struct user_iovec {

@@ -167,6 +167,18 @@ static uint32_t sse_exceptions(struct task *t)
     return mxcsr & ~(mxcsr >> 7);
 }
 
+// Why, as si_code. 0: of an address that a tracer watched who is gone.
+static int debug_code(struct task *t, struct arch_regs *r)
+{
+    uint32_t causes = arch_watch_causes();
+    uint32_t told = t->trace ? watch_told(&t->trace->watch, causes, r) : causes & ARCH_WATCH_STEP;
+    if (told & ARCH_WATCH_STEP)
+        return TRAP_TRACE; // the program goes on stepping, but not in its handler
+    if (told)
+        return TRAP_HWBKPT;
+    return causes ? 0 : TRAP_BRKPT; // INT1
+}
+
 static void on_exception(unsigned vector, struct arch_regs *r)
 {
     struct task *t = task_current();
@@ -180,10 +192,10 @@ static void on_exception(unsigned vector, struct arch_regs *r)
         info.code = FPE_INTDIV;
         break;
     case VECTOR_DB:
-        if (tracee_step_left(t))
-            return;
         info.signal = SIGTRAP;
-        info.code = TRAP_TRACE; // the program goes on stepping, but not in its handler
+        info.code = debug_code(t, r);
+        if (info.code == 0 || tracee_step_left(t))
+            return;
         break;
     case VECTOR_BP:
         info.signal = SIGTRAP;

@@ -78,6 +78,7 @@ enum { // si_code
     BUS_ADRERR = 2,
     TRAP_BRKPT = 1,
     TRAP_TRACE = 2,
+    TRAP_HWBKPT = 4,
     CLD_EXITED = 1,
     CLD_KILLED = 2,
     CLD_DUMPED = 3,

@@ -12,8 +12,10 @@ int32_t pid_take(void); // a fresh PID or TID of this node; 0: none free
 int pid_claim(int32_t pid);
 void pid_put(int32_t pid);
 bool pid_in_use(int32_t pid);
-void task_discard(struct task *t);  // one that was not started; its thread ends by itself
-void task_take_pid(struct task *t); // the only task of its process becomes the leader
+void task_discard(struct task *t);           // one that was not started; its thread ends by itself
+void task_take_pid(struct task *t);          // the only task of its process becomes the leader
+void task_switch_out(struct thread *thread); // another is to have the CPU, and gives it back
+void task_switch_in(struct thread *thread);
 
 void process_release_resources(struct process *p);
 void fs_context_put(struct fs_context *c);

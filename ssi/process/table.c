@@ -287,13 +287,13 @@ void task_discard(struct task *t)
     thread_abandon(thread);
 }
 
-static void task_switch_out(struct thread *thread)
+void task_switch_out(struct thread *thread)
 {
     struct task *t = thread->user;
     arch_fpu_save(&t->fpu);
 }
 
-static void task_switch_in(struct thread *thread)
+void task_switch_in(struct thread *thread)
 {
     struct task *t = thread->user;
     arch_fpu_load(&t->fpu);
@@ -368,6 +368,7 @@ void task_free(struct task *t)
     signal_set_clear(p, &t->pending);
     list_remove(&t->link);
     list_remove(&t->hash_link);
+    watch_leave(t->thread);
     t->thread->user = NULL;
     t->thread->switch_out = NULL;
     t->thread->switch_in = NULL;

@@ -304,6 +304,7 @@ void tracee_execs(struct task *t, int32_t old_tid)
     struct tracee *e = t->trace;
     t->regs->vector = VECTOR_CALL;
     t->regs->error = t->call.number;
+    watch_forget(t);
     if (e->options & TRACE_EXEC) {
         event_stop(t, EVENT_EXEC, (uint32_t)old_tid);
     } else if (!e->seized) {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "ssi/process/process.h"
+#include "ssi/process/watch.h"
 
 enum { // PTRACE_O_*
     TRACE_SYSGOOD = 0x01,
@@ -67,6 +68,7 @@ struct tracee {
     uint32_t message;         // PTRACE_GETEVENTMSG
     struct signal_info *info; // PTRACE_GETSIGINFO: of this stop, on the tracee's stack; NULL: none
     struct call left;         // what restart_syscall goes on with; number 0: nothing
+    struct watch watch;
 };
 
 // ---- the tracer --------------------------------------------------------------------------------

@@ -121,6 +121,15 @@ void arch_exit(uint8_t status UNUSED)
     machine_end(MACHINE_DIED);
 }
 
+void arch_watch_load(const struct arch_watch *w UNUSED)
+{
+}
+
+uint32_t arch_watch_causes(void)
+{
+    return 0;
+}
+
 // ---- consoles: nobody sits there ----------------------------------------------------------------
 
 void console_listen(const struct console_client *c UNUSED)
