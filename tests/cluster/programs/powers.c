@@ -530,6 +530,15 @@ static void asked(void)
         wait(NULL);
         unlink("/opt/powers.d/dir/new");
     }
+    fflush(stdout);
+    if (fork() == 0) {
+        without(BIT(CAP_KILL));
+        done("kill 1 as one of its own user", kill(1, 0));
+        setresuid(OTHER, OTHER, 0);
+        done("kill 1 as its saved user", kill(1, 0));
+        exit(0);
+    }
+    wait(NULL);
     unlink("/opt/powers.d/file"), unlink("/opt/powers.d/others");
     unlink("/opt/powers.d/closed"), rmdir("/opt/powers.d/dir"), rmdir("/opt/powers.d");
 }
