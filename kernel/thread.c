@@ -95,6 +95,7 @@ static void switch_away(void)
     }
     uint64_t user, system;
     node(switches)++;
+    *(from->state == THREAD_READY ? &from->preemptions : &from->sleeps) += 1;
     arch_times_take(&user, &system);
     book(q, user, system);
     if (from->switch_out)

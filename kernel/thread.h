@@ -43,11 +43,12 @@ struct thread {
     bool interruptible;       // sleeps so right now
     bool resched;             // runs, and another thread should
     int wake_result;          // what wait_sleep returns
-    uint64_t user_ns, system_ns; // CPU time
-    uint8_t priority;            // of real-time threads: 1 to 99, the highest is served first
-    bool round_robin;            // it shares its priority with its equals by slices
-    bool turn_over;              // it goes behind its equals
-    uint32_t slice_ns;           // for so long it runs while an equal waits: its weight
+    uint64_t user_ns, system_ns;  // CPU time
+    uint32_t sleeps, preemptions; // it gave the CPU up, or another one took it
+    uint8_t priority;             // of real-time threads: 1 to 99, the highest is served first
+    bool round_robin;             // it shares its priority with its equals by slices
+    bool turn_over;               // it goes behind its equals
+    uint32_t slice_ns;            // for so long it runs while an equal waits: its weight
     char name[16];
     void (*entry)(void *);
     void *arg;

@@ -195,11 +195,17 @@ int space_unmap(struct space *s, uint32_t start, uint32_t bytes)
     }
 }
 
+static void mapped_more(struct space *s, uint32_t pages)
+{
+    s->mapped_pages += pages;
+    s->mapped_pages_most = MAX(s->mapped_pages_most, s->mapped_pages);
+}
+
 static void insert(struct space *s, struct segment *g)
 {
     struct segment *above = space_find_from(s, g->start);
     list_append(above ? &above->link : &s->segments, &g->link);
-    s->mapped_pages += segment_pages(g);
+    mapped_more(s, segment_pages(g));
     s->segment_count++;
     s->last_hit = g;
 }
@@ -314,7 +320,7 @@ static struct segment *stack_grow(struct space *s, uint32_t address)
         return NULL;
     g->start = start;
     g->index -= pages;
-    s->mapped_pages += pages;
+    mapped_more(s, pages);
     return g;
 }
 

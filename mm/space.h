@@ -68,10 +68,10 @@ struct space {
     uint32_t brk_start, brk; // program break
     uint32_t mmap_top;       // holes are searched downwards from here
     uint32_t stack_limit_bytes;
-    bool lock_later;       // mlockall(2): what is mapped from now on is SEGMENT_LOCKED,
-    bool populate_later;   // and brought in at once
-    uint16_t barriers;     // membarrier(2): the commands that were registered
-    uint32_t mapped_pages; // sum over segments
+    bool lock_later;     // mlockall(2): what is mapped from now on is SEGMENT_LOCKED,
+    bool populate_later; // and brought in at once
+    uint16_t barriers;   // membarrier(2): the commands that were registered
+    uint32_t mapped_pages, mapped_pages_most; // sum over segments, now and at a time
     uint64_t minor_faults, major_faults;
     uint32_t left_fetched, left_drained; // pages of objects unmapped since, the upper room's count
 };

@@ -86,13 +86,15 @@ uint32_t arch_watch_causes(void);
 enum {
     MAP_WRITE = 1,
     MAP_EXEC = 2,
-    MAP_ABSENT = 4 // to arch_space_map: a page that is mapped already stays as it is
+    MAP_ABSENT = 4, // to arch_space_map: a page that is mapped already stays as it is
+    MAP_DIRTY = 8   // told by arch_space_next: it was written
 };
 
 struct arch_space {
-    uint32_t root;         // physical address of the PAE page directory pointer table
-    void *tables;          // arch's own
-    uint32_t table_frames; // frames the tables use
+    uint32_t root;              // physical address of the PAE page directory pointer table
+    void *tables;               // arch's own
+    uint32_t table_frames;      // frames the tables use
+    uint32_t pages, pages_most; // mapped now, and at a time
 };
 
 // Low frames for page tables, cleared; set by mm/ at init. 0: none left.
@@ -112,6 +114,9 @@ void arch_space_unmap(struct arch_space *s, uint32_t address, uint32_t pages);
 void arch_space_write_protect(struct arch_space *s, uint32_t address, uint32_t pages);
 // Frame and rights of a page, or false.
 bool arch_space_look(struct arch_space *s, uint32_t address, uint32_t *frame, unsigned *rights);
+// The same of the first page in [address, end), which is returned; `end`: there is none.
+uint32_t arch_space_next(struct arch_space *s, uint32_t address, uint32_t end, uint32_t *frame,
+                         unsigned *rights);
 // What every CPU that runs user code of the space (NULL: any) did before is seen by all, and what
 // the caller did by them, before this returns; with `code` they also run what is in memory now.
 void arch_barrier(struct arch_space *s, bool code);

@@ -349,8 +349,11 @@ bool arch_space_map(struct arch_space *s, uint32_t address, uint32_t frame, unsi
     pte_t to = (pte_t)frame << PAGE_SHIFT | PTE_P | PTE_U | (rights & MAP_WRITE ? PTE_W : 0) |
                (rights & MAP_EXEC ? 0 : nx);
     entry_set(e, to);
-    if (!(old & PTE_P))
+    if (!(old & PTE_P)) {
+        s->pages++;
+        s->pages_most = MAX(s->pages_most, s->pages);
         return true;
+    }
     if (this_cpu()->space == s)
         invalidate_page(address);
     // Who knows less than is allowed now faults and looks again: only what is wrong must go.
@@ -377,6 +380,8 @@ range_update(struct arch_space *s, uint32_t address, uint32_t pages, pte_t keep)
                 continue;
             entry_keep(e, keep);
             changed = true;
+            if (keep == 0)
+                s->pages--;
             if (loaded && single)
                 invalidate_page(page << PAGE_SHIFT);
         }
@@ -407,6 +412,23 @@ bool arch_space_look(struct arch_space *s, uint32_t address, uint32_t *frame, un
     *frame = PTE_FRAME(*e);
     *rights = (*e & PTE_W ? MAP_WRITE : 0u) | (*e & PTE_NX ? 0u : MAP_EXEC);
     return true;
+}
+
+uint32_t arch_space_next(struct arch_space *s, uint32_t address, uint32_t end, uint32_t *frame,
+                         unsigned *rights)
+{
+    while (address < end) {
+        uint32_t table_end = MIN(end, (address | ((1u << 21) - 1)) + 1);
+        const pte_t *e = space_entry(s, address, false);
+        for (; e && address < table_end; address += PAGE_SIZE, e++) {
+            if (!arch_space_look(s, address, frame, rights))
+                continue;
+            *rights |= *e & PTE_D ? MAP_DIRTY : 0u;
+            return address;
+        }
+        address = table_end;
+    }
+    return end;
 }
 
 bool arch_space_take_dirty(struct arch_space *s, uint32_t address)

@@ -96,6 +96,11 @@ uint32_t container_pages_present(const struct container *c)
     return c->present;
 }
 
+uint32_t container_segment_count(const struct container *c)
+{
+    return c->segment_count;
+}
+
 // ---- end ----------------------------------------------------------------------------------------
 
 // The frames of a leaf that count a user for each record of them.

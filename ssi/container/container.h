@@ -108,6 +108,7 @@ void container_follow(struct container *c, struct container *file, uint64_t byte
 bool container_provides(const struct container *c);
 
 uint32_t container_pages_present(const struct container *c);
+uint32_t container_segment_count(const struct container *c); // of this node
 
 // What a linked container cost this node since it was linked here: all 0 while it is local.
 struct container_counts {

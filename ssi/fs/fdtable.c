@@ -187,6 +187,11 @@ int fd_next(struct fd_table *t, int after)
     return -1;
 }
 
+uint32_t fd_table_size(const struct fd_table *t)
+{
+    return t->size;
+}
+
 void fd_limit_set(struct fd_table *t, uint32_t max)
 {
     t->max = max;

@@ -162,6 +162,7 @@ void fd_close_on_exec(struct fd_table *t, int32_t owner); // owner: of byte rang
 bool fd_cloexec(struct fd_table *t, int fd);
 int fd_set_cloexec(struct fd_table *t, int fd, bool on);
 int fd_next(struct fd_table *t, int after);          // next open descriptor, -1: none
+uint32_t fd_table_size(const struct fd_table *t);    // descriptors it has room for as it is
 void fd_limit_set(struct fd_table *t, uint32_t max); // RLIMIT_NOFILE
 
 // ---- ghost: a file as it travels ---------------------------------------------------------------

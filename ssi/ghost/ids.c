@@ -15,7 +15,8 @@ struct ids_wire {
     char name[16];
     char path[256];
     uint32_t arg_start, arg_end, env_start, env_end;
-    uint64_t start_ns, user_ns, system_ns, child_user_ns, child_system_ns;
+    uint64_t start_ns;
+    struct usage usage, reaped;
     int32_t exit_signal, nice, oom_adjust, oom_adjust_least, parent_death_signal;
     uint32_t personality;
     uint16_t tty_node;
@@ -34,7 +35,8 @@ struct ids_wire {
 int ids_write(struct ghost_job *job, struct ghost *g)
 {
     const struct process *p = job->process;
-    const struct thread *t = job->task->thread;
+    struct usage usage;
+    usage_of_process(p, &usage);
     struct ids_wire w = {
         .parent = p->parent,
         .pgrp = p->pgrp,
@@ -45,10 +47,8 @@ int ids_write(struct ghost_job *job, struct ghost *g)
         .env_start = p->env_start,
         .env_end = p->env_end,
         .start_ns = p->start_ns,
-        .user_ns = p->user_ns + t->user_ns,
-        .system_ns = p->system_ns + t->system_ns,
-        .child_user_ns = p->child_user_ns,
-        .child_system_ns = p->child_system_ns,
+        .usage = usage,
+        .reaped = p->reaped,
         .exit_signal = p->exit_signal,
         .nice = p->nice,
         .oom_adjust = p->oom_adjust,
@@ -97,10 +97,8 @@ int ids_read(struct ghost_job *job, struct ghost *g)
     p->env_start = w.env_start;
     p->env_end = w.env_end;
     p->start_ns = w.start_ns;
-    p->user_ns = w.user_ns;
-    p->system_ns = w.system_ns;
-    p->child_user_ns = w.child_user_ns;
-    p->child_system_ns = w.child_system_ns;
+    p->ended = w.usage;
+    p->reaped = w.reaped;
     p->exit_signal = w.exit_signal;
     p->nice = w.nice;
     p->oom_adjust = MAX(-1000, MIN(1000, w.oom_adjust));
@@ -273,7 +271,7 @@ struct child_wire {
     uint32_t uid;
     uint16_t node;
     uint16_t state;
-    uint64_t user_ns, system_ns;
+    struct usage usage;
 } PACKED;
 
 int children_write(struct ghost_job *job, struct ghost *g)
@@ -292,8 +290,7 @@ int children_write(struct ghost_job *job, struct ghost *g)
             .uid = c->uid,
             .node = c->node,
             .state = (uint16_t)c->state,
-            .user_ns = c->user_ns,
-            .system_ns = c->system_ns,
+            .usage = c->usage,
         };
         if (e == 0)
             e = GHOST_PUT(g, w);
@@ -321,8 +318,7 @@ int children_read(struct ghost_job *job, struct ghost *g)
             .uid = w.uid,
             .node = w.node,
             .state = (enum child_state)w.state,
-            .user_ns = w.user_ns,
-            .system_ns = w.system_ns,
+            .usage = w.usage,
         };
         list_append(&job->process->children, &c->link);
     }

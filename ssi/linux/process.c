@@ -284,7 +284,7 @@ static int status_of(const struct child *child)
 
 static void usage_of(const struct child *child, struct linux_rusage *u)
 {
-    linux_rusage_fill(u, child->user_ns, child->system_ns);
+    linux_rusage_fill(u, &child->usage);
 }
 
 static long wait4(int32_t pid, uint32_t status_at, uint32_t options, uint32_t rusage_at)

@@ -11,4 +11,4 @@ struct linux_rusage {
 } PACKED;
 STATIC_ASSERT(sizeof(struct linux_rusage) == 72, "rusage of the ABI");
 
-void linux_rusage_fill(struct linux_rusage *u, uint64_t user_ns, uint64_t system_ns);
+void linux_rusage_fill(struct linux_rusage *u, const struct usage *from);

@@ -131,13 +131,22 @@ long sys_gettimeofday(struct call *c)
 }
 
 // ---- CPU time ----------------------------------------------------------------------------------
-void linux_rusage_fill(struct linux_rusage *u, uint64_t user_ns, uint64_t system_ns)
+static struct linux_timeval32 timeval_of(uint64_t ns)
 {
-    memset(u, 0, sizeof(*u));
-    u->user = (struct linux_timeval32){(int32_t)(user_ns / NS_PER_S),
-                                       (int32_t)(user_ns % NS_PER_S / 1000)};
-    u->system = (struct linux_timeval32){(int32_t)(system_ns / NS_PER_S),
-                                         (int32_t)(system_ns % NS_PER_S / 1000)};
+    return (struct linux_timeval32){(int32_t)(ns / NS_PER_S), (int32_t)(ns % NS_PER_S / 1000)};
+}
+
+void linux_rusage_fill(struct linux_rusage *u, const struct usage *from)
+{
+    *u = (struct linux_rusage){
+        .user = timeval_of(from->user_ns),
+        .system = timeval_of(from->system_ns),
+        .maxrss = (int32_t)(from->pages_most * (PAGE_SIZE / 1024)),
+        .minflt = (int32_t)from->minor_faults,
+        .majflt = (int32_t)from->major_faults,
+        .nvcsw = (int32_t)from->sleeps,
+        .nivcsw = (int32_t)from->preemptions,
+    };
 }
 
 long sys_getrusage(struct call *c)
@@ -147,29 +156,27 @@ long sys_getrusage(struct call *c)
         RUSAGE_SELF = 0,
         RUSAGE_THREAD = 1
     };
-    struct process *p = process_current();
-    uint64_t user, system;
+    const struct process *p = process_current();
+    struct usage used, whole;
     struct linux_rusage u;
+    usage_of_process(p, &whole);
     switch ((int32_t)c->args[0]) {
     case RUSAGE_SELF:
-        my_times(&user, &system);
+        used = whole;
         break;
     case RUSAGE_CHILDREN:
-        user = p->child_user_ns;
-        system = p->child_system_ns;
+        used = p->reaped;
         break;
-    case RUSAGE_THREAD:
-        task_times(task_current(), &user, &system);
+    case RUSAGE_THREAD: // faults are counted of the memory, which threads share
+        usage_of_task(task_current(), &used);
+        used.minor_faults = whole.minor_faults;
+        used.major_faults = whole.major_faults;
+        used.pages_most = whole.pages_most;
         break;
     default:
         return -EINVAL;
     }
-    linux_rusage_fill(&u, user, system);
-    if ((int32_t)c->args[0] != RUSAGE_CHILDREN) {
-        u.maxrss = (int32_t)(p->space->mapped_pages * (PAGE_SIZE / 1024));
-        u.minflt = (int32_t)p->space->minor_faults;
-        u.majflt = (int32_t)p->space->major_faults;
-    }
+    linux_rusage_fill(&u, &used);
     return user_write(c->args[1], &u, sizeof(u));
 }
 
@@ -179,7 +186,8 @@ long sys_times(struct call *c)
     uint64_t user, system;
     my_times(&user, &system);
     int32_t t[4] = {(int32_t)(user / TICK_NS), (int32_t)(system / TICK_NS),
-                    (int32_t)(p->child_user_ns / TICK_NS), (int32_t)(p->child_system_ns / TICK_NS)};
+                    (int32_t)(p->reaped.user_ns / TICK_NS),
+                    (int32_t)(p->reaped.system_ns / TICK_NS)};
     if (c->args[0]) {
         int e = user_write(c->args[0], t, sizeof(t));
         if (e < 0)

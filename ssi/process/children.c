@@ -10,32 +10,6 @@
 #include "ssi/process/location.h"
 #include "ssi/process/remote.h"
 
-// A thread's time is booked when another one takes its CPU: what runs now is booked here.
-static void times_settle(void)
-{
-    uint64_t user, system, idle;
-    thread_cpu_times(&user, &system, &idle);
-}
-
-void task_times(const struct task *t, uint64_t *user_ns, uint64_t *system_ns)
-{
-    times_settle();
-    *user_ns = t->thread->user_ns;
-    *system_ns = t->thread->system_ns;
-}
-
-void process_times(const struct process *p, uint64_t *user_ns, uint64_t *system_ns)
-{
-    times_settle();
-    *user_ns = p->user_ns;
-    *system_ns = p->system_ns;
-    const struct task *t;
-    list_for_each (t, &p->tasks, link) {
-        *user_ns += t->thread->user_ns;
-        *system_ns += t->thread->system_ns;
-    }
-}
-
 uint32_t process_resident_pages(const struct process *p)
 {
     uint32_t pages = 0;
@@ -113,8 +87,7 @@ static int record_only(struct child *c, const struct child_report *r)
     if (r->news != NEWS_EXITED)
         return 0;
     c->state = CHILD_EXITED;
-    c->user_ns = r->user_ns;
-    c->system_ns = r->system_ns;
+    c->usage = r->usage;
     return 0;
 }
 
@@ -140,8 +113,7 @@ int child_report_apply(const struct child_report *r)
     case NEWS_EXITED:
         (void)FAULT("wait", "told", r->node);
         c->state = CHILD_EXITED;
-        c->user_ns = r->user_ns;
-        c->system_ns = r->system_ns;
+        c->usage = r->usage;
         return apply_exit(parent, c);
     case NEWS_STOPPED:
     case NEWS_CONTINUED:
@@ -168,10 +140,10 @@ int child_report(struct process *p, enum child_news news)
         .pgrp = p->pgrp,
         .uid = p->cred.uid,
     };
-    uint64_t user_ns, system_ns;
-    process_times(p, &user_ns, &system_ns);
-    r.user_ns = user_ns + p->child_user_ns;
-    r.system_ns = system_ns + p->child_system_ns;
+    struct usage own;
+    usage_of_process(p, &own);
+    usage_add(&own, &p->reaped);
+    r.usage = own;
     if (news == NEWS_EXITED)
         r.status = p->exit_status;
     else if (news == NEWS_STOPPED)
@@ -220,8 +192,7 @@ void child_reap(struct process *parent, struct child *c)
     int32_t pid = c->pid;
     node_id_t node = c->node;
     (void)FAULT("wait", "reaped", node);
-    parent->child_user_ns += c->user_ns;
-    parent->child_system_ns += c->system_ns;
+    usage_add(&parent->reaped, &c->usage);
     child_free(c);
     struct process *zombie = process_find(pid);
     if (zombie && zombie->state == PROCESS_ZOMBIE)
@@ -325,8 +296,7 @@ static void pass_on_end(int32_t reaper, const struct child *c)
         .status = c->status,
         .pgrp = c->pgrp,
         .uid = c->uid,
-        .user_ns = c->user_ns,
-        .system_ns = c->system_ns,
+        .usage = c->usage,
     };
     int e = child_report_apply(&r);
     if (e == -ESRCH || e == -EAGAIN)

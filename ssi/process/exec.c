@@ -284,6 +284,7 @@ static void commit(struct exec_plan *x)
     task_memory_left(t);
     struct space *old = p->space;
     struct file *old_file = p->executable;
+    usage_leave_space(p);
     p->space = x->space;
     x->space = NULL;
     t->thread->space = &p->space->arch;

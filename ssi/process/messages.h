@@ -83,7 +83,7 @@ struct message_adopt {          // fields of struct child
     int32_t child, pgrp, status;
     uint32_t uid;
     uint16_t node, state;
-    uint64_t user_ns, system_ns;
+    struct usage usage;
 } PACKED;
 
 struct message_child {

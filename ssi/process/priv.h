@@ -55,7 +55,7 @@ struct child_report {
     uint16_t node; // where the child is
     int32_t status, pgrp;
     uint32_t uid;
-    uint64_t user_ns, system_ns;
+    struct usage usage; // the child's and its children's
 } PACKED;
 
 // On the parent's node: 0; 1: the parent does not want the zombie, reap it; -ESRCH: no such parent

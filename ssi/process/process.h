@@ -12,6 +12,7 @@
 #include "mm/space.h"
 #include "ssi/fs/file.h"
 #include "ssi/process/credentials.h"
+#include "ssi/process/usage.h"
 
 #define SIGNAL_MAX 64
 typedef uint64_t sigset64; // bit n-1 is signal n
@@ -129,9 +130,9 @@ struct child {
     int status;      // as wait4 gives it
     int exit_signal; // what it sends at its end: __WCLONE looks at it
     uint32_t uid;
-    node_id_t node; // where it was when it last reported: its record is reaped there
-    uint64_t user_ns, system_ns;
-    bool tracee; // no child, but a part of a struct tracee (tracee.h)
+    node_id_t node;     // where it was when it last reported: its record is reaped there
+    struct usage usage; // its own and its children's
+    bool tracee;        // no child, but a part of a struct tracee (tracee.h)
 };
 
 // A vfork's parent sleeps until the child has left its memory.
@@ -200,10 +201,10 @@ struct process {
     char name[16];                                   // comm
     uint32_t arg_start, arg_end, env_start, env_end; // for cmdline and environ
     uint64_t start_ns;                               // cluster time
-    uint64_t user_ns, system_ns; // of threads that ended, and carried over moves
-    uint64_t child_user_ns, child_system_ns;
-    int exit_status; // as wait4 gives it
-    int exit_signal; // to the parent, normally SIGCHLD
+    struct usage ended;  // of threads that ended and memory that was left, also before moves
+    struct usage reaped; // of those that were waited for, and theirs
+    int exit_status;     // as wait4 gives it
+    int exit_signal;     // to the parent, normally SIGCHLD
     int nice;
     int oom_adjust_least; // below that only root may set
     int oom_adjust; // /proc/PID/oom_score_adj: -1000 (never) .. 1000, thousandths of the memory
@@ -303,10 +304,7 @@ struct process *process_find(int32_t pid); // running or zombie on this node; NU
 struct task *task_find(int32_t tid);
 struct process *process_next(int32_t after_pid); // by pid, this node; NULL at the end
 
-unsigned process_count(void); // on this node, zombies counted
-// CPU time so far, of all its tasks.
-void process_times(const struct process *p, uint64_t *user_ns, uint64_t *system_ns);
-void task_times(const struct task *t, uint64_t *user_ns, uint64_t *system_ns);
+unsigned process_count(void);                             // on this node, zombies counted
 uint32_t process_resident_pages(const struct process *p); // that this node has, shared ones too
 void process_who(const struct process *p, struct fs_who *who);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// /proc/PID/maps (proc_pid_maps(5)). Which file a segment shows its container knows.
+// /proc/PID/maps and smaps (proc(5)). Which file a segment shows its container knows.
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "mm/heap.h"
@@ -108,26 +108,42 @@ static void show_line(const struct maps_line *l, struct maps_file *f, struct tex
     text_add(t, "%s\n", name);
 }
 
-int proc_show_maps(int32_t pid, struct process *p, struct text *t)
+static int show_maps(struct process *p, struct text *t, bool details)
 {
     struct maps_file f = {.path = heap_alloc(PATH_MAX_BYTES)};
     struct maps_line last = {0};
     int32_t whose = p->pid;
-    (void)pid;
     if (f.path == NULL)
         return -ENOMEM;
     process_who(p, &f.who);
     f.who.uid = f.who.gid = 0;
     f.who.lacks = 0;
     while ((p = process_find(whose)) != NULL && p->space) {
-        const struct segment *s = space_find_from(p->space, last.end);
+        struct segment *s = space_find_from(p->space, last.end);
         if (s == NULL)
             break;
         struct maps_line l = line_of(s);
+        struct segment_memory m = {0};
+        if (details)
+            m = proc_segment_memory(s);
         go_on(&l, &last);
         show_line(&l, &f, t);
+        if (details)
+            proc_add_segment(&m, t);
         last = l;
     }
     heap_free(f.path);
     return 0;
+}
+
+int proc_show_maps(int32_t pid, struct process *p, struct text *t)
+{
+    (void)pid;
+    return show_maps(p, t, false);
+}
+
+int proc_show_smaps(int32_t pid, struct process *p, struct text *t)
+{
+    (void)pid;
+    return show_maps(p, t, true);
 }

@@ -77,8 +77,24 @@ extern const struct proc_folder proc_folders[]; // ended by an empty name
 void proc_show_mounts(struct text *t);
 void proc_show_mountinfo(struct text *t);
 extern const struct proc_row proc_process_rows[]; // /proc/PID
-// /proc/PID/maps, of a process of this node. May sleep.
+// /proc/PID/maps and smaps, of a process of this node. May sleep.
 int proc_show_maps(int32_t pid, struct process *p, struct text *t);
+int proc_show_smaps(int32_t pid, struct process *p, struct text *t);
+
+struct resident { // pages
+    uint32_t all, anonymous, file, shared_memory;
+    uint32_t shared_clean, shared_dirty, private_clean, private_dirty;
+    uint64_t proportional, proportional_dirty; // in PSS_SHIFT fractions
+};
+struct segment_memory { // of a segment that may be gone when it is printed
+    uint32_t pages, prot, flags;
+    struct resident resident;
+};
+struct segment_memory proc_segment_memory(struct segment *s);
+void proc_add_segment(const struct segment_memory *m, struct text *t); // as smaps has it
+void proc_add_memory(const struct process *p, struct text *t);         // as status has it
+int proc_show_statm(int32_t pid, struct process *p, struct text *t);
+int proc_show_smaps_rollup(int32_t pid, struct process *p, struct text *t);
 // /proc/PID/fdinfo/FD, of a process of this node. 0, -ENOENT. May sleep.
 int proc_show_fdinfo(struct process *p, int fd, struct text *t);
 // /proc/PID/mem, of a process of this node: 0, -ESRCH, -EACCES, -ENOMEM. May sleep.

@@ -74,18 +74,19 @@ static int32_t terminal_foreground(const struct process *p)
 
 static int show_stat(int32_t pid, struct process *p, struct text *t)
 {
-    uint64_t user, system;
     const struct task *own = task_find(pid);
     const struct task *first = own && own->process == p ? own : first_task(p);
     const struct space *s = p->space;
-    process_times(p, &user, &system);
+    struct usage used;
+    usage_of_process(p, &used);
     text_add(t, "%d (%s) %c %d %d %d %d %d 0 ", pid, p->name, state_letter(p), p->parent, p->pgrp,
              p->sid, p->tty_attached ? (int)tty_device_number(p->tty_number) : 0,
              terminal_foreground(p));
-    text_add(t, "%u 0 %u 0 %u %u %u %u %d %d %u 0 ", s ? (unsigned)s->minor_faults : 0,
-             s ? (unsigned)s->major_faults : 0, (unsigned)(user / TICK_NS),
-             (unsigned)(system / TICK_NS), (unsigned)(p->child_user_ns / TICK_NS),
-             (unsigned)(p->child_system_ns / TICK_NS),
+    text_add(t, "%u %u %u %u ", used.minor_faults, p->reaped.minor_faults, used.major_faults,
+             p->reaped.major_faults);
+    text_add(t, "%u %u %u %u %d %d %u 0 ", (unsigned)(used.user_ns / TICK_NS),
+             (unsigned)(used.system_ns / TICK_NS), (unsigned)(p->reaped.user_ns / TICK_NS),
+             (unsigned)(p->reaped.system_ns / TICK_NS),
              first && first->realtime ? -1 - first->realtime : 20 + p->nice, p->nice,
              MAX(p->task_count, 1u));
     text_add(t, "%u %u %u %u ", (unsigned)(p->start_ns / TICK_NS),
@@ -123,53 +124,79 @@ static void add_set(struct text *t, const char *name, sigset64 s)
     text_add(t, "%s:\t%08x%08x\n", name, (unsigned)(s >> 32), (unsigned)(uint32_t)s);
 }
 
-static uint32_t locked_kib(const struct space *space)
+static void add_who(const struct process *p, const struct credentials *c, struct text *t)
 {
-    const struct segment *s;
-    uint32_t bytes = 0;
-    list_for_each (s, &space->segments, link) {
-        if (s->flags & SEGMENT_LOCKED)
-            bytes += s->end - s->start;
+    text_add(t, "Uid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\n", c->uid, c->euid, c->suid, c->fsuid,
+             c->gid, c->egid, c->sgid, c->fsgid);
+    text_add(t, "FDSize:\t%u\nGroups:\t", p->files ? fd_table_size(p->files) : 0);
+    for (uint32_t i = 0; i < c->group_count; i++)
+        text_add(t, "%u ", c->groups[i]);
+    text_add(t, c->group_count ? "\n" : " \n");
+}
+
+static void add_signals(const struct process *p, const struct task *task, struct text *t)
+{
+    text_add(t, "SigQ:\t%u/%u\n", p->signals_queued, p->limits[RLIMIT_SIGPENDING].current);
+    add_set(t, "SigPnd", task ? task->pending.pending : 0);
+    add_set(t, "ShdPnd", p->pending.pending);
+    add_set(t, "SigBlk", task ? task->blocked : 0);
+    add_set(t, "SigIgn", actions_that(p, true));
+    add_set(t, "SigCgt", actions_that(p, false));
+}
+
+// CPUs as ranges: 0-2,5.
+static void add_cpus(struct text *t, uint32_t cpus)
+{
+    const char *before = "";
+    text_add(t, "Cpus_allowed:\t%x\nCpus_allowed_list:\t", cpus);
+    for (unsigned i = 0; i < ARCH_CPUS_MAX; i++) {
+        unsigned first = i;
+        if (!(cpus & 1u << i))
+            continue;
+        while (i + 1 < ARCH_CPUS_MAX && cpus & 1u << (i + 1))
+            i++;
+        text_add(t, "%s%u", before, first);
+        if (i > first)
+            text_add(t, "-%u", i);
+        before = ",";
     }
-    return bytes >> 10;
+    text_add(t, "\n");
+}
+
+static void add_switches(const struct process *p, const struct task *task, struct text *t)
+{
+    struct usage u;
+    if (task)
+        usage_of_task(task, &u);
+    else
+        usage_of_process(p, &u);
+    text_add(t, "voluntary_ctxt_switches:\t%u\nnonvoluntary_ctxt_switches:\t%u\n", u.sleeps,
+             u.preemptions);
 }
 
 static int show_status(int32_t pid, struct process *p, struct text *t)
 {
-    const struct task *own = task_find(pid), *first = first_task(p);
-    const struct credentials *c = own && own->process == p ? own->cred : &p->cred;
+    const struct task *own = task_find(pid);
+    const struct task *task = own && own->process == p ? own : first_task(p);
+    const struct credentials *c = task ? task->cred : &p->cred;
+    uint32_t cpus = (uint32_t)((1ull << arch_cpu_count()) - 1);
     text_add(t, "Name:\t%s\nUmask:\t%04o\nState:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\n",
-             p->name, p->fs ? p->fs->umask : 0, state_word(state_letter(p)), p->pid, pid,
-             p->parent);
-    text_add(t, "TracerPid:\t%d\n", tracee_tracer(task_find(pid)));
-    text_add(t, "Uid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\nGroups:\t", c->uid, c->euid, c->suid,
-             c->fsuid, c->gid, c->egid, c->sgid, c->fsgid);
-    for (uint32_t i = 0; i < c->group_count; i++)
-        text_add(t, i ? " %u" : "%u", c->groups[i]);
-    uint32_t kib = p->space ? p->space->mapped_pages * 4 : 0;
-    text_add(t, " \nVmSize:\t%8u kB\nVmLck:\t%8u kB\nVmRSS:\t%8u kB\nThreads:\t%u\n", kib,
-             p->space ? locked_kib(p->space) : 0, process_resident_pages(p) * 4,
-             MAX(p->task_count, 1u));
-    add_set(t, "SigPnd", first ? first->pending.pending : 0);
-    add_set(t, "ShdPnd", p->pending.pending);
-    add_set(t, "SigBlk", first ? first->blocked : 0);
-    add_set(t, "SigIgn", actions_that(p, true));
-    add_set(t, "SigCgt", actions_that(p, false));
+             task ? task->thread->name : p->name, p->fs ? p->fs->umask : 0,
+             state_word(state_letter(p)), p->pid, pid, p->parent);
+    text_add(t, "TracerPid:\t%d\n", tracee_tracer(task));
+    add_who(p, c, t);
+    proc_add_memory(p, t);
+    text_add(t, "Threads:\t%u\n", MAX(p->task_count, 1u));
+    add_signals(p, task, t);
     add_set(t, "CapInh", c->inheritable);
     add_set(t, "CapPrm", c->permitted);
     add_set(t, "CapEff", c->effective);
     add_set(t, "CapBnd", c->bounding);
     add_set(t, "CapAmb", c->ambient);
-    text_add(t, "NoNewPrivs:\t%d\nNode:\t%u\nIncarnation:\t%u\n", c->no_new_privileges,
-             cluster_self(), p->incarnation);
-    return 0;
-}
-
-static int show_statm(int32_t pid, struct process *p, struct text *t)
-{
-    (void)pid;
-    text_add(t, "%u %u 0 0 0 0 0\n", p->space ? p->space->mapped_pages : 0,
-             process_resident_pages(p));
+    text_add(t, "NoNewPrivs:\t%d\n", c->no_new_privileges);
+    add_cpus(t, task ? task->thread->affinity & cpus : cpus);
+    add_switches(p, task, t);
+    text_add(t, "Node:\t%u\nIncarnation:\t%u\n", cluster_self(), p->incarnation);
     return 0;
 }
 
@@ -437,12 +464,14 @@ static int show_mountinfo(int32_t pid, struct process *p, struct text *t)
 const struct proc_row proc_process_rows[] = {
     {"stat", FILE_R, NULL, show_stat},
     {"status", FILE_R, NULL, show_status},
-    {"statm", FILE_R, NULL, show_statm},
+    {"statm", FILE_R, NULL, proc_show_statm},
     {"cmdline", FILE_R, NULL, show_cmdline},
     {"comm", FILE_R, NULL, show_comm},
     {"environ", FILE_OWN, NULL, show_environ},
     {"auxv", FILE_OWN, NULL, show_auxv},
     {"maps", FILE_R, NULL, proc_show_maps},
+    {"smaps", FILE_R, NULL, proc_show_smaps},
+    {"smaps_rollup", FILE_R, NULL, proc_show_smaps_rollup},
     {"mem", 0100600, NULL, show_mem},
     {"limits", FILE_R, NULL, show_limits},
     {"oom_score", FILE_R, NULL, show_oom_score},

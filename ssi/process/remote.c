@@ -151,8 +151,7 @@ void process_on_adopt(const struct rpc_in *in)
         .status = m.status,
         .uid = m.uid,
         .node = m.node,
-        .user_ns = m.user_ns,
-        .system_ns = m.system_ns,
+        .usage = m.usage,
     };
     bool good = m.state <= CHILD_EXITED && m.node < NODE_MAX && !child_find(p, m.child);
     int e = good ? child_adopt(p, &c) : -EPROTO;
@@ -169,8 +168,7 @@ int remote_child_adopt(int32_t parent, const struct child *c)
         .uid = c->uid,
         .node = c->node,
         .state = (uint16_t)c->state,
-        .user_ns = c->user_ns,
-        .system_ns = c->system_ns,
+        .usage = c->usage,
     };
     int e = routed_call(parent, MSG_process_adopt, &m, sizeof(m), NULL, 0);
     return e == -ECHILD ? 1 : e;

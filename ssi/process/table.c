@@ -244,6 +244,7 @@ void process_release_resources(struct process *p)
     struct space *space = p->space;
     struct fd_table *files = p->files;
     struct file *executable = p->executable;
+    usage_leave_space(p);
     p->space = NULL;
     p->files = NULL;
     p->executable = NULL;
@@ -372,10 +373,9 @@ void task_free(struct task *t)
     t->thread->user = NULL;
     t->thread->switch_out = NULL;
     t->thread->switch_in = NULL;
-    uint64_t user_ns, system_ns;
-    task_times(t, &user_ns, &system_ns);
-    p->user_ns += user_ns;
-    p->system_ns += system_ns;
+    struct usage used;
+    usage_of_task(t, &used);
+    usage_add(&p->ended, &used);
     p->task_count--;
     if (t->cred != &p->cred)
         heap_free(t->cred);

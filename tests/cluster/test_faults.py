@@ -152,8 +152,8 @@ def test_frozen_node_comes_back_as_another(program):
     """A node that stood still for long finds an epoch without it: what it says late is refused,
     and it joins again."""
     with weft.cluster(3, policy='none', add=[f'{program("lines")}:/opt/lines']) as c:
-        pid = c.start(1, '/opt/lines 400 20000 >/tmp/lines')
-        c.exec(0, f'echo 2 >/proc/{pid}/node', timeout=40)
+        pid = c.start(1, '/opt/lines 100000 20000 >/tmp/lines')
+        c.sh(0, f'echo 2 >/proc/{pid}/node', timeout=40)
         c.do('stop', '2')
         weft.wait_for('an epoch without it',
                       lambda: c.nodes(0).get(2, ['', '', 'gone'])[2] == 'gone', 60)

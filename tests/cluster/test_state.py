@@ -92,6 +92,12 @@ def test_ids_and_capabilities_go_with_a_process(pair, program):
     assert len(pair.sh(0, 'cat /proc/cluster/migrations').splitlines()) >= before + 2
 
 
+def test_what_was_used_goes_with_a_process(pair, program):
+    before = len(pair.sh(0, 'cat /proc/cluster/migrations').splitlines())
+    comparer(pair, program('usages'))('far')
+    assert len(pair.sh(0, 'cat /proc/cluster/migrations').splitlines()) >= before + 2
+
+
 def test_a_real_time_policy_goes_with_a_process(pair, program):
     before = len(pair.sh(0, 'cat /proc/cluster/migrations').splitlines())
     comparer(pair, program('realtime'))('far')

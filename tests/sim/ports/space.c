@@ -59,6 +59,16 @@ bool arch_space_look(struct arch_space *s, uint32_t address, uint32_t *frame, un
     return entry != 0;
 }
 
+uint32_t arch_space_next(struct arch_space *s, uint32_t address, uint32_t end, uint32_t *frame,
+                         unsigned *rights)
+{
+    uint32_t page = address >> PAGE_SHIFT;
+    if (!radix_next(s->tables, &page) || page >= end >> PAGE_SHIFT)
+        return end;
+    arch_space_look(s, page << PAGE_SHIFT, frame, rights);
+    return page << PAGE_SHIFT;
+}
+
 void arch_space_write_protect(struct arch_space *s, uint32_t address, uint32_t pages)
 {
     uint32_t page = address >> PAGE_SHIFT, end = page + pages, frame;
