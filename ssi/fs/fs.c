@@ -261,6 +261,21 @@ int fs_utimes(const struct fs_who *who, struct fs_place at, const char *path, in
     return name_perform(&c);
 }
 
+long fs_xattr(const struct fs_who *who, struct fs_place at, const char *path, unsigned flags,
+              const struct fs_xattr *x)
+{
+    struct name_call c = call_of(NAME_XATTR, who, at, path, flags);
+    c.in.mode = x->op;
+    c.in.value = x->flags;
+    c.other = x->name;
+    c.data = x->value;
+    c.data_bytes = x->bytes;
+    c.text = x->answer;
+    c.text_size = x->answer ? FS_XATTR_BYTES_MAX : 0;
+    int e = name_perform(&c);
+    return e < 0 ? e : (long)c.text_bytes;
+}
+
 int fs_truncate(const struct fs_who *who, struct fs_place at, const char *path, uint64_t bytes)
 {
     struct name_call c = call_of(NAME_TRUNCATE, who, at, path, 0);

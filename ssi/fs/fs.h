@@ -118,6 +118,29 @@ int fs_chmod(const struct fs_who *who, struct fs_place at, const char *path, uin
              unsigned flags);
 int fs_chown(const struct fs_who *who, struct fs_place at, const char *path, uint32_t uid,
              uint32_t gid, unsigned flags);
+// Extended attributes, see xattr.h.
+enum fs_xattr_op {
+    FS_XATTR_GET = 1, // its whole value
+    FS_XATTR_SET,
+    FS_XATTR_LIST, // the names that `who` may know of, each with its NUL
+    FS_XATTR_REMOVE
+};
+enum {                   // of SET
+    FS_XATTR_CREATE = 1, // -EEXIST
+    FS_XATTR_REPLACE = 2 // -ENODATA
+};
+#define FS_XATTR_BYTES_MAX 4096u // names and values of a file
+struct fs_xattr {
+    enum fs_xattr_op op;
+    unsigned flags;    // FS_XATTR_CREATE, FS_XATTR_REPLACE
+    const char *name;  // NULL: LIST
+    const void *value; // SET
+    size_t bytes;      // SET: of the value
+    char *answer;      // GET, LIST: FS_XATTR_BYTES_MAX bytes
+};
+// Bytes of the answer, 0, or -ENODATA, -EEXIST, -ENOSPC, -EOPNOTSUPP, -EPERM, -EACCES and others.
+long fs_xattr(const struct fs_who *who, struct fs_place at, const char *path, unsigned flags,
+              const struct fs_xattr *x);
 #define FS_TIME_OMIT INT64_MIN
 int fs_utimes(const struct fs_who *who, struct fs_place at, const char *path, int64_t atime_ns,
               int64_t mtime_ns, unsigned flags);

@@ -553,6 +553,7 @@ static int gen_act_missing(const struct name_call *c)
     case NAME_WATCH:
     case NAME_QUEUE:
     case NAME_QUEUE_UNLINK:
+    case NAME_XATTR:
     case NAME_OPS:
         break;
     }
@@ -609,6 +610,8 @@ static int gen_act(struct name_call *c, const struct gen_found *g)
         return gen_set(c, g);
     case NAME_LINK:
         return -EXDEV;
+    case NAME_XATTR:
+        return c->in.mode == FS_XATTR_LIST ? 0 : -EOPNOTSUPP;
     case NAME_UMOUNT:
         if (g->e.inode != ROOT_INODE)
             return -EINVAL;

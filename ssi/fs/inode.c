@@ -9,6 +9,7 @@
 #include "ssi/container/container.h"
 #include "ssi/fs/notify.h"
 #include "ssi/fs/special.h"
+#include "ssi/fs/xattr.h"
 
 // Numbers of inodes made here after the archive was read: bits 0-22 count, bits 23-31 are the node
 // plus one, so that a successor never gives a number again that its predecessor gave, and numbers
@@ -189,6 +190,7 @@ static void inode_free(struct inode *i)
     else if (inode_is(i, S_IFIFO) && i->fifo)
         fs_special()->fifo_free(i->fifo);
     heap_free(i->memfd);
+    xattrs_free(i->xattrs);
     heap_free(i);
 }
 

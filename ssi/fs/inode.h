@@ -32,6 +32,7 @@ enum {
 
 struct dirent;
 struct notify_watch;
+struct xattr;
 
 struct inode {
     struct inode *hash_next;
@@ -53,6 +54,7 @@ struct inode {
     const uint8_t *archive; // a regular file's bytes in the archive, for good: for io_image
     uint64_t archive_bytes;
     struct notify_watch *watches; // inotify's, the oldest first
+    struct xattr *xattrs;         // the oldest first
     struct dirent *named; // of what is no directory: the name it was last opened by, or any;
                           // NULL: not known
     bool written;         // by now its data is `data` (or nothing), not the archive's

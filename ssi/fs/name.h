@@ -34,6 +34,7 @@ enum name_op {
     NAME_WATCH,  // in.mode: mask; in.value: its handle when it is another node's; see `on`
     NAME_QUEUE,  // a POSIX message queue: ssi/stream/mqueue.h
     NAME_QUEUE_UNLINK,
+    NAME_XATTR, // `other`: its name; in.mode: enum fs_xattr_op; in.value: FS_XATTR_*
     NAME_OPS,
 };
 
@@ -74,6 +75,8 @@ struct name_call {
     const struct fs_who *who;
     const char *path;  // what is left of it
     const char *other; // second name or link text, or NULL
+    const void *data;  // NAME_XATTR: a new value
+    size_t data_bytes; // at most FS_XATTR_BYTES_MAX
     char *text;        // answer text of at most text_size bytes, no NUL
     size_t text_size, text_bytes;
     struct name_out out;

@@ -29,12 +29,16 @@ static size_t ask_write(const struct name_call *c, uint8_t *to)
     struct name_ask a = {.in = c->in, .who = *c->who};
     a.path_bytes = (uint32_t)strlen(c->path) + 1;
     a.other_bytes = c->other ? (uint32_t)strlen(c->other) + 1 : 0;
+    a.data_bytes = (uint32_t)c->data_bytes;
     a.text_size = (uint32_t)MIN(c->text_size, TEXT_BYTES_MAX);
     memcpy(to, &a, sizeof(a));
     memcpy(to + sizeof(a), c->path, a.path_bytes);
+    uint8_t *end = to + sizeof(a) + a.path_bytes;
     if (a.other_bytes)
-        memcpy(to + sizeof(a) + a.path_bytes, c->other, a.other_bytes);
-    return sizeof(a) + a.path_bytes + a.other_bytes;
+        memcpy(end, c->other, a.other_bytes);
+    if (a.data_bytes)
+        memcpy(end + a.other_bytes, c->data, a.data_bytes);
+    return sizeof(a) + a.path_bytes + a.other_bytes + a.data_bytes;
 }
 
 // The walk left the tree: what is left of the path comes from the reply.
@@ -94,7 +98,7 @@ static int reply_read(struct name_call *c, node_id_t home, const uint8_t *bytes,
 int remote_perform(struct name_call *c)
 {
     size_t other = c->other ? strlen(c->other) + 1 : 0;
-    size_t ask = sizeof(struct name_ask) + strlen(c->path) + 1 + other;
+    size_t ask = sizeof(struct name_ask) + strlen(c->path) + 1 + other + c->data_bytes;
     size_t answer = sizeof(struct name_reply) + TEXT_BYTES_MAX;
     if (strlen(c->path) >= PATH_MAX_BYTES || other > PATH_MAX_BYTES)
         return -ENAMETOOLONG;
@@ -130,12 +134,16 @@ static bool ask_good(const struct name_ask *a, const char *strings, size_t n)
         return false;
     if (a->who.group_count > FS_GROUPS_MAX || a->text_size > TEXT_BYTES_MAX)
         return false;
-    if (a->path_bytes > n || a->other_bytes != n - a->path_bytes ||
-        !string_good(strings, a->path_bytes))
+    if (a->path_bytes > n || a->other_bytes > n - a->path_bytes ||
+        a->data_bytes != n - a->path_bytes - a->other_bytes || !string_good(strings, a->path_bytes))
+        return false;
+    bool sets = a->in.op == NAME_XATTR && a->in.mode == FS_XATTR_SET;
+    if (sets ? a->data_bytes > FS_XATTR_BYTES_MAX : a->data_bytes != 0)
         return false;
     bool wants_other = a->in.op == NAME_RENAME || a->in.op == NAME_LINK ||
                        a->in.op == NAME_SYMLINK || a->in.op == NAME_MOUNT;
-    wants_other = wants_other || (a->in.op == NAME_OPEN && a->other_bytes);
+    wants_other = wants_other || (a->in.op == NAME_OPEN && a->other_bytes) ||
+                  (a->in.op == NAME_XATTR && a->in.mode != FS_XATTR_LIST);
     return wants_other ? string_good(strings + a->path_bytes, a->other_bytes) : a->other_bytes == 0;
 }
 
@@ -167,6 +175,8 @@ static void name_answer(const struct rpc_in *in, const struct name_ask *a, const
         .who = &a->who,
         .path = strings,
         .other = a->other_bytes ? strings + a->path_bytes : NULL,
+        .data = strings + a->path_bytes + a->other_bytes,
+        .data_bytes = a->data_bytes,
         .text = text,
         .text_size = a->text_size,
     };

@@ -311,7 +311,8 @@ static bool writes(const struct name_call *c)
 {
     uint8_t op = c->in.op;
     return op == NAME_CHMOD || op == NAME_CHOWN || op == NAME_UTIMES || op == NAME_TRUNCATE ||
-           (op == NAME_ACCESS && (c->in.mode & MAY_W));
+           (op == NAME_ACCESS && (c->in.mode & MAY_W)) ||
+           (op == NAME_XATTR && (c->in.mode == FS_XATTR_SET || c->in.mode == FS_XATTR_REMOVE));
 }
 
 int tree_walk_to(struct name_call *c, bool follow, struct inode **i)

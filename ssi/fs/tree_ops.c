@@ -11,6 +11,7 @@
 #include "ssi/fs/mounts.h"
 #include "ssi/fs/notify.h"
 #include "ssi/fs/tree_priv.h"
+#include "ssi/fs/xattr.h"
 
 bool name_owner(const struct name_call *c, const struct inode *i)
 {
@@ -493,6 +494,7 @@ int tree_perform(struct name_call *c)
         [NAME_UMOUNT] = op_umount,     [NAME_MOUNTS] = op_mounts,
         [NAME_NOTIFY] = op_notify,     [NAME_WATCH] = op_watch,
         [NAME_QUEUE] = op_queue,       [NAME_QUEUE_UNLINK] = op_queue_unlink,
+        [NAME_XATTR] = op_xattr,
     };
     if (c->in.op >= NAME_OPS || ops[c->in.op] == NULL)
         return -ENOSYS;

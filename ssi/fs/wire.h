@@ -6,10 +6,11 @@
 
 #include "ssi/fs/name.h"
 
-struct name_ask { // MSG_fs_name; then path, other (when other_bytes), each with its NUL
+struct name_ask { // MSG_fs_name; then path, other (when other_bytes), each with its NUL; data
     struct name_in in;
     struct fs_who who;
     uint32_t path_bytes, other_bytes; // with the NUL
+    uint32_t data_bytes;
     uint32_t text_size;
 } PACKED;
 

@@ -92,6 +92,24 @@ def test_ids_and_capabilities_go_with_a_process(pair, program):
     assert len(pair.sh(0, 'cat /proc/cluster/migrations').splitlines()) >= before + 2
 
 
+def test_extended_attributes_from_all_nodes(pair, program):
+    pair.do('put', '0', f"{program('attributes')}:/tmp/attributes")
+    said = [line.split(': ', 1)[1] for line in pair.sh(0, '/tmp/attributes far').splitlines()
+            if ': ' in line]
+    assert said == [
+        'close(open("/tmp/f", O_CREAT | O_RDWR, 0644)) = 0 ',
+        'setxattr("/tmp/f", "user.large", value, 3000, 0) = 0 ',
+        'setxattr("/tmp/f", "user.large", value, 3000, XATTR_CREATE) = -1 EEXIST',
+        'setxattr("/tmp/f", "user.too large", value, 3000, 0) = -1 ENOSPC',
+        'fsetxattr(fd, "user.b", "there and back", 14, 0) = 0 ',
+        '14 there and back ',
+        'fgetxattr(fd, "user.large", answer, sizeof(answer)) = 3000 ',
+        'user.b user.large',
+        'fremovexattr(fd, "user.large") = 0 ',
+        'user.b',
+        'unlink("/tmp/f") = 0 ']
+
+
 def test_what_was_used_goes_with_a_process(pair, program):
     before = len(pair.sh(0, 'cat /proc/cluster/migrations').splitlines())
     comparer(pair, program('usages'))('far')
