@@ -91,11 +91,18 @@ enum {
 };
 
 struct arch_space {
-    uint32_t root;              // physical address of the PAE page directory pointer table
-    void *tables;               // arch's own
-    uint32_t table_frames;      // frames the tables use
-    uint32_t pages, pages_most; // mapped now, and at a time
+    uint32_t root;         // physical address of the PAE page directory pointer table
+    void *tables;          // arch's own
+    uint32_t table_frames; // frames the tables use
+    uint32_t pages;        // mapped now
+    uint32_t pages_before; // the most at a time before the last unmapping
 };
+
+// The most pages that were mapped at a time.
+static inline uint32_t arch_space_pages_most(const struct arch_space *s)
+{
+    return MAX(s->pages_before, s->pages);
+}
 
 // Low frames for page tables, cleared; set by mm/ at init. 0: none left.
 extern uint32_t (*arch_table_alloc)(void);

@@ -351,7 +351,6 @@ bool arch_space_map(struct arch_space *s, uint32_t address, uint32_t frame, unsi
     entry_set(e, to);
     if (!(old & PTE_P)) {
         s->pages++;
-        s->pages_most = MAX(s->pages_most, s->pages);
         return true;
     }
     if (this_cpu()->space == s)
@@ -372,6 +371,8 @@ range_update(struct arch_space *s, uint32_t address, uint32_t pages, pte_t keep)
     bool single = pages <= FLUSH_PAGES_MAX;
     bool changed = false;
     uint32_t page = address >> PAGE_SHIFT, first = page, end = page + pages;
+    if (keep == 0)
+        s->pages_before = arch_space_pages_most(s);
     while (page < end) {
         uint32_t table_end = MIN(end, (page | 511) + 1);
         pte_t *e = space_entry(s, page << PAGE_SHIFT, false);

@@ -115,7 +115,7 @@ void proc_add_memory(const struct process *p, struct text *t)
     add_kib(t, "VmSize", p->space->mapped_pages);
     add_kib(t, "VmLck", m.locked);
     add_kib(t, "VmPin", 0);
-    add_kib(t, "VmHWM", p->space->arch.pages_most);
+    add_kib(t, "VmHWM", arch_space_pages_most(&p->space->arch));
     add_kib(t, "VmRSS", r.all);
     add_kib(t, "RssAnon", r.anonymous);
     add_kib(t, "RssFile", r.file);

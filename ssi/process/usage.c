@@ -24,7 +24,7 @@ static struct usage of_space(const struct space *s)
 {
     return (struct usage){.minor_faults = (uint32_t)s->minor_faults,
                           .major_faults = (uint32_t)s->major_faults,
-                          .pages_most = s->arch.pages_most};
+                          .pages_most = arch_space_pages_most(&s->arch)};
 }
 
 void usage_of_task(const struct task *t, struct usage *u)
