@@ -347,6 +347,45 @@ long sys_getdents64(struct call *c)
     return list_call(c->args[0], c->args[1], c->args[2], true);
 }
 
+struct linux_old_dirent { // of readdir
+    uint32_t inode, next;
+    uint16_t name_bytes;
+} PACKED;
+
+// One entry, with its name. 0: there is none any more.
+static long list_one(struct file *f, uint32_t to)
+{
+    char record[sizeof(struct linux_dirent64) + NAME_MAX_BYTES + 8];
+    struct linux_dirent64 d;
+    struct xfer x;
+    int64_t at = f->ops->seek(f, 0, WHENCE_CUR);
+    xfer_kernel(&x, record, sizeof(record));
+    long e = f->ops->list(f, &x);
+    if (e < 0 || x.done == 0)
+        return e;
+    memcpy(&d, record, sizeof(d));
+    const char *name = record + sizeof(d);
+    struct linux_old_dirent o = {(uint32_t)d.inode, (uint32_t)at, (uint16_t)strlen(name)};
+    if (d.inode > UINT32_MAX)
+        return -EOVERFLOW;
+    e = MIN(f->ops->seek(f, d.next, WHENCE_SET), 0); // others may have been listed, too
+    if (e == 0)
+        e = user_write(to, &o, sizeof(o));
+    if (e == 0)
+        e = user_write(to + sizeof(o), name, o.name_bytes + 1u);
+    return e < 0 ? e : 1;
+}
+
+long sys_readdir(struct call *c)
+{
+    struct file *f = file_of(c->args[0]);
+    if (f == NULL)
+        return -EBADF;
+    long n = f->ops->list && f->ops->seek ? list_one(f, c->args[1]) : -ENOTDIR;
+    file_put(f);
+    return n;
+}
+
 // ---- access ------------------------------------------------------------------------------------
 // With the real ids, unless AT_EACCESS says otherwise.
 static long access_at(int32_t dirfd, uint32_t path, uint32_t mode, uint32_t at_flags)

@@ -6,7 +6,8 @@
 #include "mm/heap.h"
 #include "ssi/fs/inode.h"
 
-#define BLOCK_BYTES 4096u
+#define BLOCK_BYTES      4096u
+#define MOUNTS_BYTES_MAX 4096u // of /proc/mounts
 
 struct linux_stat { // "newstat" of i386
     uint32_t dev, inode;
@@ -16,6 +17,19 @@ struct linux_stat { // "newstat" of i386
     uint32_t unused[2];
 } PACKED;
 STATIC_ASSERT(sizeof(struct linux_stat) == 64, "stat of the ABI");
+
+struct linux_old_stat { // "oldstat"
+    uint16_t dev, inode, mode, links, uid, gid, rdev, pad;
+    uint32_t bytes, atime, mtime, ctime;
+} PACKED;
+STATIC_ASSERT(sizeof(struct linux_old_stat) == 32, "__old_kernel_stat of the ABI");
+
+struct linux_ustat {
+    int32_t free_blocks;
+    uint32_t free_files;
+    char name[6], pack[6];
+} PACKED;
+STATIC_ASSERT(sizeof(struct linux_ustat) == 20, "ustat of the ABI");
 
 struct linux_stat64 {
     uint64_t dev;
@@ -103,6 +117,26 @@ static int stat_out(uint32_t user, const struct fs_stat *st)
         .ctime_ns = (uint32_t)ctime.nanoseconds,
     };
     if (st->bytes > INT32_MAX || st->inode > UINT32_MAX)
+        return -EOVERFLOW;
+    return user_write(user, &s, sizeof(s));
+}
+
+static int old_stat_out(uint32_t user, const struct fs_stat *st)
+{
+    struct linux_old_stat s = {
+        .dev = (uint16_t)st->dev,
+        .inode = (uint16_t)st->inode,
+        .mode = (uint16_t)st->mode,
+        .links = (uint16_t)st->links,
+        .uid = st->uid > 0xffff ? 65534 : (uint16_t)st->uid,
+        .gid = st->gid > 0xffff ? 65534 : (uint16_t)st->gid,
+        .rdev = (uint16_t)st->rdev,
+        .bytes = (uint32_t)st->bytes,
+        .atime = (uint32_t)instant_of(st->atime_ns).seconds,
+        .mtime = (uint32_t)instant_of(st->mtime_ns).seconds,
+        .ctime = (uint32_t)instant_of(st->ctime_ns).seconds,
+    };
+    if (st->bytes > INT32_MAX || st->inode != s.inode || st->links != s.links)
         return -EOVERFLOW;
     return user_write(user, &s, sizeof(s));
 }
@@ -207,6 +241,21 @@ static long fstat_call(uint32_t fd, uint32_t to, stat_writer out)
     struct fs_stat st;
     int e = stat_fd(fd, &st);
     return e < 0 ? e : out(to, &st);
+}
+
+long sys_oldstat(struct call *c)
+{
+    return stat_call(AT_FDCWD, c->args[0], 0, c->args[1], old_stat_out);
+}
+
+long sys_oldlstat(struct call *c)
+{
+    return stat_call(AT_FDCWD, c->args[0], AT_SYMLINK_NOFOLLOW, c->args[1], old_stat_out);
+}
+
+long sys_oldfstat(struct call *c)
+{
+    return fstat_call(c->args[0], c->args[1], old_stat_out);
 }
 
 long sys_stat(struct call *c)
@@ -337,4 +386,42 @@ long sys_fstatfs64(struct call *c)
 {
     return c->args[1] == sizeof(struct linux_statfs64) ? fspace_call(c->args[0], c->args[2], true)
                                                        : -EINVAL;
+}
+
+// What is mounted with that device number: *space. 0, -EINVAL, -ENOMEM. May sleep.
+static int space_of_device(uint64_t device, struct fs_space *space)
+{
+    static const char *const always[] = {"/", "/proc", "/dev"};
+    struct fs_who who;
+    struct fs_stat st;
+    process_who(process_current(), &who);
+    for (unsigned k = 0; k < ARRAY_SIZE(always); k++)
+        if (fs_stat(&who, who.root, always[k], 0, &st) == 0 && st.dev == device)
+            return fs_space_of(&who, who.root, always[k], space);
+    char *text = heap_zalloc(MOUNTS_BYTES_MAX);
+    int e = text == NULL ? -ENOMEM : -EINVAL;
+    long n = text ? fs_mounts_text(text, MOUNTS_BYTES_MAX - 1) : 0;
+    for (char *line = text, *end; e == -EINVAL && n > 0 && (end = strchr(line, '\n'));
+         line = end + 1) {
+        char *target = strchr(line, ' '), *behind = target ? strchr(target + 1, ' ') : NULL;
+        if (behind == NULL || behind > end)
+            break;
+        *behind = '\0';
+        if (fs_stat(&who, who.root, target + 1, 0, &st) == 0 && st.dev == device)
+            e = fs_space_of(&who, who.root, target + 1, space);
+    }
+    heap_free(text);
+    return e;
+}
+
+long sys_ustat(struct call *c)
+{
+    struct fs_space s;
+    int e = space_of_device(c->args[0], &s);
+    struct linux_ustat u = {0};
+    if (e < 0)
+        return e;
+    u.free_blocks = (int32_t)s.free_blocks;
+    u.free_files = (uint32_t)s.free_files;
+    return user_write(c->args[1], &u, sizeof(u));
 }

@@ -343,6 +343,18 @@ long sys_setfsgid32(struct call *c)
     return fs_id_set(c->args[0], &cred()->fsgid, one_of(&t, c->args[0]) || process_can(CAP_SETGID));
 }
 
+long sys_setfsuid(struct call *c)
+{
+    struct call w = widen(c);
+    return sys_setfsuid32(&w);
+}
+
+long sys_setfsgid(struct call *c)
+{
+    struct call w = widen(c);
+    return sys_setfsgid32(&w);
+}
+
 // ---- supplementary groups ----------------------------------------------------------------------
 static long groups_out(const struct call *c, size_t each)
 {

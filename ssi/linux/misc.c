@@ -40,6 +40,11 @@ long sys_olduname(struct call *c)
     return uname_out(c->args[0], 65, 5);
 }
 
+long sys_oldolduname(struct call *c)
+{
+    return uname_out(c->args[0], 9, 5);
+}
+
 struct user_sysinfo {
     int32_t uptime;
     uint32_t loads[3], totalram, freeram, sharedram, bufferram, totalswap, freeswap;
