@@ -11,6 +11,7 @@
 #include "ssi/cluster/cluster.h"
 #include "ssi/process/procfs.h"
 #include "ssi/process/rseq.h"
+#include "ssi/process/seccomp.h"
 #include "ssi/process/tracee.h"
 
 #define CALL_TABLE_SIZE 512
@@ -179,7 +180,7 @@ static void on_user_return(struct arch_regs *r)
     user_return(r, false);
 }
 
-// ---- while a task of this node is traced -------------------------------------------------------
+// ---- while a task of this node is traced or filtered -------------------------------------------
 static void on_user_return_traced(struct arch_regs *r)
 {
     struct task *t = thread_current()->user;
@@ -198,20 +199,42 @@ static void on_syscall_plain(struct arch_regs *r)
         on_syscall(r);
 }
 
-static void on_syscall_traced(struct arch_regs *r)
+// A tracer sees the call first, then the filters.
+static void on_syscall_watched(struct arch_regs *r)
 {
     struct task *t = thread_current()->user;
     t->regs = r;
     tracee_step_hide(t);
-    if (t->trace == NULL || tracee_call_begins(t))
+    if (t->trace && !tracee_call_begins(t))
+        return;
+    if (t->seccomp == SECCOMP_NONE || seccomp_call(t))
         on_syscall_plain(r);
+    else
+        t->call.number = r->error;
 }
 
-// The plain ways have not one instruction for tracing.
+NODE_VAR(bool, any_traced);
+NODE_VAR(bool, any_filtered); // by seccomp
+
+// The plain ways have not one instruction for tracing and filters.
+static void ways_choose(void)
+{
+    arch_on_syscall = node(any_traced) || node(any_filtered) ? on_syscall_watched
+                      : frame_canary_on()                    ? on_syscall_filled
+                                                             : on_syscall;
+    arch_on_user_return = node(any_traced) ? on_user_return_traced : on_user_return;
+}
+
 static void on_tracing(bool any)
 {
-    arch_on_syscall = any ? on_syscall_traced : frame_canary_on() ? on_syscall_filled : on_syscall;
-    arch_on_user_return = any ? on_user_return_traced : on_user_return;
+    node(any_traced) = any;
+    ways_choose();
+}
+
+static void on_seccomp(bool any)
+{
+    node(any_filtered) = any;
+    ways_choose();
 }
 
 // What a tracer sees a sleep go on with after it was interrupted.
@@ -317,8 +340,9 @@ static void on_interrupted_call(struct task *t, bool sa_restart)
 
 static void linux_init(void)
 {
-    on_tracing(false);
+    ways_choose();
     process_on_tracing = on_tracing;
+    process_on_seccomp = on_seccomp;
     process_on_interrupted_call = on_interrupted_call;
     procfs_cluster_file("enosys", linux_unknown_show, NULL);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // prctl(2), as programs use it.
 #include "ssi/linux/linux.h"
+#include "ssi/linux/seccomp.h"
 #include "lib/string.h"
 #include "mm/user.h"
 
@@ -16,6 +17,7 @@ enum {
     PR_SET_NAME = 15,
     PR_GET_NAME = 16,
     PR_GET_SECCOMP = 21,
+    PR_SET_SECCOMP = 22,
     PR_CAPBSET_READ = 23,
     PR_CAPBSET_DROP = 24,
     PR_GET_SECUREBITS = 27,
@@ -140,8 +142,11 @@ long sys_prctl(struct call *c)
     case PR_CAP_AMBIENT:
         return ambient(c->args);
     case PR_GET_TIMING: // statistical
-    case PR_GET_SECCOMP:
         return 0;
+    case PR_GET_SECCOMP:
+        return t->seccomp;
+    case PR_SET_SECCOMP:
+        return seccomp_by_prctl(a, c->args[2]);
     case PR_SET_TIMING:
         return a == 0 ? 0 : -EINVAL;
     case PR_CAPBSET_READ:

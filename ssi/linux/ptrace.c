@@ -265,14 +265,15 @@ struct user_call_info { // struct ptrace_syscall_info
     union {
         struct {
             uint64_t number, args[6];
-        } entry;
+            uint32_t data; // of a filter
+        } PACKED entry;
         struct {
             int64_t result;
             uint8_t is_error;
         } PACKED exit;
     };
 } PACKED;
-STATIC_ASSERT(sizeof(struct user_call_info) == 80, "ptrace_syscall_info");
+STATIC_ASSERT(sizeof(struct user_call_info) == 84, "ptrace_syscall_info");
 
 static long call_info(const struct tracee *e, uint32_t size, uint32_t to)
 {
@@ -280,12 +281,13 @@ static long call_info(const struct tracee *e, uint32_t size, uint32_t to)
     struct user_call_info i = {
         .op = (uint8_t)e->call, .arch = AUDIT_I386, .eip = r->eip, .esp = r->esp};
     uint32_t bytes = offsetof(struct user_call_info, entry);
-    if (e->call == CALL_ENTRY) {
+    if (e->call == CALL_ENTRY || e->call == CALL_SECCOMP) {
         const uint32_t args[6] = {r->ebx, r->ecx, r->edx, r->esi, r->edi, r->ebp};
         i.entry.number = (uint64_t)(int32_t)r->error;
         for (unsigned k = 0; k < 6; k++)
             i.entry.args[k] = args[k];
-        bytes = sizeof(i);
+        i.entry.data = e->message;
+        bytes = e->call == CALL_SECCOMP ? sizeof(i) : offsetof(struct user_call_info, entry.data);
     } else if (e->call == CALL_EXIT) {
         i.exit.result = (int32_t)r->eax;
         i.exit.is_error = r->eax >= (uint32_t)-4095;

@@ -13,7 +13,10 @@
 #include "ssi/migrate/migrate_priv.h"
 #include "ssi/process/location.h"
 #include "ssi/process/procfs.h"
+#include "ssi/process/seccomp.h"
 #include "ssi/process/tracee.h"
+
+#define FILTERS_MAX (SECCOMP_CHAIN_MAX / 2) // of seccomp: half of a ghost
 
 NODE_VAR(uint8_t, message[RPC_BYTES_MAX]); // put together here: nothing sleeps meanwhile
 
@@ -219,6 +222,13 @@ static void on_epoch(const struct epoch_change *change)
 
 // ---- who asks ----------------------------------------------------------------------------------
 
+static uint32_t filters_of(const struct process *p) // instructions
+{
+    const struct task *t =
+        list_empty(&p->tasks) ? NULL : list_entry(p->tasks.next, struct task, link);
+    return t && t->filters ? t->filters->chain : 0;
+}
+
 const char *migrate_reason(struct process *p)
 {
     if (p->cannot_move)
@@ -237,6 +247,8 @@ const char *migrate_reason(struct process *p)
         return "it shares its current directory with another process";
     if (p->actions && p->actions->users > 1)
         return "it shares its signal handlers with another process";
+    if (filters_of(p) > FILTERS_MAX)
+        return "its seccomp filters are too large";
     return p->files ? ghost_files_stay(p->files) : NULL;
 }
 

@@ -10,6 +10,7 @@
 #include "ssi/container/container.h"
 #include "ssi/process/pidfd.h"
 #include "ssi/process/priv.h"
+#include "ssi/process/seccomp.h"
 #include "ssi/process/tls.h"
 #include "ssi/process/ipc.h"
 #include "ssi/process/tracee.h"
@@ -211,6 +212,8 @@ static void copy_task(struct task *to, struct task *from, const struct request *
     to->fpu = from->fpu;
     to->tls = from->tls;
     *to->cred = *from->cred;
+    if (from->seccomp)
+        seccomp_inherit(to, from);
     to->blocked = from->blocked_saved_valid ? from->blocked_saved : from->blocked;
     if ((r->flags & (CLONE_VM | CLONE_VFORK)) == CLONE_VM) {
         to->altstack_flags = SS_DISABLE;

@@ -26,6 +26,11 @@ void signal_info_out(uint8_t to[128], const struct signal_info *info)
         w[4] = info->uid;
         w[5] = info->signal == SIGCHLD ? (uint32_t)info->status : (uint32_t)info->value;
     }
+    if (info->signal == SIGSYS && info->code == SYS_SECCOMP) {
+        w[3] = info->address;
+        w[4] = (uint32_t)info->value;  // the call
+        w[5] = (uint32_t)info->status; // the architecture
+    }
     memcpy(to, w, sizeof(w));
 }
 

@@ -60,6 +60,7 @@
 enum { // si_code
     SI_USER = 0,
     SI_KERNEL = 0x80,
+    SYS_SECCOMP = 1, // of SIGSYS
     SI_QUEUE = -1,
     SI_TIMER = -2,
     SI_SIGIO = -5,

@@ -80,22 +80,24 @@ struct task { // one thread of a process
     bool rseq_due;                                // to be looked after on the way to user mode
     uint16_t io_priority;                         // ioprio_set(2); 0: none of its own
     uint32_t slack_ns, slack_default_ns; // prctl(PR_SET_TIMERSLACK): told, timers are exact
-    uint32_t set_child_tid;       // written in the child's memory before it first runs; 0: none
-    uint8_t policy;               // sched(7): 0 SCHED_OTHER, 3 SCHED_BATCH, 5 SCHED_IDLE
-    uint8_t realtime;             // priority of SCHED_FIFO and SCHED_RR; else 0
-    bool policy_reset;            // SCHED_RESET_ON_FORK: a child has no nice value below 0
-    bool move_asked;              // looked at on the way to user mode
-    bool ending;                  // task_exit has begun
-    bool memory_left;             // its locks were given to others
-    bool step_forced;             // its trap flag is the tracer's, not its own
-    bool call_left;               // its registers say so as Linux does: see ssi/linux/traced.c
-    int32_t resume_signal;        // what the tracer gave it when its last ptrace-stop ended
-    struct tracee *trace;         // somebody traces it (tracee.h); NULL
-    sigset64 waiting_for;         // rt_sigtimedwait: these wake it though they are blocked
-    struct vfork_wait *vforking;  // sleeps until its vfork child has left its memory
-    struct list hash_link;        // by tid
-    void (*first)(struct task *); // run once, in the task, before it first goes to user mode
-    struct arch_regs start;       // registers of a task that never ran here yet
+    uint32_t set_child_tid;         // written in the child's memory before it first runs; 0: none
+    uint8_t policy;                 // sched(7): 0 SCHED_OTHER, 3 SCHED_BATCH, 5 SCHED_IDLE
+    uint8_t realtime;               // priority of SCHED_FIFO and SCHED_RR; else 0
+    bool policy_reset;              // SCHED_RESET_ON_FORK: a child has no nice value below 0
+    bool move_asked;                // looked at on the way to user mode
+    bool ending;                    // task_exit has begun
+    bool memory_left;               // its locks were given to others
+    bool step_forced;               // its trap flag is the tracer's, not its own
+    bool call_left;                 // its registers say so as Linux does: see ssi/linux/traced.c
+    int32_t resume_signal;          // what the tracer gave it when its last ptrace-stop ended
+    struct tracee *trace;           // somebody traces it (tracee.h); NULL
+    sigset64 waiting_for;           // rt_sigtimedwait: these wake it though they are blocked
+    struct vfork_wait *vforking;    // sleeps until its vfork child has left its memory
+    struct list hash_link;          // by tid
+    void (*first)(struct task *);   // run once, in the task, before it first goes to user mode
+    struct arch_regs start;         // registers of a task that never ran here yet
+    uint8_t seccomp;                // enum seccomp_mode (seccomp.h)
+    struct seccomp_filter *filters; // SECCOMP_FILTER: the youngest of its chain
 };
 
 struct signal_actions { // shareable (CLONE_SIGHAND)

@@ -12,6 +12,7 @@
 #include "ssi/fs/notify.h"
 #include "ssi/process/exec_priv.h"
 #include "ssi/process/procfs_priv.h"
+#include "ssi/process/seccomp.h"
 #include "ssi/process/tracee.h"
 #include "ssi/stream/stream.h"
 
@@ -193,7 +194,8 @@ static int show_status(int32_t pid, struct process *p, struct text *t)
     add_set(t, "CapEff", c->effective);
     add_set(t, "CapBnd", c->bounding);
     add_set(t, "CapAmb", c->ambient);
-    text_add(t, "NoNewPrivs:\t%d\n", c->no_new_privileges);
+    text_add(t, "NoNewPrivs:\t%d\nSeccomp:\t%u\nSeccomp_filters:\t%u\n", c->no_new_privileges,
+             task ? task->seccomp : SECCOMP_NONE, task ? seccomp_filters(task) : 0);
     add_cpus(t, task ? task->thread->affinity & cpus : cpus);
     add_switches(p, task, t);
     text_add(t, "Node:\t%u\nIncarnation:\t%u\n", cluster_self(), p->incarnation);

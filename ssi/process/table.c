@@ -14,6 +14,7 @@
 #include "ssi/process/timers.h"
 #include "ssi/process/procfs.h"
 #include "ssi/process/ipc.h"
+#include "ssi/process/seccomp.h"
 #include "ssi/process/tracee.h"
 
 #define HASH_SIZE 256
@@ -366,6 +367,8 @@ void task_free(struct task *t)
 {
     struct process *p = t->process;
     tracee_task_gone(t);
+    if (t->seccomp)
+        seccomp_release(t);
     signal_set_clear(p, &t->pending);
     list_remove(&t->link);
     list_remove(&t->hash_link);

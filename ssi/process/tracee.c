@@ -254,6 +254,16 @@ bool tracee_call_begins(struct task *t)
     return !task_killed(t) && r->error != UINT32_MAX;
 }
 
+bool tracee_seccomp(struct task *t, uint32_t data)
+{
+    struct tracee *e = t->trace;
+    if (e == NULL || !(e->options & TRACE_SECCOMP))
+        return false;
+    e->call = CALL_SECCOMP;
+    event_stop(t, EVENT_SECCOMP, data);
+    return !task_killed(t);
+}
+
 bool tracee_call_must_end(const struct task *t)
 {
     const struct tracee *e = t->trace;

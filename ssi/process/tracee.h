@@ -15,7 +15,7 @@ enum { // PTRACE_O_*
     TRACE_EXEC = 0x10,
     TRACE_VFORK_DONE = 0x20,
     TRACE_EXIT = 0x40,
-    TRACE_SECCOMP = 0x80, // there is no seccomp: nothing ever to tell
+    TRACE_SECCOMP = 0x80,
     TRACE_EXITKILL = 0x100000,
     TRACE_OPTIONS = 0x1000ff,
 };
@@ -28,6 +28,7 @@ enum { // PTRACE_EVENT_*
     EVENT_EXEC = 4,
     EVENT_VFORK_DONE = 5,
     EVENT_EXIT = 6,
+    EVENT_SECCOMP = 7,
     EVENT_STOP = 128,
 };
 
@@ -47,6 +48,7 @@ enum tracee_call { // GET_SYSCALL_INFO's op, and the message of these stops
     CALL_NONE = 0,
     CALL_ENTRY = 1,
     CALL_EXIT = 2,
+    CALL_SECCOMP = 3, // in the stop of EVENT_SECCOMP
 };
 
 struct tracee {
@@ -95,6 +97,8 @@ bool tracee_signal(struct task *t, struct signal_info *info);
 void tracee_handler_begins(struct task *t);
 // Syscall-enter-stop, if there is one. False: the call is not to be done.
 bool tracee_call_begins(struct task *t);
+// The stop of EVENT_SECCOMP with `data`. False: nobody wants to see it, or it is killed.
+bool tracee_seccomp(struct task *t, uint32_t data);
 void tracee_call_ends(struct task *t); // and syscall-exit-stop
 // Something waits that a call is left for.
 bool tracee_call_must_end(const struct task *t);

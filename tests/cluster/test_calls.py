@@ -13,7 +13,8 @@ PROGRAMS = ['names', 'data', 'mappings', 'calls', 'families', 'signals', 'memory
             'facts', 'sockets', 'unixes', 'events', 'ptys', 'timers', 'sysv', 'faults', 'spans',
             'descriptors', 'selves', 'notify', 'resolve', 'mqueues', 'owners', 'reaches', 'rests',
             'links', 'corners', 'packets', 'pidfds', 'nices', 'mapped', 'tracing', 'watches',
-            'usages', 'attributes', 'powers', 'realtime', 'sections', 'lends', 'settles', 'olds']
+            'usages', 'attributes', 'powers', 'realtime', 'sections', 'lends', 'settles', 'olds',
+            'filters']
 SLOW = ['sockwaits']  # whether a wait ends is seen by its taking time
 
 

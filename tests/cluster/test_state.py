@@ -76,6 +76,14 @@ def test_packets_wait_in_a_pipe_whose_ends_move(pair, program):
     assert len(pair.sh(0, 'cat /proc/cluster/migrations').splitlines()) >= before + 4
 
 
+def test_filters_of_calls_move(pair, program):
+    before = len(pair.sh(0, 'cat /proc/cluster/migrations').splitlines())
+    comparer(pair, program('filters'))('moves')
+    assert len(pair.sh(0, 'cat /proc/cluster/migrations').splitlines()) >= before + 5
+    pid = pair.start(0, '/tmp/filters stays')
+    pair.sh(0, f'until grep -q seccomp /proc/{pid}/cantmove; do sleep 0.1; done; kill {pid}')
+
+
 def test_pidfds_name_processes_wherever_they_are(pair, program):
     before = len(pair.sh(0, 'cat /proc/cluster/migrations').splitlines())
     comparer(pair, program('pidfds'))('far')
