@@ -322,3 +322,24 @@ long sys_mprotect(struct call *c)
     }
     return 0;
 }
+
+// ---- protection keys: the CPU has none, as far as programs are told. Only -1, none, can be used.
+long sys_pkey_mprotect(struct call *c)
+{
+    uint32_t at = c->args[0], bytes = memory_round_up(c->args[1]);
+    if (c->args[3] == UINT32_MAX || (at & PAGE_MASK) || c->args[1] == 0)
+        return sys_mprotect(c);
+    return at + bytes <= at ? -ENOMEM : -EINVAL;
+}
+
+long sys_pkey_alloc(struct call *c)
+{
+    (void)c;
+    return -EINVAL;
+}
+
+long sys_pkey_free(struct call *c)
+{
+    (void)c;
+    return -EINVAL;
+}

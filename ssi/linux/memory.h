@@ -20,6 +20,10 @@ bool memory_range_bad(uint32_t at, uint32_t bytes);
 // Fresh anonymous memory; `flags` are SEGMENT_*. As space_map.
 int memory_map_anonymous(uint32_t at, uint32_t bytes, unsigned prot, unsigned flags);
 
+// madvise(2); of another space than the caller's only what is but a hint.
+int memory_advise(struct space *of, uint32_t at, uint32_t length, uint32_t advice);
+bool memory_advice_is_hint(uint32_t advice);
+
 // RLIMIT_MEMLOCK: 0, -EPERM when the process may lock nothing, `too_much` when not so much more.
 int memory_may_lock(uint32_t more_bytes, int too_much);
 // The same for what mlockall(MCL_FUTURE) is about: 0, -EAGAIN.

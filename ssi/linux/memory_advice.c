@@ -47,13 +47,13 @@ enum advice {
 
 // Calls fn for each piece of a segment in the range, up to its first error. Holes are passed over:
 // then the result is -ENOMEM. fn may change the segments, and may sleep.
-static int each_piece(uint32_t at, uint32_t end,
+static int each_piece(struct space *of, uint32_t at, uint32_t end,
                       int (*fn)(struct segment *g, uint32_t from, uint32_t to, uint32_t arg),
                       uint32_t arg)
 {
     int result = 0;
     while (at < end) {
-        struct segment *g = space_find_from(space(), at);
+        struct segment *g = space_find_from(of, at);
         if (!g || g->start > at)
             result = -ENOMEM;
         if (!g || g->start >= end)
@@ -102,7 +102,7 @@ static int populate_as_is(struct segment *g, uint32_t from, uint32_t to, uint32_
 
 int memory_populate(uint32_t at, uint32_t end)
 {
-    return each_piece(at, end, populate_as_is, 0);
+    return each_piece(space(), at, end, populate_as_is, 0);
 }
 
 // ---- madvise -----------------------------------------------------------------------------------
@@ -164,16 +164,26 @@ static int advise(struct segment *g, uint32_t from, uint32_t to, uint32_t advice
     return 0; // the others are hints
 }
 
-long sys_madvise(struct call *c)
+int memory_advise(struct space *of, uint32_t at, uint32_t length, uint32_t advice)
 {
-    uint32_t at = c->args[0], bytes = memory_round_up(c->args[1]), advice = c->args[2];
-    if (!known(advice) || (at & PAGE_MASK) || (c->args[1] && !bytes))
+    uint32_t bytes = memory_round_up(length);
+    if (!known(advice) || (at & PAGE_MASK) || (length && !bytes))
         return -EINVAL;
     if (bytes == 0)
         return 0;
     if (memory_range_bad(at, bytes))
         return -ENOMEM;
-    return each_piece(at, at + bytes, advise, advice);
+    return each_piece(of, at, at + bytes, advise, advice);
+}
+
+long sys_madvise(struct call *c)
+{
+    return memory_advise(space(), c->args[0], c->args[1], c->args[2]);
+}
+
+bool memory_advice_is_hint(uint32_t advice)
+{
+    return advice == ADVICE_WILLNEED || advice == ADVICE_COLD || advice == ADVICE_PAGEOUT;
 }
 
 // ---- msync, mincore ----------------------------------------------------------------------------
@@ -269,7 +279,7 @@ static long lock(const struct call *c, bool now)
         return result;
     uint32_t more = end - at - (uint32_t)locked_bytes(at, end);
     if ((e = memory_may_lock(more, -ENOMEM)) < 0 ||
-        (e = each_piece(at, end, lock_piece, true)) < 0 || !now)
+        (e = each_piece(space(), at, end, lock_piece, true)) < 0 || !now)
         return e;
     e = memory_populate(at, end);
     return e == -ENOMEM ? -EAGAIN : e == -EFAULT ? -ENOMEM : e;
@@ -289,7 +299,8 @@ long sys_munlock(struct call *c)
 {
     uint32_t at, end;
     long result;
-    return lock_range(c, &at, &end, &result) ? each_piece(at, end, lock_piece, false) : result;
+    return lock_range(c, &at, &end, &result) ? each_piece(space(), at, end, lock_piece, false)
+                                             : result;
 }
 
 static void lock_future(uint32_t flags)
@@ -314,7 +325,7 @@ long sys_mlockall(struct call *c)
         return -ENOMEM;
     lock_future(flags);
     if (now)
-        (void)each_piece(0, USER_TOP, lock_piece, true);
+        (void)each_piece(space(), 0, USER_TOP, lock_piece, true);
     if (now && !(flags & MCL_LATER))
         (void)memory_populate(0, USER_TOP);
     return 0;
@@ -324,6 +335,6 @@ long sys_munlockall(struct call *c)
 {
     (void)c;
     lock_future(0);
-    (void)each_piece(0, USER_TOP, lock_piece, false);
+    (void)each_piece(space(), 0, USER_TOP, lock_piece, false);
     return 0;
 }

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
-// pidfd_open(2), pidfd_getfd(2), pidfd_send_signal(2).
+// pidfd_open(2), pidfd_getfd(2), pidfd_send_signal(2), process_mrelease(2).
 #include "ssi/process/pidfd.h"
+#include "kernel/timer.h"
+#include "kernel/wait.h"
 #include "ssi/linux/file.h"
 #include "ssi/process/linux_abi.h"
+#include "ssi/process/priv.h"
 
 static long installed(struct file *f)
 {
@@ -74,4 +77,49 @@ long sys_pidfd_send_signal(struct call *c)
     if (e < 0 || (e = pidfd_state(&of)) < 0)
         return e;
     return signal_kill(process_current(), of.pid, &info);
+}
+
+// ---- process_mrelease --------------------------------------------------------------------------
+#define RELEASE_TRIES 1000 // of a millisecond
+
+// The memory of one that is about to end. NULL: it has none any more, or is not here.
+static struct process *with_memory(const struct pidfd_of *of)
+{
+    struct process *p = process_find(of->pid);
+    bool same = p && (of->start_ns == 0 || p->start_ns == of->start_ns);
+    return same && p->state != PROCESS_ZOMBIE && p->space ? p : NULL;
+}
+
+static bool about_to_end(const struct process *p)
+{
+    const struct task *t;
+    list_for_each (t, &p->tasks, link)
+        if (task_killed(t))
+            return true;
+    return p->exiting;
+}
+
+// What is killed gives its memory back itself, as soon as it runs: that is waited for.
+long sys_process_mrelease(struct call *c)
+{
+    struct pidfd_of of;
+    if (c->args[1])
+        return -EINVAL;
+    struct file *f = file_of(c->args[0]);
+    if (f == NULL)
+        return -EBADF;
+    int e = pidfd_names(f, false, &of);
+    file_put(f);
+    if (e == 0)
+        e = pidfd_state(&of);
+    if (e != 0)
+        return e < 0 ? e : -ESRCH;
+    struct process *p = with_memory(&of);
+    if (p == NULL)
+        return process_find(of.pid) ? -ESRCH : -EIO; // it is on another node
+    if (!about_to_end(p))
+        return -EINVAL;
+    for (unsigned k = 0; with_memory(&of) && e == 0; k++)
+        e = k < RELEASE_TRIES ? wait_for_ns(NS_PER_S / 1000, WAIT_INTERRUPTIBLE) : -EAGAIN;
+    return e == -ETIMEDOUT ? 0 : e;
 }

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
-// Looking into other processes: process_vm_readv(2), process_vm_writev(2), kcmp(2). Of this node:
+// Looking into other processes: process_vm_readv(2), process_vm_writev(2), process_madvise(2),
+// kcmp(2). Of this node:
 // what is on another one exists, but cannot be reached from here (-EIO).
 #include "mm/heap.h"
 #include "mm/user.h"
-#include "ssi/linux/linux.h"
+#include "ssi/linux/file.h"
+#include "ssi/linux/memory.h"
+#include "ssi/process/pidfd.h"
 #include "ssi/process/reach.h"
 #include "ssi/stream/epoll.h"
 
@@ -104,6 +107,60 @@ static long process_vm(const struct call *c, bool write)
     }
     heap_free(local);
     heap_free(remote);
+    return r;
+}
+
+// ---- process_madvise ---------------------------------------------------------------------------
+// The process that a pidfd names, to be reached: 0, -EBADF, -ESRCH, -EACCES, -EIO. May sleep.
+static int reach_by_pidfd(uint32_t fd, struct process **q)
+{
+    struct pidfd_of of;
+    struct file *f = file_of(fd);
+    if (f == NULL)
+        return -EBADF;
+    int e = pidfd_names(f, false, &of);
+    file_put(f);
+    if (e == 0)
+        e = pidfd_state(&of);
+    if (e != 0)
+        return e < 0 ? e : -ESRCH;
+    e = process_reach(of.pid, q);
+    if (e == 0 && (*q)->space == NULL)
+        e = -ESRCH;
+    return e == -EPERM ? -EACCES : e;
+}
+
+// Bytes of the pieces that were advised, or the error of the first.
+static long advise_all(struct space *of, const struct linux_iovec *v, uint32_t count,
+                       uint32_t advice)
+{
+    long done = 0;
+    for (uint32_t k = 0; k < count; k++) {
+        int e = memory_advise(of, v[k].at, v[k].bytes, advice);
+        if (e < 0)
+            return done ? done : e;
+        done += (long)v[k].bytes;
+    }
+    return done;
+}
+
+long sys_process_madvise(struct call *c)
+{
+    struct linux_iovec *v = NULL;
+    struct process *q = NULL;
+    uint64_t total;
+    if (c->args[4])
+        return -EINVAL;
+    long r = vectors_in(c->args[1], c->args[2], &v, &total);
+    if (r == 0)
+        r = reach_by_pidfd(c->args[0], &q);
+    if ((r == 0 || r == -EACCES || r == -EIO) && !memory_advice_is_hint(c->args[3]))
+        r = -EINVAL;
+    if (r == 0 && q != process_current() && !process_can(CAP_SYS_NICE))
+        r = -EPERM;
+    if (r == 0) // hints of another space: nothing sleeps
+        r = advise_all(q->space, v, c->args[2], c->args[3]);
+    heap_free(v);
     return r;
 }
 

@@ -3,8 +3,10 @@
 #include "ssi/linux/linux.h"
 #include "kernel/timer.h"
 #include "lib/string.h"
+#include "mm/heap.h"
 #include "mm/user.h"
 #include "ssi/cluster/cluster.h"
+#include "ssi/linux/clocks.h"
 #include "ssi/process/futex.h"
 #include "ssi/process/tls.h"
 
@@ -98,18 +100,23 @@ static int futex_deadline(struct call *c, bool wide, bool absolute, bool realtim
     return 0;
 }
 
+// A wake that came while this thread was on its way to another node found nobody. A return without
+// one is allowed (futex(2), spurious wake-up): the program looks at its word again.
+static bool came_from_elsewhere(struct call *c)
+{
+    uint32_t here = 1u + cluster_self(), before;
+    memcpy(&before, c->body, sizeof(before));
+    memcpy(c->body, &here, sizeof(here));
+    return before && before != here;
+}
+
 static long wait_op(struct call *c, bool wide, uint32_t command, uint32_t bitset)
 {
     bool absolute = command == FUTEX_WAIT_BITSET;
     if (!bitset)
         return -EINVAL;
-    // A wake that came while this thread was on its way to another node found nobody. A return
-    // without one is allowed (futex(2), spurious wake-up): the program looks at its word again.
-    uint32_t here = 1u + cluster_self(), before;
-    memcpy(&before, c->body, sizeof(before));
-    if (before && before != here)
+    if (came_from_elsewhere(c))
         return 0;
-    memcpy(c->body, &here, sizeof(here));
     int e = futex_deadline(c, wide, absolute, c->args[1] & FUTEX_CLOCK_REALTIME);
     if (e < 0)
         return e;
@@ -256,4 +263,49 @@ long sys_futex(struct call *c)
 long sys_futex_time64(struct call *c)
 {
     return futex(c, true);
+}
+
+struct user_wait { // struct futex_waitv
+    uint64_t value, at;
+    uint32_t flags, reserved;
+} PACKED;
+STATIC_ASSERT(sizeof(struct user_wait) == 24, "futex_waitv of the ABI");
+
+static int words_in(uint32_t at, uint32_t count, struct futex_word *words)
+{
+    enum {
+        FUTEX_32 = 2
+    };
+    for (uint32_t k = 0; k < count; k++) {
+        struct user_wait w;
+        int e = user_read(&w, at + k * (uint32_t)sizeof(w), sizeof(w));
+        if (e < 0)
+            return e;
+        if ((w.flags & ~(uint32_t)FUTEX_PRIVATE) != FUTEX_32 || w.reserved)
+            return -EINVAL;
+        if (w.at >= USER_TOP)
+            return w.at & 3 ? -EINVAL : -EFAULT;
+        words[k] = (struct futex_word){(uint32_t)w.at, (uint32_t)w.value};
+    }
+    return 0;
+}
+
+long sys_futex_waitv(struct call *c)
+{
+    uint32_t count = c->args[1], clock = c->args[4];
+    if (c->args[2] || count == 0 || count > FUTEX_WORDS_MAX || c->args[0] == 0)
+        return -EINVAL;
+    if (c->args[3] && clock != CLOCK_REALTIME && clock != CLOCK_MONOTONIC)
+        return -EINVAL;
+    if (came_from_elsewhere(c))
+        return 0;
+    int e = futex_deadline(c, true, true, clock == CLOCK_REALTIME);
+    struct futex_word *words = e < 0 ? NULL : heap_alloc(count * sizeof(*words));
+    if (words == NULL)
+        return e < 0 ? e : -ENOMEM;
+    e = words_in(c->args[0], count, words);
+    if (e == 0)
+        e = futex_wait_many(process_current(), words, count, linux_deadline_local(c->deadline_ns));
+    heap_free(words);
+    return e;
 }

@@ -10,6 +10,14 @@
 // (cluster) deadline, -EINTR, -EFAULT. Sleeps.
 int futex_wait(struct process *p, uint32_t at, uint32_t value, uint32_t bitset,
                uint64_t deadline_ns);
+// Waits while each of the words holds its value: which one was woken, -EAGAIN one has another
+// value, else as futex_wait. Sleeps.
+#define FUTEX_WORDS_MAX 128u
+struct futex_word {
+    uint32_t at, value;
+};
+int futex_wait_many(struct process *p, const struct futex_word *words, unsigned count,
+                    uint64_t deadline_ns);
 // Wakes up to `count` waiters whose bitset matches: how many. -EFAULT, -EINVAL. May sleep.
 int futex_wake(struct process *p, uint32_t at, uint32_t count, uint32_t bitset);
 // Wakes up to `count`, moves up to `move` of the others to wait at `to`; with compare only if the

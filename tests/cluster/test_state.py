@@ -84,6 +84,10 @@ def test_filters_of_calls_move(pair, program):
     pair.sh(0, f'until grep -q seccomp /proc/{pid}/cantmove; do sleep 0.1; done; kill {pid}')
 
 
+def test_words_of_two_nodes_are_waited_for_at_once(pair, program):
+    comparer(pair, program('newer'))('far')
+
+
 def test_pidfds_name_processes_wherever_they_are(pair, program):
     before = len(pair.sh(0, 'cat /proc/cluster/migrations').splitlines())
     comparer(pair, program('pidfds'))('far')
