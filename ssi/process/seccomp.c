@@ -42,7 +42,8 @@ static void mode_set(struct task *t, enum seccomp_mode mode)
 {
     bool before = node(filtered_tasks) > 0;
     ASSERT(mode == SECCOMP_NONE || mode >= t->seccomp);
-    node(filtered_tasks) += (unsigned)(mode != SECCOMP_NONE) - (unsigned)(t->seccomp != SECCOMP_NONE);
+    node(filtered_tasks) +=
+        (unsigned)(mode != SECCOMP_NONE) - (unsigned)(t->seccomp != SECCOMP_NONE);
     t->seccomp = (uint8_t)mode;
     if (process_on_seccomp && before != (node(filtered_tasks) > 0))
         process_on_seccomp(!before);
