@@ -296,6 +296,9 @@ bool linux_call_never_restarts(const struct call *c)
     case LINUX_NR_semtimedop_time64:
     case LINUX_NR_msgsnd:
     case LINUX_NR_msgrcv:
+    case LINUX_NR_io_getevents:
+    case LINUX_NR_io_pgetevents:
+    case LINUX_NR_io_pgetevents_time64:
         return true;
     case LINUX_NR_socketcall:
     case LINUX_NR_connect:

@@ -11,12 +11,14 @@
 #include "mm/heap.h"
 #include "ssi/container/wire.h"
 #include "ssi/migrate/migrate_priv.h"
+#include "ssi/process/aio.h"
 #include "ssi/process/location.h"
 #include "ssi/process/procfs.h"
 #include "ssi/process/seccomp.h"
 #include "ssi/process/tracee.h"
 
 #define FILTERS_MAX (SECCOMP_CHAIN_MAX / 2) // of seccomp: half of a ghost
+#define RESULTS_MAX 2048u                   // of asynchronous I/O: a quarter
 
 NODE_VAR(uint8_t, message[RPC_BYTES_MAX]); // put together here: nothing sleeps meanwhile
 
@@ -229,6 +231,14 @@ static uint32_t filters_of(const struct process *p) // instructions
     return t && t->filters ? t->filters->chain : 0;
 }
 
+static uint32_t results_of(const struct process *p) // of asynchronous I/O
+{
+    uint32_t n = 0;
+    for (const struct aio_context *a = p->aio; a; a = a->next)
+        n += a->count;
+    return n;
+}
+
 const char *migrate_reason(struct process *p)
 {
     if (p->cannot_move)
@@ -249,6 +259,8 @@ const char *migrate_reason(struct process *p)
         return "it shares its signal handlers with another process";
     if (filters_of(p) > FILTERS_MAX)
         return "its seccomp filters are too large";
+    if (results_of(p) > RESULTS_MAX)
+        return "too many results of its asynchronous I/O wait";
     return p->files ? ghost_files_stay(p->files) : NULL;
 }
 

@@ -8,6 +8,7 @@
 #include "ssi/process/group_exit.h"
 #include "ssi/process/timers.h"
 #include "ssi/process/ipc.h"
+#include "ssi/process/aio.h"
 #include "ssi/process/tracee.h"
 #include "ssi/process/vdso.h"
 
@@ -297,6 +298,7 @@ static void commit(struct exec_plan *x)
     start_registers(t, x);
     fd_close_on_exec(p->files, p->pid);
     process_timers_delete(p);
+    aio_remove_all(p);
     ipc_exec(p);
     vfork_release(p);
     if (old)

@@ -249,6 +249,7 @@ struct process {
     bool subreaper;           // prctl: orphans below it become its children
     struct list tracees;      // struct tracee: whom it traces
     struct tracee *traced;    // its leader's; stays when other threads are left
+    struct aio_context *aio;  // io_setup (aio.h)
     char path[256];           // of the executable, for /proc/PID/exe and maps
 };
 

@@ -26,7 +26,7 @@ enum { // what a filter returns, in the upper half
 };
 
 #define SECCOMP_INPUT_BYTES 64u    // struct seccomp_data
-#define SECCOMP_CHAIN_MAX   32768u // instructions of all filters of a task, each counted with 4 more
+#define SECCOMP_CHAIN_MAX   32768u // instructions of all filters of a task, 4 more for each filter
 
 struct seccomp_filter {
     uint32_t users; // tasks and younger filters

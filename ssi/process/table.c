@@ -14,6 +14,7 @@
 #include "ssi/process/timers.h"
 #include "ssi/process/procfs.h"
 #include "ssi/process/ipc.h"
+#include "ssi/process/aio.h"
 #include "ssi/process/seccomp.h"
 #include "ssi/process/tracee.h"
 
@@ -240,6 +241,7 @@ void process_release_resources(struct process *p)
     timer_cancel(&p->alarm);
     process_timers_stop(p);
     process_timers_delete(p);
+    aio_remove_all(p);
     ipc_forget_here(p);
     signal_set_clear(p, &p->pending);
     struct space *space = p->space;

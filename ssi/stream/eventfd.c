@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "ssi/stream/eventfd.h"
 #include "lib/errno.h"
+#include "lib/string.h"
 #include "mm/heap.h"
 #include "ssi/fs/anon.h"
 
-#define COUNT_MAX (UINT64_MAX - 1)
+#define COUNT_MAX   (UINT64_MAX - 1)
+#define EVENTFD_ADD 0xfffffff9u // ioctl, never a user's: adds that uint64_t
 
 struct eventfd {
     uint64_t count;
@@ -81,12 +83,35 @@ static void eventfd_release(struct file *f)
     heap_free(f->data);
 }
 
+static long eventfd_ioctl(struct file *f, uint32_t request, void *data, size_t in_bytes,
+                          size_t out_size)
+{
+    struct eventfd *v = f->data;
+    uint64_t more;
+    (void)out_size;
+    if (request != EVENTFD_ADD || in_bytes != sizeof(more))
+        return -ENOTTY;
+    memcpy(&more, data, sizeof(more));
+    if (more) {
+        v->count += MIN(more, COUNT_MAX - v->count);
+        wait_wake_all(&v->changed);
+    }
+    return 0;
+}
+
+int eventfd_add(struct file *f, uint64_t more)
+{
+    bool may = f->ops->ioctl && f->ops->ioctl(f, EVENTFD_ADD, &more, sizeof(more), 0) == 0;
+    return may ? 0 : -EINVAL;
+}
+
 static const struct file_ops eventfd_ops = {
     .name = "[eventfd]",
     .read = eventfd_read,
     .write = eventfd_write,
     .poll = eventfd_poll,
     .poll_queue = eventfd_poll_queue,
+    .ioctl = eventfd_ioctl,
     .stat = anon_stat,
     .release = eventfd_release,
 };

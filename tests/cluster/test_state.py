@@ -88,6 +88,14 @@ def test_words_of_two_nodes_are_waited_for_at_once(pair, program):
     comparer(pair, program('newer'))('far')
 
 
+def test_results_of_asynchronous_io_move(pair, program):
+    before = len(pair.sh(0, 'cat /proc/cluster/migrations').splitlines())
+    comparer(pair, program('aios'))('moves')
+    assert len(pair.sh(0, 'cat /proc/cluster/migrations').splitlines()) >= before + 9
+    pid = pair.start(0, '/tmp/aios stays')
+    pair.sh(0, f'until grep -q asynchronous /proc/{pid}/cantmove; do sleep 0.1; done; kill {pid}')
+
+
 def test_pidfds_name_processes_wherever_they_are(pair, program):
     before = len(pair.sh(0, 'cat /proc/cluster/migrations').splitlines())
     comparer(pair, program('pidfds'))('far')
