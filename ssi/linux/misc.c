@@ -259,6 +259,18 @@ long sys_setdomainname(struct call *c)
     return system_name_in(c, system_domain_name_set);
 }
 
+// ---- arch_prctl(2): of all that is about the CPU a 32-bit program may only have CPUID, as it has.
+long sys_arch_prctl(struct call *c)
+{
+    enum {
+        ARCH_GET_CPUID = 0x1011,
+        ARCH_SET_CPUID = 0x1012
+    };
+    if (c->args[0] == ARCH_GET_CPUID)
+        return 1;
+    return c->args[0] == ARCH_SET_CPUID ? -ENODEV : -EINVAL;
+}
+
 // ---- ports: never a program's. One that drives devices could write into every node's memory, and
 // nothing of it could move. So even root lacks CAP_SYS_RAWIO here.
 #define PORTS 65536u

@@ -63,6 +63,11 @@ void aio_remove_all(struct process *p)
         aio_remove(p, p->aio);
 }
 
+uint32_t aio_asked_for(void)
+{
+    return node(aio_limits);
+}
+
 int aio_begin(struct aio_context *a)
 {
     uint32_t wanted = a->count + a->pending + 1;

@@ -34,6 +34,8 @@ void aio_remove(struct process *p, struct aio_context *a);          // who sleep
 void aio_remove_all(struct process *p);
 void aio_put(struct aio_context *a); // who took a user gives it back
 
+uint32_t aio_asked_for(void); // by all contexts of this node
+
 // Room for one result more: 0, -EAGAIN, -ENOMEM. aio_done() uses it.
 int aio_begin(struct aio_context *a);
 void aio_done(struct aio_context *a, const struct aio_result *r); // NULL: there is none

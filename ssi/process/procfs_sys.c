@@ -8,6 +8,7 @@
 #include "lib/string.h"
 #include "mm/frame.h"
 #include "ssi/fs/notify.h"
+#include "ssi/process/aio.h"
 #include "ssi/process/ipc.h"
 #include "ssi/process/names.h"
 #include "ssi/process/procfs_priv.h"
@@ -192,7 +193,19 @@ static void show_pipe_max(struct text *t)
     text_add(t, "%u\n", PIPE_BYTES_MAX);
 }
 
+static void show_aio_max(struct text *t)
+{
+    text_add(t, "%u\n", AIO_RESULTS_MAX);
+}
+
+static void show_aio(struct text *t)
+{
+    text_add(t, "%u\n", aio_asked_for());
+}
+
 static const struct proc_row fs_rows[] = {
+    {"aio-max-nr", FILE_R, show_aio_max, NULL},
+    {"aio-nr", FILE_R, show_aio, NULL},
     {"file-max", FILE_R, show_files_max, NULL},
     {"nr_open", FILE_R, show_descriptors_max, NULL},
     {"pipe-max-size", FILE_R, show_pipe_max, NULL},

@@ -225,6 +225,17 @@ static void far(void)
     }
 }
 
+static void facts(void)
+{
+    char text[32] = "";
+    int f = open("/proc/sys/fs/aio-max-nr", O_RDONLY);
+    T(syscall(SYS_arch_prctl, 0x1011, 0));
+    T(syscall(SYS_arch_prctl, 0x1002, 0));
+    T(syscall(SYS_arch_prctl, 0, 0));
+    T(read(f, text, sizeof(text)) > 0 && atoi(text) >= 65536);
+    close(f);
+}
+
 int main(int argc, char **argv)
 {
     (void)argv;
@@ -237,5 +248,6 @@ int main(int argc, char **argv)
     advice();
     in_child(not_allowed);
     in_child(keys);
+    facts();
     return 0;
 }
