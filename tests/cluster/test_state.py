@@ -80,7 +80,7 @@ def test_filters_of_calls_move(pair, program):
     before = len(pair.sh(0, 'cat /proc/cluster/migrations').splitlines())
     comparer(pair, program('filters'))('moves')
     assert len(pair.sh(0, 'cat /proc/cluster/migrations').splitlines()) >= before + 5
-    pid = pair.start(0, '/tmp/filters stays')
+    pid = pair.start(0, '/tmp/filters stays >/dev/null')
     pair.sh(0, f'until grep -q seccomp /proc/{pid}/cantmove; do sleep 0.1; done; kill {pid}')
 
 
