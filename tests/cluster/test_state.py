@@ -91,7 +91,7 @@ def test_words_of_two_nodes_are_waited_for_at_once(pair, program):
 def test_results_of_asynchronous_io_move(pair, program):
     before = len(pair.sh(0, 'cat /proc/cluster/migrations').splitlines())
     comparer(pair, program('aios'))('moves')
-    assert len(pair.sh(0, 'cat /proc/cluster/migrations').splitlines()) >= before + 9
+    assert len(pair.sh(0, 'cat /proc/cluster/migrations').splitlines()) >= before + 7
     pid = pair.start(0, '/tmp/aios stays')
     pair.sh(0, f'until grep -q asynchronous /proc/{pid}/cantmove; do sleep 0.1; done; kill {pid}')
 

@@ -265,8 +265,10 @@ static void moves(void)
         snprintf(name, sizeof(name), "/proc/%d/node", me);
         for (int n = 0; n < 3; n++) {
             usleep(50000);
-            int node = open(name, O_WRONLY);
-            if (node >= 0 && write(node, n % 2 ? "0" : "1", 1) != 1)
+            int node = open(name, O_WRONLY), tries = 50;
+            while (node >= 0 && write(node, n % 2 ? "0" : "1", 1) != 1 && --tries)
+                usleep(20000); // somebody else moves it
+            if (tries == 0)
                 printf("not moved: %s\n", strerrorname_np(errno));
             close(node);
         }
