@@ -39,6 +39,13 @@ struct arch_tls {
 void arch_regs_sanitise(struct arch_regs *r);
 bool arch_tls_sanitise(struct arch_tls *t); // false: something had to be refused
 
+// The local descriptor table of the program that runs next on this CPU: `count` entries as the CPU
+// wants them, which stay where they are while it is loaded. NULL: none.
+void arch_ldt_load(const uint32_t (*table)[2], uint32_t count);
+// May an entry be loaded: empty, or a 32-bit segment of ring 3 that is marked as accessed; code
+// that conforms only if it is not present.
+bool arch_ldt_entry_good(const uint32_t desc[2]);
+
 // ---- floating point -----------------------------------------------------------------------------
 struct arch_fpu {
     uint8_t image[512];

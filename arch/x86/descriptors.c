@@ -13,6 +13,7 @@
 #define ACCESS_CODE3 0xfbu
 #define ACCESS_DATA3 0xf3u
 #define ACCESS_TSS   0x89u
+#define ACCESS_LDT   0x82u
 #define FLAGS_FLAT   0xcu // 4 KiB granules, 32-bit
 #define FLAGS_BYTES  0x4u
 
@@ -122,12 +123,35 @@ void arch_user_enter(struct arch_regs *regs)
     user_enter(frame);
 }
 
-// Any stack selector will do: one that the CPU refuses is a fault of the program (entry.S). Code of
-// another segment, which there is none of, gets such a one.
+void arch_ldt_load(const uint32_t (*table)[2], uint32_t count)
+{
+    uint16_t selector = 0;
+    if (table) {
+        uint32_t limit = count * (uint32_t)sizeof(table[0]) - 1;
+        this_cpu()->gdt[GDT_LDT / 8] = descriptor((uint32_t)table, limit, ACCESS_LDT, 0);
+        selector = GDT_LDT;
+    }
+    __asm__ volatile("lldt %0" : : "r"(selector) : "memory");
+}
+
+bool arch_ldt_entry_good(const uint32_t desc[2])
+{
+    uint32_t high = desc[1];
+    bool present = high & 1u << 15, conforms = (high & 0x0c00u) == 0x0c00u;
+    bool user = (high & 0x7000u) == 0x7000u;   // DPL 3, code or data
+    bool wide = (high & 3u << 21) == 1u << 22; // 32-bit, not 64-bit
+    if (desc[0] == 0 && high == 0)
+        return true;
+    return user && wide && high & 1u << 8 && (!conforms || !present);
+}
+
+// Any selector of a stack or of the local table will do: one that the CPU refuses is a fault of the
+// program (entry.S). Other code of the global table, which there is none of, gets such a one.
 void arch_regs_sanitise(struct arch_regs *r)
 {
-    r->ss = (r->cs | 3) == USER_CS ? (r->ss & 0xffff) | 3 : 3;
-    r->cs = USER_CS;
+    bool local = r->cs & 4;
+    r->ss = local || (r->cs | 3) == USER_CS ? (r->ss & 0xffff) | 3 : 3;
+    r->cs = local ? (r->cs & 0xffff) | 3 : USER_CS;
     r->eflags = (r->eflags & EFLAGS_USER) | EFLAGS_FIXED | EFLAGS_IF;
 }
 

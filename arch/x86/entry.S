@@ -63,9 +63,10 @@ load_gs:
 leave:
     iret
 
-// A selector that the CPU refuses on the way out is taken as null. The code's is always good
-// (arch_regs_sanitise; TLS descriptors are of data), but a program may take away the descriptor
-// that its stack lies in: then it has a protection fault, on the common stack.
+// A selector that the CPU refuses on the way out is taken as null. A program may take away the
+// descriptor that its stack lies in, or its code, which then is of the local table
+// (arch_regs_sanitise; TLS descriptors are of data): then it has a protection fault, on the common
+// stack.
     .section copy_fixups, "a"
     .long load_ds, fix_ds
     .long load_es, fix_es

@@ -9,6 +9,7 @@
 #define GDT_KERNEL_DS 0x68
 #define GDT_TSS       0x80
 #define GDT_FAULT_TSS 0x88
+#define GDT_LDT       0x90
 #define GDT_CPU       0xd8
 #define GDT_ENTRIES   32
 

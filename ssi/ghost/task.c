@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
-// Sections task, fpu, rseq and affinity: the thread's registers, its system call in progress, its
-// masks. What comes from outside is made safe as if a program had given it.
+// Sections task, fpu, rseq, ldt and affinity: the thread's registers, its system call in progress,
+// its masks. What comes from outside is made safe as if a program had given it.
 #include "ssi/ghost/sections.h"
 #include "lib/errno.h"
 #include "lib/string.h"
+#include "ssi/process/ldt.h"
 
 struct task_wire {
     int32_t tid;
@@ -135,6 +136,29 @@ int rseq_read(struct ghost_job *job, struct ghost *g)
     job->task->rseq_cpu = UINT32_MAX;
     job->task->rseq_due = w.at != 0;
     job->process->space->barriers = (uint16_t)w.barriers;
+    return 0;
+}
+
+int ldt_write(struct ghost_job *job, struct ghost *g)
+{
+    const struct ldt *l = job->process->ldt;
+    uint32_t count = l ? l->count : 0;
+    int e = GHOST_PUT(g, count);
+    return e < 0 || count == 0 ? e : ghost_put(g, l->desc, count * sizeof(l->desc[0]));
+}
+
+int ldt_read(struct ghost_job *job, struct ghost *g)
+{
+    uint32_t count, desc[2];
+    if (job->task == NULL || GHOST_TAKE(g, count) < 0 || count > LDT_ENTRIES)
+        return -EPROTO;
+    for (uint32_t k = 0; k < count; k++) {
+        if (GHOST_TAKE(g, desc) < 0 || !arch_ldt_entry_good(desc))
+            return -EPROTO;
+        int e = ldt_set(job->process, k, desc);
+        if (e < 0)
+            return e;
+    }
     return 0;
 }
 

@@ -8,7 +8,10 @@
 #include "ssi/cluster/cluster.h"
 #include "ssi/linux/clocks.h"
 #include "ssi/process/futex.h"
+#include "ssi/process/ldt.h"
 #include "ssi/process/tls.h"
+
+#define LDT_ENTRY_BYTES 8u
 
 // ---- TLS, tid words ----------------------------------------------------------------------------
 long sys_set_thread_area(struct call *c)
@@ -59,6 +62,68 @@ long sys_get_robust_list(struct call *c)
     uint32_t at = t->robust_list;
     int e = user_write(c->args[1], &at, sizeof(at));
     return e < 0 ? e : user_write(c->args[2], &bytes, sizeof(bytes));
+}
+
+// ---- modify_ldt --------------------------------------------------------------------------------
+static long ldt_read(uint32_t to, uint32_t bytes)
+{
+    const struct ldt *l = process_current()->ldt;
+    static const uint32_t nothing[2];
+    if (l == NULL)
+        return 0;
+    bytes = MIN(bytes, LDT_ENTRIES * LDT_ENTRY_BYTES);
+    uint32_t there = l->count * LDT_ENTRY_BYTES;
+    for (uint32_t at = 0; at < bytes; at += LDT_ENTRY_BYTES) {
+        l = process_current()->ldt; // none of its threads can take it away, but writing may sleep
+        uint32_t n = MIN(LDT_ENTRY_BYTES, bytes - at);
+        int e = user_write(to + at, at < there ? l->desc[at / LDT_ENTRY_BYTES] : nothing, n);
+        if (e < 0)
+            return e;
+    }
+    return (long)bytes;
+}
+
+// The default table of a 32-bit kernel: five entries, all empty.
+static long ldt_read_default(uint32_t to, uint32_t bytes)
+{
+    static const uint32_t nothing[5][2];
+    bytes = MIN(bytes, (uint32_t)sizeof(nothing));
+    int e = user_write(to, nothing, bytes);
+    return e < 0 ? e : (long)bytes;
+}
+
+static long ldt_write(uint32_t from, uint32_t bytes, bool old)
+{
+    struct user_desc d;
+    uint32_t desc[2];
+    if (bytes != sizeof(d))
+        return -EINVAL;
+    int e = user_read(&d, from, sizeof(d));
+    if (e < 0)
+        return e;
+    e = d.entry_number < LDT_ENTRIES ? tls_local(&d, old, desc) : -EINVAL;
+    return e < 0 ? e : ldt_set(process_current(), d.entry_number, desc);
+}
+
+long sys_modify_ldt(struct call *c)
+{
+    enum {
+        LDT_READ = 0,
+        LDT_WRITE_OLD = 1,
+        LDT_READ_DEFAULT = 2,
+        LDT_WRITE = 0x11
+    };
+    switch (c->args[0]) {
+    case LDT_READ:
+        return ldt_read(c->args[1], c->args[2]);
+    case LDT_WRITE_OLD:
+        return ldt_write(c->args[1], c->args[2], true);
+    case LDT_READ_DEFAULT:
+        return ldt_read_default(c->args[1], c->args[2]);
+    case LDT_WRITE:
+        return ldt_write(c->args[1], c->args[2], false);
+    }
+    return -ENOSYS;
 }
 
 // ---- futex -------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@
 #include "ssi/process/timers.h"
 #include "ssi/process/ipc.h"
 #include "ssi/process/aio.h"
+#include "ssi/process/ldt.h"
 #include "ssi/process/tracee.h"
 #include "ssi/process/vdso.h"
 
@@ -299,6 +300,7 @@ static void commit(struct exec_plan *x)
     fd_close_on_exec(p->files, p->pid);
     process_timers_delete(p);
     aio_remove_all(p);
+    ldt_drop(p);
     ipc_exec(p);
     vfork_release(p);
     if (old)

@@ -10,6 +10,7 @@
 #include "ssi/container/container.h"
 #include "ssi/process/pidfd.h"
 #include "ssi/process/priv.h"
+#include "ssi/process/ldt.h"
 #include "ssi/process/seccomp.h"
 #include "ssi/process/tls.h"
 #include "ssi/process/ipc.h"
@@ -199,7 +200,8 @@ static struct process *copy_process(struct process *from, uint64_t flags, int32_
     copy_facts(to, from);
     to->exit_signal = (int)(flags & CLONE_SIGNAL_MASK);
     if (take_fs(to, from, flags) && take_actions(to, from, flags) && take_files(to, from, flags) &&
-        take_space(to, from, flags) && ((flags & CLONE_VM) || ipc_fork(to, from)))
+        take_space(to, from, flags) && ((flags & CLONE_VM) || ipc_fork(to, from)) &&
+        ldt_fork(to, from, flags & CLONE_VM) == 0)
         return to;
     process_reap(to);
     return NULL;

@@ -250,6 +250,7 @@ struct process {
     struct list tracees;      // struct tracee: whom it traces
     struct tracee *traced;    // its leader's; stays when other threads are left
     struct aio_context *aio;  // io_setup (aio.h)
+    struct ldt *ldt;          // modify_ldt (ldt.h); NULL: none
     char path[256];           // of the executable, for /proc/PID/exe and maps
 };
 

@@ -11,6 +11,7 @@
 #include "ssi/process/priv.h"
 #include "ssi/process/rseq.h"
 #include "ssi/process/timers.h"
+#include "ssi/process/ldt.h"
 #include "ssi/process/tracee.h"
 
 #define SIGNALS_STOP    (SIGBIT(SIGSTOP) | SIGBIT(SIGTSTP) | SIGBIT(SIGTTIN) | SIGBIT(SIGTTOU))
@@ -382,6 +383,8 @@ void task_attend(struct task *t)
             continue;
         if (t->move_asked && process_on_move) {
             t->move_asked = false;
+            if (p->ldt) // it may be new
+                ldt_reload(t);
             process_on_move(t);
         } else if ((p->state == PROCESS_STOPPED && !t->trace) || p->continued) {
             stay_stopped(t);

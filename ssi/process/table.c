@@ -15,6 +15,7 @@
 #include "ssi/process/procfs.h"
 #include "ssi/process/ipc.h"
 #include "ssi/process/aio.h"
+#include "ssi/process/ldt.h"
 #include "ssi/process/seccomp.h"
 #include "ssi/process/tracee.h"
 
@@ -242,6 +243,7 @@ void process_release_resources(struct process *p)
     process_timers_stop(p);
     process_timers_delete(p);
     aio_remove_all(p);
+    ldt_drop(p);
     ipc_forget_here(p);
     signal_set_clear(p, &p->pending);
     struct space *space = p->space;
@@ -348,8 +350,7 @@ struct task *task_new(struct process *p, int32_t tid)
     thread->user = t;
     if (task_current())
         thread->affinity = thread_current()->affinity;
-    thread->switch_out = task_switch_out;
-    thread->switch_in = task_switch_in;
+    task_switches_set(t);
     list_append(&p->tasks, &t->link);
     list_append(&node(task_hash)[(uint32_t)id % HASH_SIZE], &t->hash_link);
     p->task_count++;
@@ -375,6 +376,8 @@ void task_free(struct task *t)
     list_remove(&t->link);
     list_remove(&t->hash_link);
     watch_leave(t->thread);
+    if (p->ldt && t == task_current())
+        arch_ldt_load(NULL, 0);
     t->thread->user = NULL;
     t->thread->switch_out = NULL;
     t->thread->switch_in = NULL;

@@ -75,3 +75,29 @@ int tls_get(const struct arch_tls *tls, struct user_desc *d)
         (high >> 15 & 1 ? 0 : DESC_NOT_PRESENT) | (high >> 20 & 1 ? DESC_USEABLE : 0);
     return 0;
 }
+
+// The empty descriptor of modify_ldt(2): only "read only" and "not present" set.
+static bool is_empty_local(const struct user_desc *d)
+{
+    return d->base == 0 && d->limit == 0 &&
+           (d->flags & 0x7f) == (DESC_READ_EXEC_ONLY | DESC_NOT_PRESENT);
+}
+
+int tls_local(const struct user_desc *d, bool old, uint32_t desc[2])
+{
+    bool conforms = contents(d) == 3;
+    if (conforms && (old || !(d->flags & DESC_NOT_PRESENT)))
+        return -EINVAL;
+    desc[0] = desc[1] = 0;
+    if ((old && d->base == 0 && d->limit == 0) || is_empty_local(d))
+        return 0;
+    if (!(d->flags & DESC_32BIT))
+        return -EINVAL;
+    uint32_t type = contents(d) << 2 | (d->flags & DESC_READ_EXEC_ONLY ? 0 : 2) | 1; // accessed
+    desc[0] = d->base << 16 | (d->limit & 0xffff);
+    desc[1] = (d->base & 0xff000000u) | (d->limit & 0xf0000u) | (d->base >> 16 & 0xff) | type << 8 |
+              1u << 12 | 3u << 13 | (d->flags & DESC_NOT_PRESENT ? 0 : 1u << 15) |
+              (d->flags & DESC_USEABLE && !old ? 1u << 20 : 0) | 1u << 22 |
+              (d->flags & DESC_LIMIT_IN_PAGES ? 1u << 23 : 0);
+    return arch_ldt_entry_good(desc) ? 0 : -EINVAL;
+}

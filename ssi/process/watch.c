@@ -2,6 +2,7 @@
 #include "ssi/process/watch.h"
 #include "lib/errno.h"
 #include "lib/string.h"
+#include "ssi/process/ldt.h"
 #include "ssi/process/priv.h"
 #include "ssi/process/tracee.h"
 
@@ -41,19 +42,24 @@ static bool address_good(uint32_t address, uint32_t bytes)
 static void watched_out(struct thread *thread)
 {
     arch_watch_load(NULL);
-    task_switch_out(thread);
+    ldt_switch_out(thread->user)(thread);
 }
 
 static void watched_in(struct thread *thread)
 {
     const struct task *t = thread->user;
-    task_switch_in(thread);
+    ldt_switch_in(t)(thread);
     if (t->trace && t->trace->watch.set.control) {
         arch_watch_load(&t->trace->watch.set);
     } else {
-        thread->switch_out = task_switch_out;
-        thread->switch_in = task_switch_in;
+        thread->switch_out = ldt_switch_out(t);
+        thread->switch_in = ldt_switch_in(t);
     }
+}
+
+bool watch_loaded(const struct thread *thread)
+{
+    return thread->switch_in == watched_in;
 }
 
 void watch_leave(struct thread *thread)

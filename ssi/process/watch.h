@@ -24,5 +24,6 @@ uint32_t watch_get(const struct watch *w, unsigned number);
 int watch_set(struct task *t, unsigned number, uint32_t value);
 // A debug exception with these causes came: those that are to be told. Its instruction will run.
 uint32_t watch_told(struct watch *w, uint32_t causes, struct arch_regs *r);
-void watch_forget(struct task *t);       // the task itself executes another program
-void watch_leave(struct thread *thread); // the task ends
+void watch_forget(struct task *t);              // the task itself executes another program
+bool watch_loaded(const struct thread *thread); // when it runs
+void watch_leave(struct thread *thread);        // the task ends

@@ -172,6 +172,15 @@ void arch_regs_sanitise(struct arch_regs *r)
     r->eflags = FLAGS_USER;
 }
 
+void arch_ldt_load(const uint32_t (*table)[2] UNUSED, uint32_t count UNUSED)
+{
+}
+
+bool arch_ldt_entry_good(const uint32_t desc[2] UNUSED)
+{
+    return true;
+}
+
 bool arch_tls_sanitise(struct arch_tls *t UNUSED)
 {
     return true;
