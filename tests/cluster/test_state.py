@@ -96,6 +96,12 @@ def test_results_of_asynchronous_io_move(pair, program):
     pair.sh(0, f'until grep -q asynchronous /proc/{pid}/cantmove; do sleep 0.1; done; kill {pid}')
 
 
+def test_segments_of_its_own_move(pair, program):
+    before = len(pair.sh(0, 'cat /proc/cluster/migrations').splitlines())
+    comparer(pair, program('ldts'))('moves')
+    assert len(pair.sh(0, 'cat /proc/cluster/migrations').splitlines()) >= before + 4
+
+
 def test_pidfds_name_processes_wherever_they_are(pair, program):
     before = len(pair.sh(0, 'cat /proc/cluster/migrations').splitlines())
     comparer(pair, program('pidfds'))('far')

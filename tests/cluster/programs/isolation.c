@@ -468,6 +468,104 @@ static void descriptors(void)
     }
 }
 
+// ---- descriptors of a table of our own (modify_ldt) ---------------------------------------------
+
+static void local(unsigned entry, unsigned base, unsigned flags)
+{
+    struct user_desc_i386 d = {entry, base, 0xfffff, flags};
+    if (syscall(SYS_modify_ldt, 0x11, &d, sizeof(d)) < 0)
+        raise(SIGSEGV);
+}
+
+static void local_data(unsigned flags)
+{
+    unsigned value;
+    local(0, 0xc0000000, flags);
+    __asm__ volatile("mov %w1, %%fs; mov %%fs:0x100000, %0; mov %0, %%fs:0x100000"
+                     : "=&r"(value)
+                     : "r"(7));
+}
+
+static void local_code(unsigned flags)
+{
+    local(0, 0, flags);
+    far_call(7);
+}
+
+static void local_kernel_code(unsigned flags)
+{
+    local(0, 0xc0100000 - (unsigned)(uintptr_t)code, flags);
+    far_call(7);
+}
+
+// The stack, or the code, lies in a descriptor that a system call takes away.
+static void local_taken_away(unsigned is_code)
+{
+    static const uint8_t call_system[] = {0xcd, 0x80, 0xcb};
+    struct user_desc_i386 none = {0, 0, 0, 0x28};
+    struct {
+        uint32_t offset;
+        uint16_t selector;
+    } __attribute__((packed)) to = {(uint32_t)(uintptr_t)code, 7};
+    local(0, 0, is_code ? 0x55 : 0x51);
+    memcpy(code, call_system, sizeof(call_system));
+    if (is_code)
+        __asm__ volatile("lcall *%0"
+                         :
+                         : "m"(to), "a"(SYS_modify_ldt), "b"(0x11), "c"(&none), "d"(sizeof(none))
+                         : "memory");
+    else
+        __asm__ volatile("mov %w0, %%ss; int $0x80"
+                         :
+                         : "r"(7), "a"(SYS_modify_ldt), "b"(0x11), "c"(&none), "d"(sizeof(none))
+                         : "memory");
+}
+
+static unsigned returned_to;
+
+static void on_return(int sig, siginfo_t *i, void *context)
+{
+    greg_t *g = ((ucontext_t *)context)->uc_mcontext.gregs;
+    (void)sig, (void)i;
+    g[returned_to >> 16 ? REG_SS : REG_CS] = (greg_t)(returned_to & 0xffff);
+}
+
+static void local_return(unsigned to)
+{
+    struct sigaction a = {.sa_sigaction = on_return, .sa_flags = SA_SIGINFO};
+    returned_to = to;
+    sigaction(SIGUSR1, &a, NULL);
+    raise(SIGUSR1);
+}
+
+// Data, code, code that is not there, data to be read only, a stack that grows down, nothing.
+static void local_selectors(void)
+{
+    static const unsigned kinds[] = {0x51, 0x55, 0x75, 0x59, 0x53};
+    for (unsigned k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++)
+        local(k, 0, kinds[k]);
+    for (unsigned s = 4; s < 0x30; s += s % 8 == 7 ? 5 : 1) {
+        attempt("far call by the local table to", s, MAY, far_call);
+        for (unsigned r = 0; r < 5; r++)
+            attempt("load of the local selector", r << 16 | s, MAY, loads);
+        attempt("return to the local code", s, MAY, local_return);
+        attempt("return to the local stack", 1 << 16 | s, MAY, local_return);
+    }
+    attempt("return to the local code", 0xffff, DIES, local_return);
+}
+
+static void local_descriptors(void)
+{
+    for (unsigned flags = 0; flags < 0x80; flags += 1 + (flags & 8)) {
+        attempt("local descriptor over the kernel, flags", flags, DIES, local_data);
+        attempt("local code over the kernel, flags", flags, DIES, local_kernel_code);
+        attempt("call of local code, flags", flags, MAY, local_code);
+    }
+    attempt("local stack whose descriptor goes", 0, DIES, local_taken_away);
+    attempt("local code whose descriptor goes", 1, DIES, local_taken_away);
+    local_selectors();
+}
+
 int main(int argc, char **argv)
 {
     verbose = argc > 1 && strcmp(argv[1], "-v") == 0;
@@ -478,6 +576,7 @@ int main(int argc, char **argv)
     flags();
     calls();
     descriptors();
+    local_descriptors();
     printf("isolation: %u attempts, %u bad\n", attempts, bad);
     return bad != 0;
 }
