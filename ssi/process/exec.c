@@ -299,8 +299,10 @@ static void commit(struct exec_plan *x)
     start_registers(t, x);
     fd_close_on_exec(p->files, p->pid);
     process_timers_delete(p);
-    aio_remove_all(p);
-    ldt_drop(p);
+    if (p->aio)
+        aio_remove_all(p);
+    if (p->ldt)
+        ldt_drop(p);
     ipc_exec(p);
     vfork_release(p);
     if (old)

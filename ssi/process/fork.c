@@ -201,7 +201,7 @@ static struct process *copy_process(struct process *from, uint64_t flags, int32_
     to->exit_signal = (int)(flags & CLONE_SIGNAL_MASK);
     if (take_fs(to, from, flags) && take_actions(to, from, flags) && take_files(to, from, flags) &&
         take_space(to, from, flags) && ((flags & CLONE_VM) || ipc_fork(to, from)) &&
-        ldt_fork(to, from, flags & CLONE_VM) == 0)
+        (from->ldt == NULL || ldt_fork(to, from, flags & CLONE_VM) == 0))
         return to;
     process_reap(to);
     return NULL;

@@ -114,8 +114,6 @@ int ldt_set(struct process *p, uint32_t entry, const uint32_t desc[2])
 int ldt_fork(struct process *to, const struct process *from, bool shared)
 {
     struct ldt *l = from->ldt;
-    if (l == NULL)
-        return 0;
     if (shared) {
         l->users++;
         to->ldt = l;
@@ -134,8 +132,6 @@ int ldt_fork(struct process *to, const struct process *from, bool shared)
 void ldt_drop(struct process *p)
 {
     struct ldt *l = p->ldt;
-    if (l == NULL)
-        return;
     p->ldt = NULL;
     switches_set_all(p);
     if (process_current() == p)

@@ -17,6 +17,7 @@ struct ldt {
 // Writes an entry of the current process, or of one that does not run; the descriptor must be good
 // (arch_ldt_entry_good). 0, -ENOMEM. May sleep, after it is written.
 int ldt_set(struct process *p, uint32_t entry, const uint32_t desc[2]);
+// Of a process that has one:
 int ldt_fork(struct process *to, const struct process *from, bool shared); // 0, -ENOMEM
 void ldt_drop(struct process *p); // it has none any more; p is the current process, or runs nowhere
 void ldt_reload(const struct task *t); // the current one

@@ -242,8 +242,10 @@ void process_release_resources(struct process *p)
     timer_cancel(&p->alarm);
     process_timers_stop(p);
     process_timers_delete(p);
-    aio_remove_all(p);
-    ldt_drop(p);
+    if (p->aio)
+        aio_remove_all(p);
+    if (p->ldt)
+        ldt_drop(p);
     ipc_forget_here(p);
     signal_set_clear(p, &p->pending);
     struct space *space = p->space;
@@ -350,7 +352,10 @@ struct task *task_new(struct process *p, int32_t tid)
     thread->user = t;
     if (task_current())
         thread->affinity = thread_current()->affinity;
-    task_switches_set(t);
+    thread->switch_out = task_switch_out;
+    thread->switch_in = task_switch_in;
+    if (p->ldt)
+        task_switches_set(t);
     list_append(&p->tasks, &t->link);
     list_append(&node(task_hash)[(uint32_t)id % HASH_SIZE], &t->hash_link);
     p->task_count++;
