@@ -194,8 +194,8 @@ static void tell(const struct task *t, uint32_t result, int signal)
     if (node(logged) >= LOGGED_MAX)
         return;
     node(logged)++;
-    log_info("seccomp", "pid=%d comm=\"%s\" sig=%d arch=%x syscall=%d ip=0x%x code=0x%x", t->tid,
-             t->thread->name, signal, AUDIT_I386, (int32_t)t->regs->error, t->regs->eip, result);
+    log_debug("seccomp", "pid=%d comm=\"%s\" sig=%d arch=%x syscall=%d ip=0x%x code=0x%x", t->tid,
+              t->thread->name, signal, AUDIT_I386, (int32_t)t->regs->error, t->regs->eip, result);
 }
 
 static void trap(struct task *t, uint32_t data)
