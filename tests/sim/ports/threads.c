@@ -225,6 +225,11 @@ void kernel_pause(void)
     thread_yield();
 }
 
+// There is one CPU.
+void thread_kick(const struct thread *t UNUSED)
+{
+}
+
 void thread_ask(struct thread *t)
 {
     t->asked = true;
