@@ -249,9 +249,6 @@ static int regular_map(struct file *f, uint64_t offset, bool shared, struct cont
     if (offset % PAGE_SIZE || offset >= FILE_BYTES_MAX)
         return -EINVAL;
     *index = (uint32_t)(offset >> PAGE_SHIFT);
-    if (shared && (f->flags & O_ACCMODE) != O_RDONLY &&
-        (i->seals & (FS_SEAL_WRITE | FS_SEAL_FUTURE_WRITE)))
-        return -EPERM;
     // What one maps for reading while it is empty, another may fill.
     if (shared && ((f->flags & O_ACCMODE) != O_RDONLY || inode_image(i) == NULL)) {
         int e = tree_own(i, i->bytes);

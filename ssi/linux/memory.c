@@ -3,6 +3,7 @@
 #include "ssi/linux/memory.h"
 #include "mm/user.h"
 #include "ssi/container/container.h"
+#include "ssi/fs/special.h"
 #include "ssi/process/linux_abi.h"
 
 enum { // mmap(2), asm-generic/mman-common.h
@@ -146,8 +147,18 @@ static int check_file(const struct file *f, unsigned prot, bool shared)
     return f->ops->map ? 0 : -ENODEV;
 }
 
-// A shared mapping of a file that is open for reading only may never become writable: the note
-// says so, mprotect asks it.
+// Is the file a memfd whose seals forbid new writers? May sleep when it lives on another node.
+static bool sealed_for_writers(struct file *f)
+{
+    if (!file_is_tree(f) || f->ops->ioctl == NULL)
+        return false;
+    uint32_t none = 0;
+    long seals = f->ops->ioctl(f, SEALS_GET, &none, sizeof(none), 0);
+    return seals > 0 && (seals & (FS_SEAL_WRITE | FS_SEAL_FUTURE_WRITE));
+}
+
+// A shared mapping of a file that is open for reading only, or sealed, may never become writable:
+// the note says so, mprotect asks it.
 static int map_file(uint32_t fd, uint64_t offset, uint32_t at, uint32_t bytes, unsigned prot,
                     unsigned kind)
 {
@@ -161,10 +172,13 @@ static int map_file(uint32_t fd, uint64_t offset, uint32_t at, uint32_t bytes, u
     if (e == 0)
         e = f->ops->map(f, offset, shared, &c, &index);
     if (e == 0) {
-        bool read_only = shared && (f->flags & O_ACCMODE) != O_RDWR;
-        e = space_map(space(), at, bytes, prot, kind | (read_only ? SEGMENT_READER : 0), c, index,
-                      &container_segment_ops,
-                      (void *)(uintptr_t)(read_only ? MAPS_READ_ONLY : MAPS_FILE));
+        bool sealed = shared && sealed_for_writers(f);
+        bool read_only = sealed || (shared && (f->flags & O_ACCMODE) != O_RDWR);
+        e = sealed && (prot & PROT_W)
+                ? -EPERM
+                : space_map(space(), at, bytes, prot, kind | (read_only ? SEGMENT_READER : 0), c,
+                            index, &container_segment_ops,
+                            (void *)(uintptr_t)(read_only ? MAPS_READ_ONLY : MAPS_FILE));
         if (e < 0)
             container_put(c);
     }

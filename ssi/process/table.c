@@ -124,6 +124,8 @@ int32_t pid_take(void)
 int pid_claim(int32_t pid)
 {
     int e;
+    if (pid == PID_CLUSTER)
+        return -EEXIST;
     if (pid <= 0 || pid_birth_node(pid) != cluster_self())
         return -EINVAL;
     do {

@@ -261,6 +261,24 @@ static void memfd_mapped(void)
     close(3), close(4);
 }
 
+// A sealed memfd can be mapped to be read, and that mapping never becomes writable.
+static void memfd_sealed(unsigned seal)
+{
+    T(memfd_create("sealed", MFD_ALLOW_SEALING));
+    T(ftruncate(3, 4096));
+    T(fcntl(3, F_ADD_SEALS, seal));
+    T(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, 3, 0) == MAP_FAILED);
+    void *reader = mmap(NULL, 4096, PROT_READ, MAP_SHARED, 3, 0);
+    T(reader == MAP_FAILED);
+    T(mprotect(reader, 4096, PROT_READ | PROT_WRITE));
+    T(mprotect(reader, 4096, PROT_NONE));
+    char *copy = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE, 3, 0);
+    T(copy == MAP_FAILED);
+    T(*copy = 7);
+    munmap(reader, 4096), munmap(copy, 4096);
+    close(3);
+}
+
 static void memfds(void)
 {
     T(memfd_create("name", MFD_CLOEXEC));
@@ -284,6 +302,8 @@ static void memfds(void)
     T(fcntl(3, F_ADD_SEALS, F_SEAL_WRITE));
     close(3);
     memfd_mapped();
+    memfd_sealed(F_SEAL_WRITE);
+    memfd_sealed(F_SEAL_FUTURE_WRITE);
     T(memfd_create("x", 0x80));
     T(memfd_create((void *)8, 0));
 }

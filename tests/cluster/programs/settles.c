@@ -104,6 +104,7 @@ static void chooses(void)
     T(make(was, 33, 88));
     T(make(-2, 1, 88));
     T(make(getpid(), 1, 88));
+    T(make(1, 1, 88));
     T(make(was, 1, 63));
     int free = 20000; // or the next that nobody has
     long r;
