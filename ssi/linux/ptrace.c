@@ -39,6 +39,8 @@ enum {
     PTRACE_SYSCALL = 24,
     PTRACE_GET_THREAD_AREA = 25,
     PTRACE_SET_THREAD_AREA = 26,
+    PTRACE_SYSEMU = 31,
+    PTRACE_SYSEMU_SINGLESTEP = 32,
     PTRACE_SETOPTIONS = 0x4200,
     PTRACE_GETEVENTMSG = 0x4201,
     PTRACE_GETSIGINFO = 0x4202,
@@ -303,15 +305,11 @@ static bool signal_good(uint32_t signal)
     return signal <= SIGNAL_MAX;
 }
 
-static long resume(struct tracee *e, uint32_t request, uint32_t signal)
+static long resume(struct tracee *e, enum tracee_mode mode, uint32_t signal)
 {
     if (!signal_good(signal))
         return -EIO;
-    tracee_resume(e,
-                  request == PTRACE_SYSCALL      ? RESUME_SYSCALL
-                  : request == PTRACE_SINGLESTEP ? RESUME_STEP
-                                                 : RESUME_CONT,
-                  (int)signal);
+    tracee_resume(e, mode, (int)signal);
     return 0;
 }
 
@@ -394,9 +392,15 @@ static long of_stopped(uint32_t request, struct tracee *e, uint32_t addr, uint32
     case PTRACE_POKEUSR:
         return poke_user(e->task, addr, data);
     case PTRACE_CONT:
+        return resume(e, RESUME_CONT, data);
     case PTRACE_SYSCALL:
+        return resume(e, RESUME_SYSCALL, data);
     case PTRACE_SINGLESTEP:
-        return resume(e, request, data);
+        return resume(e, RESUME_STEP, data);
+    case PTRACE_SYSEMU:
+        return resume(e, RESUME_EMULATE, data);
+    case PTRACE_SYSEMU_SINGLESTEP:
+        return resume(e, RESUME_EMULATE_STEP, data);
     case PTRACE_DETACH:
         return detach(e, data);
     case PTRACE_OLDSETOPTIONS:

@@ -221,10 +221,15 @@ bool tracee_signal(struct task *t, struct signal_info *info)
     return false;
 }
 
+static bool steps(const struct tracee *e)
+{
+    return e->mode == RESUME_STEP || e->mode == RESUME_EMULATE_STEP;
+}
+
 void tracee_handler_begins(struct task *t)
 {
     struct signal_info info = own_info(t, SIGTRAP, SIGTRAP);
-    if (t->trace->mode == RESUME_STEP)
+    if (steps(t->trace))
         stop_here(t, SIGTRAP, CLD_TRAPPED, &info);
 }
 
@@ -246,12 +251,14 @@ static void call_stop(struct task *t, enum tracee_call call)
 bool tracee_call_begins(struct task *t)
 {
     struct arch_regs *r = t->regs;
+    enum tracee_mode mode = t->trace->mode;
+    bool emulated = mode == RESUME_EMULATE || mode == RESUME_EMULATE_STEP;
     t->trace->in_call = true;
-    if (t->trace->mode != RESUME_SYSCALL)
+    if (mode != RESUME_SYSCALL && !emulated)
         return true;
     r->eax = (uint32_t)-ENOSYS;
     call_stop(t, CALL_ENTRY);
-    return !task_killed(t) && r->error != UINT32_MAX;
+    return !emulated && !task_killed(t) && r->error != UINT32_MAX;
 }
 
 bool tracee_seccomp(struct task *t, uint32_t data)
@@ -287,7 +294,7 @@ void tracee_call_ends(struct task *t)
 // ---- single steps ------------------------------------------------------------------------------
 void tracee_step_set(struct task *t)
 {
-    if (t->trace->mode != RESUME_STEP || t->regs->eflags & FLAGS_TF)
+    if (!steps(t->trace) || t->regs->eflags & FLAGS_TF)
         return;
     t->regs->eflags |= FLAGS_TF;
     t->step_forced = true;

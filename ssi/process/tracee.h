@@ -42,6 +42,8 @@ enum tracee_mode { // how it was resumed
     RESUME_CONT,
     RESUME_SYSCALL,
     RESUME_STEP,
+    RESUME_EMULATE,      // to the next system call, which is not done (PTRACE_SYSEMU)
+    RESUME_EMULATE_STEP, // or the next step
 };
 
 enum tracee_call { // GET_SYSCALL_INFO's op, and the message of these stops
