@@ -113,7 +113,8 @@ int xfer_put_all(struct xfer *x, const void *from, size_t n);
 #define FILE_IMAGE      0x40000000u // counts as a user of the inode as program image
 #define FILE_STATELESS  0x20000000u // a device that can be opened again on any node
 #define FILE_PRIVILEGED 0x10000000u // opened with CAP_FSETID: writing keeps set-id bits
-#define FILE_FLAGS_OWN  (FILE_IMAGE | FILE_STATELESS | FILE_PRIVILEGED)
+#define FILE_UNCOUNTED  0x08000000u // what memfd_create gave: may write, and is no writer (ETXTBSY)
+#define FILE_FLAGS_OWN  (FILE_IMAGE | FILE_STATELESS | FILE_PRIVILEGED | FILE_UNCOUNTED)
 
 // A move at the file's own offset claims its room at once: another user who comes while it sleeps
 // gets the room behind. Afterwards what was not moved is given back, unless the offset went on.

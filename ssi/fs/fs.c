@@ -381,7 +381,7 @@ int fs_reopen(const struct fs_who *who, struct file *f, uint32_t flags, struct f
 {
     uint32_t has = f->flags & O_ACCMODE, wants = flags & O_ACCMODE;
     bool named = f->place.inode && (f->home == cluster_self() || file_is_tree(f));
-    if (!(flags & O_PATH) && named)
+    if (named && (!(flags & O_PATH) || file_is_tree(f)))
         return fs_open_place(who, f->place, flags & ~(O_CREAT | O_EXCL), again);
     if (!(flags & O_PATH) && has != O_RDWR && has != wants)
         return -EACCES;

@@ -33,6 +33,7 @@ int tree_walk_to(struct name_call *c, bool follow, struct inode **i);
 
 // treefile.c: an open file on `i`. NULL: no memory.
 struct file *tree_file_new(struct inode *i, uint32_t flags);
+void tree_file_uncount(struct file *f); // it may write, but does not forbid to run the file
 int tree_inode_set(struct inode *i, const struct fs_set *s); // may sleep when size is set
 int tree_resize(struct inode *i, uint64_t bytes);            // may sleep
 // Counts a user as program image: no one may write from now on. -ETXTBSY: somebody does.

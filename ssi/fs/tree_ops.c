@@ -145,6 +145,8 @@ static int open_tmpfile(struct name_call *c)
     e = c->other ? memfd_begin(c, i) : 0;
     if (e == 0)
         e = open_inode(c, &f);
+    if (e == 0 && c->other)
+        tree_file_uncount(c->file);
     inode_put(i);
     return e;
 }

@@ -284,7 +284,7 @@ static void tree_release(struct file *f)
     struct inode *i = f->data;
     bool wrote = (f->flags & O_ACCMODE) != O_RDONLY;
     notify_file(f, wrote ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
-    if (wrote && !(f->flags & O_PATH))
+    if (wrote && !(f->flags & (O_PATH | FILE_UNCOUNTED)))
         i->writers--;
     if (f->flags & FILE_IMAGE)
         i->images--;
@@ -418,6 +418,14 @@ struct file *tree_file_new(struct inode *i, uint32_t flags)
         i->writers++;
     f->place = place_of(0, i->number);
     return f;
+}
+
+void tree_file_uncount(struct file *f)
+{
+    if ((f->flags & O_ACCMODE) == O_RDONLY || (f->flags & (O_PATH | FILE_UNCOUNTED)))
+        return;
+    tree_file_inode(f)->writers--;
+    f->flags |= FILE_UNCOUNTED;
 }
 
 bool tree_file_is(const struct file *f)

@@ -5,6 +5,7 @@
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "mm/heap.h"
+#include "ssi/fs/inode.h"
 #include "ssi/process/group_exit.h"
 #include "ssi/process/timers.h"
 #include "ssi/process/ipc.h"
@@ -20,24 +21,48 @@
 #define MODE_ANY_X    00111u
 #define MODE_TYPE     0170000u
 #define MODE_REGULAR  0100000u
-#define ACCESS_EXEC   1u
 
 // ---- finding the file --------------------------------------------------------------------------
+// Is what was opened fit to be run by the caller? 0, -EACCES.
+static int check_file(struct exec_plan *x, struct exec_file *f)
+{
+    int e = f->file->ops->stat ? f->file->ops->stat(f->file, &f->st) : -EACCES;
+    if (e < 0)
+        return e;
+    bool may = (f->st.mode & MODE_TYPE) == MODE_REGULAR && (f->st.mode & MODE_ANY_X) &&
+               fs_may(&x->who, f->st.mode, f->st.uid, f->st.gid, MAY_X);
+    return may ? 0 : -EACCES;
+}
+
+// Who may run a file need not be allowed to read it: then the kernel reads it for him, and nobody
+// may look at the process.
+static int open_unreadable(struct exec_plan *x, struct fs_place at, const char *path,
+                           struct exec_file *out)
+{
+    struct exec_file named;
+    struct fs_who kernel = x->who;
+    kernel.lacks = 0;
+    int e = fs_open(&x->who, at, path, O_PATH, 0, &named.file);
+    if (e < 0)
+        return e;
+    e = check_file(x, &named);
+    if (e == 0)
+        e = fs_reopen(&kernel, named.file, O_RDONLY, &out->file);
+    file_put(named.file);
+    x->unreadable = true;
+    return e;
+}
+
 static int open_file(struct exec_plan *x, struct fs_place at, const char *path,
                      struct exec_file *out)
 {
-    struct file *f;
     // A FIFO is only to be refused, not waited for.
-    int e = fs_open(&x->who, at, path, O_RDONLY | O_NONBLOCK, 0, &f);
+    int e = fs_open(&x->who, at, path, O_RDONLY | O_NONBLOCK, 0, &out->file);
+    if (e == -EACCES)
+        e = open_unreadable(x, at, path, out);
     if (e < 0)
         return e == -ENXIO ? -EACCES : e; // a device that is not there, a socket
-    out->file = f;
-    e = f->ops->stat ? f->ops->stat(f, &out->st) : -EACCES;
-    if (e < 0)
-        return e;
-    if ((out->st.mode & MODE_TYPE) != MODE_REGULAR || !(out->st.mode & MODE_ANY_X))
-        return -EACCES;
-    return fs_access(&x->who, at, path, ACCESS_EXEC, 0);
+    return check_file(x, out);
 }
 
 static int read_head(struct exec_plan *x, const struct exec_file *f)
@@ -272,7 +297,7 @@ static void adopt_image(struct process *p, const struct exec_plan *x)
     struct credentials *mine = task_current()->cred, old = *mine;
     *mine = x->cred;
     p->did_exec = true;
-    p->not_dumpable = mine->euid != mine->uid || mine->egid != mine->gid;
+    p->not_dumpable = mine->euid != mine->uid || mine->egid != mine->gid || x->unreadable;
     process_credentials_changed(&old);
     struct arch_features features = arch_cpu_features();
     p->features_edx = features.edx;

@@ -29,6 +29,7 @@ struct exec_plan {
     size_t head_bytes;
     struct credentials cred; // of the new program
     bool secure;
+    bool unreadable; // by who runs it: the program, or what its script or itself names
     uint32_t arg_start, arg_end, env_start, env_end;
     uint32_t entry, esp;
 };

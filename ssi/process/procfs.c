@@ -444,6 +444,14 @@ static long write(const struct fs_who *who, uint64_t inode, const char *bytes, s
     return f && f->write ? f->write(who, bytes, n) : -EACCES;
 }
 
+// What the links of another's process lead to is not everybody's business.
+static bool may_follow(const struct fs_who *who, uint64_t inode)
+{
+    struct gen_entry entry;
+    return who->pid == pid_of(inode) || fs_can(who, CAP_SYS_PTRACE) ||
+           attributes(inode, &entry) < 0 || entry.uid == who->uid;
+}
+
 static int link(const struct fs_who *who, uint64_t inode, char *to, size_t size)
 {
     if (inode == PROC_SELF) {
@@ -456,9 +464,7 @@ static int link(const struct fs_who *who, uint64_t inode, char *to, size_t size)
         return 0;
     }
     struct text t;
-    struct gen_entry entry;
-    if (who->pid != pid_of(inode) && !fs_can(who, CAP_SYS_PTRACE) &&
-        attributes(inode, &entry) == 0 && entry.uid != who->uid)
+    if (!may_follow(who, inode))
         return -EACCES;
     text_init(&t, to, size);
     int e = proc_process_text(pid_of(inode), kind_of(inode), &t);
@@ -467,20 +473,35 @@ static int link(const struct fs_who *who, uint64_t inode, char *to, size_t size)
     return e;
 }
 
-// A process's memory; a descriptor's link stands for the open file of a process of this node,
-// whatever its name.
-static int open_node(const struct fs_who *who, uint64_t inode, uint32_t flags, struct file **f)
+static bool is_row(uint64_t inode, const char *name)
+{
+    return pid_of(inode) &&
+           kind_of(inode) == PROC_FILES + (uint32_t)proc_row_find(proc_process_rows, name);
+}
+
+// The file behind a link of a process of this node, or NULL.
+static struct file *file_behind(uint64_t inode)
 {
     uint32_t kind = kind_of(inode);
-    if (pid_of(inode) && kind == PROC_FILES + (uint32_t)proc_row_find(proc_process_rows, "mem"))
-        return proc_open_memory(pid_of(inode), flags, f);
-    if (pid_of(inode) == 0 || kind < PROC_FDS || kind >= PROC_FDINFOS)
-        return -ELOOP;
     struct process *p = proc_find(pid_of(inode));
-    struct file *open = p && p->files ? fd_file_get(p->files, (int)(kind - PROC_FDS)) : NULL;
+    if (p && is_row(inode, "exe") && p->executable) {
+        file_get(p->executable);
+        return p->executable;
+    }
+    bool descriptor = kind >= PROC_FDS && kind < PROC_FDINFOS;
+    return p && descriptor && p->files ? fd_file_get(p->files, (int)(kind - PROC_FDS)) : NULL;
+}
+
+// A process's memory; the links of descriptors and of the program stand for open files, whatever
+// their names.
+static int open_node(const struct fs_who *who, uint64_t inode, uint32_t flags, struct file **f)
+{
+    if (is_row(inode, "mem"))
+        return proc_open_memory(pid_of(inode), flags, f);
+    struct file *open = pid_of(inode) ? file_behind(inode) : NULL;
     if (open == NULL)
         return -ELOOP; // on another node: by its name
-    int e = fs_reopen(who, open, flags, f);
+    int e = may_follow(who, inode) ? fs_reopen(who, open, flags, f) : -EACCES;
     file_put(open);
     return e;
 }
