@@ -203,16 +203,20 @@ static int args_in(uint32_t argv, uint32_t envp, struct exec_args *a)
     return e;
 }
 
-// `path` is given away.
-static long exec_path(char *path, uint32_t argv, uint32_t envp, struct fs_place at)
+// `path` and `name` are given away; `name` may be NULL. The name leads through descriptor `fd`.
+static long exec_path(char *path, uint32_t argv, uint32_t envp, struct fs_place at, char *name,
+                      int fd)
 {
     struct exec_args a;
     int e = *path ? args_in(argv, envp, &a) : -ENOENT;
     if (e == 0) {
+        a.name = name;
+        a.name_ends = name && fd_cloexec(process_current()->files, fd);
         e = process_exec(process_current(), path, at, &a);
         heap_free(a.strings);
     }
     heap_free(path);
+    heap_free(name);
     return e;
 }
 
@@ -220,20 +224,34 @@ long sys_execve(struct call *c)
 {
     char *path;
     int e = linux_path_in(c->args[0], &path);
-    return e < 0 ? e : exec_path(path, c->args[1], c->args[2], process_current()->fs->cwd);
+    return e < 0 ? e : exec_path(path, c->args[1], c->args[2], process_current()->fs->cwd, NULL, 0);
 }
 
-// AT_EMPTY_PATH: the open file itself, as fexecve(3) asks for it; by its name in /proc, which a
-// script's interpreter can open as well.
+// What a program is told that was found from a descriptor. NULL: no memory.
+static char *name_from(uint32_t fd, const char *path)
+{
+    size_t size = strlen(path) + 24;
+    char *name = heap_alloc(size);
+    if (name)
+        fmt_print(name, size, "/dev/fd/%u%s%s", fd, *path ? "/" : "", path);
+    return name;
+}
+
+// AT_EMPTY_PATH: the open file itself, as fexecve(3) asks for it; by its name in /proc.
 static long exec_descriptor(uint32_t fd, uint32_t argv, uint32_t envp)
 {
     const size_t size = 32;
     struct process *p = process_current();
-    char *name = fd_file(p->files, (int)fd) ? heap_alloc(size) : NULL;
-    if (!name)
-        return fd_file(p->files, (int)fd) ? -ENOMEM : -EBADF;
-    fmt_print(name, size, "/proc/self/fd/%u", fd);
-    return exec_path(name, argv, envp, p->fs->cwd);
+    if (!fd_file(p->files, (int)fd))
+        return -EBADF;
+    char *path = heap_alloc(size), *name = name_from(fd, "");
+    if (!path || !name) {
+        heap_free(path);
+        heap_free(name);
+        return -ENOMEM;
+    }
+    fmt_print(path, size, "/proc/self/fd/%u", fd);
+    return exec_path(path, argv, envp, p->fs->cwd, name, (int)fd);
 }
 
 long sys_execveat(struct call *c)
@@ -260,7 +278,13 @@ long sys_execveat(struct call *c)
         file_name_end(&n);
         return e;
     }
-    return exec_path(n.path, c->args[2], c->args[3], n.at);
+    bool from = (int32_t)c->args[0] != AT_FDCWD && n.path[0] != '/';
+    char *name = from ? name_from(c->args[0], n.path) : NULL;
+    if (from && !name) {
+        file_name_end(&n);
+        return -ENOMEM;
+    }
+    return exec_path(n.path, c->args[2], c->args[3], n.at, name, (int)c->args[0]);
 }
 
 // ---- wait --------------------------------------------------------------------------------------

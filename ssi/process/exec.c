@@ -119,13 +119,14 @@ static char *append(char *to, const char *s)
     return to + n;
 }
 
-// argv becomes: interpreter, [argument], path of the script, argv[1]...
-static int script_args(struct exec_plan *x, const char *interp, const char *argument)
+// argv becomes: interpreter, [argument], name of the script, argv[1]...
+static int script_args(struct exec_plan *x, const char *interp, const char *argument,
+                       const char *script)
 {
     const struct exec_args *old = &x->args;
     size_t skip = old->argc ? strlen(old->strings) + 1 : 0;
-    size_t bytes = strlen(interp) + 1 + (argument ? strlen(argument) + 1 : 0) + strlen(x->path) +
-                   1 + old->bytes - skip;
+    size_t bytes = strlen(interp) + 1 + (argument ? strlen(argument) + 1 : 0) + strlen(script) + 1 +
+                   old->bytes - skip;
     if (bytes > ARG_BYTES_MAX)
         return -E2BIG;
     char *strings = heap_alloc(bytes);
@@ -134,7 +135,7 @@ static int script_args(struct exec_plan *x, const char *interp, const char *argu
     char *at = append(strings, interp);
     if (argument)
         at = append(at, argument);
-    at = append(at, x->path);
+    at = append(at, script);
     memcpy(at, old->strings + skip, old->bytes - skip);
     if (x->args_own)
         heap_free(x->args.strings);
@@ -145,11 +146,12 @@ static int script_args(struct exec_plan *x, const char *interp, const char *argu
     return 0;
 }
 
-// Opens x->path, and while it is a script the interpreter it names, up to SCRIPT_LEVELS.
-static int find_program(struct exec_plan *x, struct fs_place at)
+// Opens what is to be run, and while it is a script the interpreter it names, up to SCRIPT_LEVELS.
+static int find_program(struct exec_plan *x)
 {
+    const char *told = x->path; // the script's name as its interpreter gets it
     for (int level = 0;; level++) {
-        int e = open_file(x, at, x->path, &x->program);
+        int e = open_file(x, x->opened_at, x->opened, &x->program);
         if (e == 0)
             e = read_head(x, &x->program);
         if (e < 0)
@@ -160,13 +162,16 @@ static int find_program(struct exec_plan *x, struct fs_place at)
             return -ELOOP;
         char *interp, *argument;
         e = script_line(x, &interp, &argument);
+        if (e == 0 && x->args.name_ends)
+            e = -ENOENT;
         if (e == 0)
-            e = script_args(x, interp, argument);
+            e = script_args(x, interp, argument, told);
         if (e < 0)
             return e;
-        str_copy(x->path, interp, sizeof(x->path));
+        str_copy(x->interpreter, interp, sizeof(x->interpreter));
         close_file(&x->program);
-        at = x->who.cwd;
+        told = x->opened = x->interpreter;
+        x->opened_at = x->who.cwd;
     }
 }
 
@@ -241,9 +246,9 @@ static int build(struct exec_plan *x)
     return e == 0 ? vdso_map(x->space) : e;
 }
 
-static int prepare(struct exec_plan *x, struct fs_place at)
+static int prepare(struct exec_plan *x)
 {
-    int e = find_program(x, at);
+    int e = find_program(x);
     if (e == 0)
         e = exec_parse(x, &x->program, &x->image);
     if (e == 0)
@@ -337,10 +342,11 @@ static void commit(struct exec_plan *x)
 }
 
 // /proc/PID/exe names the file itself, not a link to it.
-static void real_path(struct exec_plan *x, struct fs_place at, char *to, size_t size)
+static void real_path(struct exec_plan *x, char *to, size_t size)
 {
     char link[sizeof(x->p->path)];
-    str_copy(to, x->path, size);
+    struct fs_place at = x->opened_at;
+    str_copy(to, x->opened, size);
     for (int i = 0; i < 8; i++) {
         long n = fs_readlink(&x->who, at, to, link, sizeof(link) - 1);
         if (n <= 0 || n >= (long)sizeof(link) - 1)
@@ -380,10 +386,12 @@ int process_exec(struct process *p, const char *path, struct fs_place at,
     x->p = p;
     x->args = *args;
     process_who(p, &x->who);
-    str_copy(x->path, path, sizeof(x->path));
+    str_copy(x->path, args->name ? args->name : path, sizeof(x->path));
+    x->opened = path;
+    x->opened_at = at;
     const struct task *me = task_current();
     int32_t tid = me ? me->tid : 0;
-    int e = prepare(x, at);
+    int e = prepare(x);
     if (e == 0)
         e = process_unshare(p, CLONE_FILES | CLONE_SIGHAND);
     if (e == 0)
@@ -391,7 +399,7 @@ int process_exec(struct process *p, const char *path, struct fs_place at,
     if (e == 0) {
         char *real = heap_alloc(sizeof(p->path));
         if (real) {
-            real_path(x, at, real, sizeof(p->path));
+            real_path(x, real, sizeof(p->path));
             str_copy(p->path, real, sizeof(p->path));
             heap_free(real);
         }

@@ -24,8 +24,11 @@ struct exec_plan {
     struct space *space;        // the new one
     struct exec_args args;      // as the program will see them
     bool args_own;              // args.strings is the plan's
-    char path[PATH_MAX_BYTES];  // of the program: AT_EXECFN
-    char head[PAGE_SIZE];       // first bytes of the file looked at
+    char path[PATH_MAX_BYTES];  // what was asked for, as the program is told it: AT_EXECFN, comm
+    const char *opened;         // the name that `program` has been found by: that, or
+    struct fs_place opened_at;
+    char interpreter[EXEC_SCRIPT_HEAD]; // a script's
+    char head[PAGE_SIZE];               // first bytes of the file looked at
     size_t head_bytes;
     struct credentials cred; // of the new program
     bool secure;

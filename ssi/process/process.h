@@ -333,6 +333,8 @@ struct exec_args {
     char *strings; // argv then envp, each NUL-ended, back to back
     size_t bytes;
     uint32_t argc, envc;
+    const char *name; // what the program is told it was run as; NULL: the path
+    bool name_ends;   // which then means nothing any more: no script can be run by it (-ENOENT)
 };
 int process_exec(struct process *p, const char *path, struct fs_place at,
                  const struct exec_args *args);

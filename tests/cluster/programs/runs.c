@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
-// Programs that have no name, lie in memory, or cannot be read by who runs them. The same on Linux.
+// Programs that have no name, lie in memory, or cannot be read by who runs them; what scripts are
+// told. The same on Linux.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -14,13 +17,32 @@
 
 static char base[64];
 
+static const char *shown(const char *path)
+{
+    return strncmp(path, base, strlen(base)) ? path : path + strlen(base);
+}
+
+// As interpreter of a script: its first argument is the line's.
+static int is_interpreter(int argc, char **argv)
+{
+    char comm[20] = {0};
+    snprintf(base, sizeof(base), "%s", getenv("BASE"));
+    prctl(PR_GET_NAME, comm);
+    if (strncmp((const char *)getauxval(AT_EXECFN), "/dev/fd/", 8)) // there versions differ
+        printf("comm %s, ", comm);
+    printf("told %s, arguments", shown((const char *)getauxval(AT_EXECFN)));
+    for (int k = 1; k < argc; k++)
+        printf(" %s", shown(argv[k]));
+    puts("");
+    return 8;
+}
+
 static int is_run(void)
 {
     char exe[128] = {0};
     ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
     int fd = open("/proc/self/exe", O_RDONLY);
-    size_t skip = strncmp(exe, base, strlen(base)) ? 0 : strlen(base);
-    printf("runs: %s, readable %d, dumpable %d\n", n < 0 ? strerrorname_np(errno) : exe + skip,
+    printf("runs: %s, readable %d, dumpable %d\n", n < 0 ? strerrorname_np(errno) : shown(exe),
            fd >= 0, prctl(PR_GET_DUMPABLE) == 1);
     return 7;
 }
@@ -42,7 +64,7 @@ static const char *copy_as(const char *name)
     static char path[2][96];
     static int turn;
     turn = !turn;
-    snprintf(path[turn], sizeof(path[turn]), "%s-%s", base, name);
+    snprintf(path[turn], sizeof(path[turn]), "%s/%s", base, name);
     int fd = open(path[turn], O_WRONLY | O_CREAT | O_TRUNC, 0755);
     copy_to(fd);
     close(fd);
@@ -51,13 +73,15 @@ static const char *copy_as(const char *name)
 
 static void run(const char *what, int fd, const char *path, uid_t uid)
 {
-    char *argv[] = {(char *)"runs", base, NULL}, *none[] = {NULL};
+    char variable[80];
+    char *argv[] = {(char *)"runs", base, NULL}, *some[] = {variable, NULL};
+    snprintf(variable, sizeof(variable), "BASE=%s", base);
     int status;
     fflush(stdout);
     if (fork() == 0) {
         if (uid && setresuid(uid, uid, uid))
             _exit(2);
-        syscall(SYS_execveat, fd, path, argv, none, *path ? 0 : AT_EMPTY_PATH);
+        syscall(SYS_execveat, fd, path, argv, some, *path ? 0 : AT_EMPTY_PATH);
         printf("not run: %s\n", strerrorname_np(errno));
         fflush(stdout);
         _exit(1);
@@ -110,16 +134,67 @@ static void unreadable(void)
     unlink(path);
 }
 
+static int line_of(const char *name, const char *interpreter, int flags)
+{
+    char path[96], line[128];
+    snprintf(path, sizeof(path), "%s/%s", base, name);
+    int n = snprintf(line, sizeof(line), "#!%s an argument\n", interpreter);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0755);
+    if (write(fd, line, (size_t)n) != n)
+        perror("write");
+    close(fd);
+    return open(path, O_RDONLY | flags);
+}
+
+static void scripts(void)
+{
+    char first[96];
+    const char *program = copy_as("interpreter");
+    int fd = line_of("script", program, 0), closes = line_of("closes", program, O_CLOEXEC);
+    snprintf(first, sizeof(first), "%s/script", base);
+    int dir = open(base, O_RDONLY | O_DIRECTORY | O_CLOEXEC), nested = line_of("nested", first, 0);
+    run("script", AT_FDCWD, first, 0);
+    run("by descriptor", fd, "", 0);
+    run("by one that closes", closes, "", 0);
+    run("in a folder that closes", dir, "script", 0);
+    fcntl(dir, F_SETFD, 0);
+    run("in a folder", dir, "script", 0);
+    run("out and in", dir, "./script", 0);
+    run("absolute", dir, first, 0);
+    snprintf(first, sizeof(first), "%s/nested", base);
+    run("nested", AT_FDCWD, first, 0);
+    run("nested by descriptor", nested, "", 0);
+    chdir(base);
+    run("relative", AT_FDCWD, "script", 0);
+    close(fd), close(closes), close(dir), close(nested);
+}
+
+static void clear_up(void)
+{
+    static const char *const names[] = {"interpreter", "script", "closes", "nested"};
+    for (unsigned k = 0; k < sizeof(names) / sizeof(*names); k++) {
+        char path[96];
+        snprintf(path, sizeof(path), "%s/%s", base, names[k]);
+        unlink(path);
+    }
+    rmdir(base);
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1)
         snprintf(base, sizeof(base), "%s", argv[1]);
     else
         snprintf(base, sizeof(base), "/tmp/runs-%d", (int)getpid());
+    if (argc > 2)
+        return is_interpreter(argc, argv);
     if (argc > 1)
         return is_run();
+    mkdir(base, 0755);
     nameless();
     in_memory();
     unreadable();
+    scripts();
+    clear_up();
     return 0;
 }
