@@ -7,7 +7,7 @@
 #include "ssi/fs/name.h"
 #include "ssi/process/procfs_priv.h"
 
-#define NAME_COLUMN 49u // where Linux i386 writes names; a 64-bit one does at 73
+#define NAME_COLUMN 73u
 
 // What is known of the file that the last segments showed, so that its name is asked for once.
 struct maps_file {
