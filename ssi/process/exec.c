@@ -39,7 +39,7 @@ static int check_file(struct exec_plan *x, struct exec_file *f)
 static int open_unreadable(struct exec_plan *x, struct fs_place at, const char *path,
                            struct exec_file *out)
 {
-    struct exec_file named;
+    struct exec_file named = {0};
     struct fs_who kernel = x->who;
     kernel.lacks = 0;
     int e = fs_open(&x->who, at, path, O_PATH, 0, &named.file);
