@@ -70,6 +70,7 @@ struct space {
     uint32_t stack_limit_bytes;
     bool lock_later;     // mlockall(2): what is mapped from now on is SEGMENT_LOCKED,
     bool populate_later; // and brought in at once
+    bool cloning;        // by one of its threads, which may sleep; the upper room's
     uint16_t barriers;   // membarrier(2): the commands that were registered
     uint32_t mapped_pages, mapped_pages_most; // sum over segments, now and at a time
     uint64_t minor_faults, major_faults;

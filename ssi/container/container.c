@@ -32,6 +32,8 @@ const struct io_linker *container_linker_of(unsigned kind)
 NODE_VAR(struct list, all);
 NODE_VAR(struct list, dying); // no users left; their pages go piece by piece
 NODE_VAR(struct work, reaper);
+NODE_VAR(uint64_t, clones);          // of spaces, begun
+NODE_VAR(struct wait_queue, cloned); // threads that wait until a clone of their space is made
 
 struct container *container_new(const struct io_source *source)
 {
@@ -296,49 +298,63 @@ void container_follow(struct container *c, struct container *file, uint64_t byte
     container_bound(c, bytes);
 }
 
-// The object that the clone of a space maps for `s`: one clone per container, however many
-// segments refer to it. With a user for the new segment.
-static struct container *clone_object(struct space *from, struct space *to, struct segment *s)
+// The object that the clone of a space maps for a segment that shows `c`: one clone per container,
+// however many segments refer to it. With a user for the new segment.
+static struct container *clone_object(struct container *c, unsigned flags, uint64_t number)
 {
-    struct container *c = s->object;
-    if (s->flags & SEGMENT_SHARED) {
-        container_get(c);
-        return c;
-    }
-    if (s->flags & SEGMENT_WIPED)
+    if (flags & SEGMENT_WIPED)
         return container_new_anonymous();
-    struct segment *before;
-    list_for_each (before, &from->segments, link) {
-        if (before == s)
-            break;
-        if (before->flags & (SEGMENT_NOT_FORKED | SEGMENT_WIPED))
-            continue;
-        struct segment *twin = space_find(to, before->start);
-        if (before->object == c && !(before->flags & SEGMENT_SHARED) && twin) {
-            container_get(twin->object);
-            return twin->object;
-        }
+    if (flags & SEGMENT_SHARED || c->clone_number == number) {
+        struct container *same = flags & SEGMENT_SHARED ? c : c->clone;
+        container_get(same);
+        return same;
     }
-    return container_clone(c);
+    struct container *clone = container_clone(c);
+    c->clone = clone;
+    c->clone_number = clone ? number : 0;
+    return clone;
 }
 
-static int clone_segment(struct space *from, struct space *to, struct segment *s)
+static int clone_segment(struct space *to, const struct segment *s, uint64_t number)
 {
     if (s->flags & SEGMENT_NOT_FORKED)
         return 0;
-    struct container *c = clone_object(from, to, s);
+    struct segment g = *s; // what was unmapping it before goes on while this sleeps
+    container_get(g.object);
+    struct container *c = clone_object(g.object, g.flags, number);
+    container_put(g.object);
     if (c == NULL)
         return -ENOMEM;
-    unsigned flags = s->flags & ~(unsigned)SEGMENT_LOCKED; // mlock(2): not inherited
-    int error =
-        space_map(to, s->start, s->end - s->start, s->prot, flags, c, s->index, s->ops, s->note);
+    unsigned flags = g.flags & ~(unsigned)SEGMENT_LOCKED; // mlock(2): not inherited
+    int error = space_map(to, g.start, g.end - g.start, g.prot, flags, c, g.index, g.ops, g.note);
     if (error < 0)
         container_put(c);
     return error;
 }
 
+void container_space_settle(struct space *s)
+{
+    while (s->cloning)
+        sleep_until_woken(&node(cloned)); // a clone ends: its waits end
+}
+
+static int clone_segments(struct space *from, struct space *to)
+{
+    // By address, looked up afresh: a clone may sleep, and a stack may grow meanwhile.
+    uint64_t number = ++node(clones);
+    uint32_t at = 0;
+    for (struct segment *s; (s = space_find_from(from, at)) != NULL;) {
+        at = s->end;
+        int e = clone_segment(to, s, number);
+        if (e < 0)
+            return e;
+    }
+    return 0;
+}
+
 struct space *container_clone_space(struct space *from)
 {
+    container_space_settle(from);
     struct space *to = space_new();
     if (to == NULL)
         return NULL;
@@ -347,14 +363,13 @@ struct space *container_clone_space(struct space *from)
     to->mmap_top = from->mmap_top;
     to->stack_limit_bytes = from->stack_limit_bytes;
     to->barriers = from->barriers;
-    // By address, looked up afresh: a clone may sleep, and other threads may change the space.
-    uint32_t at = 0;
-    for (struct segment *s; (s = space_find_from(from, at)) != NULL;) {
-        at = s->end;
-        if (clone_segment(from, to, s) < 0) {
-            space_put(to);
-            return NULL;
-        }
+    from->cloning = true;
+    int e = clone_segments(from, to);
+    from->cloning = false;
+    wait_wake_all(&node(cloned));
+    if (e < 0) {
+        space_put(to);
+        return NULL;
     }
     return to;
 }
@@ -412,6 +427,7 @@ static void containers_start(void)
 {
     list_init(&node(all));
     list_init(&node(dying));
+    wait_init(&node(cloned));
     work_init(&node(reaper), THREAD_NORMAL, reap);
 }
 INIT_STEP(INIT_CORE, containers_start);

@@ -72,7 +72,13 @@ struct container *container_clone(struct container *c);
 
 // Fork: a space with the same segments; private ones refer to clones, SEGMENT_SHARED ones to the
 // same containers. `note`s are copied as they are. NULL: no memory. May sleep.
+// The clone is `from` at one moment for each of its threads: what one of them writes or maps later
+// than something that the clone has not is not in the clone either, as its page faults and changes
+// of mappings wait.
 struct space *container_clone_space(struct space *from);
+
+// Before a thread changes mappings of a space: until no other thread clones it. May sleep.
+void container_space_settle(struct space *s);
 
 // Interface linker "vm": pass to space_map with the container as object.
 extern const struct segment_ops container_segment_ops;

@@ -142,6 +142,8 @@ struct container {
     struct list followers;   // by follow_link: clones that hear of its end (container_follow)
     struct list follow_link; // of what it is a private mapping of
     uint32_t segment_count;
+    struct container *clone;      // made of it for the clone of a space
+    uint64_t clone_number;        // that was the node's so manyeth: `clone` is one of its own
     struct list fills;            // struct page_fill
     struct list waits;            // struct page_wait
     struct container_id id;       // of a linked one

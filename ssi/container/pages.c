@@ -270,6 +270,10 @@ static int segment_fault(struct segment *s, uint32_t index, unsigned access,
 {
     struct container *c = s->object;
     page_t p;
+    if (s->space->cloning) {
+        container_space_settle(s->space);
+        return -EAGAIN;
+    }
     if (!in_bound(c, index))
         return -EIO;
     int error = page_want(c, index, access, &p);

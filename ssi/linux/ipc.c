@@ -334,6 +334,7 @@ static int map_memory(struct container *c, uint32_t id, uint32_t bytes, uint32_t
     struct process *p = process_current();
     unsigned prot = PROT_R | (flags & SHM_RDONLY ? 0 : PROT_W) | (flags & SHM_EXEC ? PROT_X : 0);
     uint32_t size = ALIGN_UP(bytes, PAGE_SIZE);
+    container_space_settle(p->space);
     long place = place_for(hint, size, flags);
     if (place == 0)
         return -ENOMEM;
@@ -386,6 +387,7 @@ static long memory_detach(uint32_t at)
 {
     struct process *p = process_current();
     struct shm_attachment *s, *found = NULL;
+    container_space_settle(p->space);
     list_for_each (s, &p->shm, link)
         if (s->at == at)
             found = s;

@@ -94,6 +94,7 @@ static bool heap_may_reach(struct space *s, uint32_t from, uint32_t to)
 
 long sys_brk(struct call *c)
 {
+    memory_settle();
     struct space *s = space();
     uint32_t wanted = c->args[0];
     if (wanted < s->brk_start || wanted > USER_TOP)
@@ -234,6 +235,7 @@ static long map(uint32_t hint, uint32_t length, uint32_t prot, uint32_t flags, u
                 uint64_t offset)
 {
     uint32_t bytes = memory_round_up(length), at = 0;
+    memory_settle();
     if (!(flags & MMAP_ANONYMOUS) && !fd_file(process_current()->files, (int)fd))
         return -EBADF;
     if (length == 0)
@@ -294,6 +296,7 @@ long sys_munmap(struct call *c)
     uint32_t at = c->args[0], bytes = memory_round_up(c->args[1]);
     if (bytes == 0 || memory_range_bad(at, bytes))
         return -EINVAL;
+    memory_settle();
     return space_unmap(space(), at, bytes);
 }
 
@@ -317,6 +320,7 @@ long sys_mprotect(struct call *c)
         return 0;
     if (bytes == 0 || memory_range_bad(at, bytes))
         return -ENOMEM;
+    memory_settle();
     if (prot & PROT_GROWSDOWN_FLAG) {
         struct segment *g = space_find(space(), at);
         if (!g || !(g->flags & SEGMENT_GROWS_DOWN))

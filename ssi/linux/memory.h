@@ -2,6 +2,7 @@
 // What the bodies about memory share.
 #pragma once
 
+#include "ssi/container/container.h"
 #include "ssi/linux/linux.h"
 
 static inline uint32_t memory_round_up(uint32_t bytes) // 0 when it overflows
@@ -12,6 +13,13 @@ static inline uint32_t memory_round_up(uint32_t bytes) // 0 when it overflows
 static inline struct space *space(void) // of the process that calls
 {
     return process_current()->space;
+}
+
+// First in a call that changes what is mapped: a fork by another thread has all of it or nothing.
+static inline void memory_settle(void)
+{
+    if (space()->cloning)
+        container_space_settle(space());
 }
 
 bool memory_within_limit(uint32_t more_bytes); // RLIMIT_AS

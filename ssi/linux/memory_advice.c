@@ -178,6 +178,7 @@ int memory_advise(struct space *of, uint32_t at, uint32_t length, uint32_t advic
 
 long sys_madvise(struct call *c)
 {
+    memory_settle();
     return memory_advise(space(), c->args[0], c->args[1], c->args[2]);
 }
 

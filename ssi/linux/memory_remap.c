@@ -148,6 +148,7 @@ long sys_mremap(struct call *c)
     int e = check(at, old, new, flags, to);
     if (e < 0)
         return e;
+    memory_settle();
     struct segment *g = at < USER_TOP ? space_find(space(), at) : NULL;
     if (!g)
         return -EFAULT;
@@ -194,6 +195,7 @@ long sys_remap_file_pages(struct call *c)
     uint32_t index = c->args[3], pages = bytes >> PAGE_SHIFT;
     if (c->args[2] || at + bytes <= at || index + pages < index || at >= USER_TOP)
         return -EINVAL;
+    memory_settle();
     struct segment *g = space_find(space(), at);
     if (!g || !(g->flags & SEGMENT_SHARED) || !one_view(g, at + bytes))
         return -EINVAL;

@@ -341,29 +341,14 @@ static void commit(struct exec_plan *x)
         file_put(old_file);
 }
 
-// /proc/PID/exe names the file itself, not a link to it.
-static void real_path(struct exec_plan *x, char *to, size_t size)
+// /proc/PID/exe names the file itself, not the way to it.
+static void real_path(const struct exec_plan *x, char *to, size_t size)
 {
-    char link[sizeof(x->p->path)];
-    struct fs_place at = x->opened_at;
-    str_copy(to, x->opened, size);
-    for (int i = 0; i < 8; i++) {
-        long n = fs_readlink(&x->who, at, to, link, sizeof(link) - 1);
-        if (n <= 0 || n >= (long)sizeof(link) - 1)
-            break;
-        link[n] = 0;
-        char *slash = strrchr(to, '/');
-        size_t keep = link[0] == '/' || !slash ? 0 : (size_t)(slash + 1 - to);
-        if (str_copy(to + keep, link, size - keep) >= size - keep)
-            break;
-    }
-    if (to[0] == '/')
-        return;
-    char *dir = x->head; // not needed any more
-    long n = fs_path_of(&x->who, at, dir, sizeof(x->head));
-    str_copy(link, to, sizeof(link));
-    if (n > 0)
-        fmt_print(to, size, "%s%s%s", dir, dir[1] ? "/" : "", link);
+    struct fs_who anybody = x->who;
+    anybody.uid = anybody.gid = 0;
+    anybody.lacks = 0;
+    if (file_path(&anybody, x->program.file, to, size) <= 0)
+        str_copy(to, x->opened, size);
 }
 
 static void plan_free(struct exec_plan *x)

@@ -114,7 +114,7 @@ static int stream_send(struct socket *s, struct socket_message *m)
         bool fresh = list_empty(&p->link);
         p->n += (uint32_t)got;
         if (fresh && p->n == 0) {
-            packet_give_files(p, m, false); // back: they go with the first byte
+            m->file_count = p->file_count; // they go with the first byte: the caller's are whole
             packet_put(p);
         } else if (fresh) {
             list_append(&to->inbox, &p->link);

@@ -449,16 +449,73 @@ static void image_and_file(void **state)
     }
 }
 
+#define SECOND 2000u
+#define THIRD  3000u
+
+static struct space *twin;
+
+static void clones(void *arg)
+{
+    const struct program *p = arg;
+    twin = container_clone_space(p->space);
+}
+
+static void writes_and_unmaps(void *arg)
+{
+    const struct program *p = arg;
+    poke(p->space, 0, 1);
+    poke(p->space, SECOND, 2);
+    container_space_settle(p->space);
+    assert_int_equal(space_unmap(p->space, BASE + THIRD * PG, PG), 0);
+}
+
+// What another thread does while a space is cloned is in the clone up to some moment, in its order:
+// so a child's lists of stacks name stacks that it has.
+static void clone_of_one_moment(void **state)
+{
+    (void)state;
+    struct program p = {.node = 0};
+    mesh_enter(0);
+    p.space = space_new();
+    map(p.space, 0, 1000, container_new_anonymous(), 0);
+    map(p.space, SECOND, 1, container_new_anonymous(), 0);
+    map(p.space, THIRD, 1, container_new_anonymous(), 0);
+    for (uint32_t i = 0; i < 1000; i++)
+        poke(p.space, i, 0);
+    start(0, clones, &p);
+    start(0, writes_and_unmaps, &p);
+    run_scripts();
+    mesh_enter(0);
+    assert_non_null(twin);
+    uint8_t first = peek(twin, 0), second = peek(twin, SECOND);
+    bool third = space_find(twin, BASE + THIRD * PG) != NULL;
+    assert_int_equal(first, 0); // it was shared before the other thread ran
+    assert_int_equal(second, 0);
+    assert_true(third);
+    assert_int_equal(peek(p.space, 0), 1);
+    assert_int_equal(peek(p.space, SECOND), 2);
+    assert_null(space_find(p.space, BASE + THIRD * PG));
+    space_put(twin);
+    run_one(0, quit, &p);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
     const struct CMUnitTest tests[] = {
-        TEST(deaths_at_random), TEST(dies_with_its_pages),
-        TEST(dies_while_asked), TEST(drains_much),
-        TEST(no_room),          TEST(no_room_for_all_at_once),
-        TEST(room_comes_late),  TEST(drains_and_home_moves),
-        TEST(back_and_forth),   TEST(shared_counters),
-        TEST(image_and_file),   TEST(pages_follow),
+        TEST(deaths_at_random),
+        TEST(dies_with_its_pages),
+        TEST(dies_while_asked),
+        TEST(drains_much),
+        TEST(no_room),
+        TEST(no_room_for_all_at_once),
+        TEST(room_comes_late),
+        TEST(drains_and_home_moves),
+        TEST(back_and_forth),
+        TEST(shared_counters),
+        TEST(image_and_file),
+        TEST(pages_follow),
+        TEST(clone_of_one_moment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -401,13 +401,54 @@ static int lets(void)
     return n <= 0 || (size_t)n == most; // the signal has ended it
 }
 
+// ---- a fork beside threads that come and go: the child's C library knows which stacks it has ----
+
+static void *nothing(void *arg)
+{
+    return arg;
+}
+
+static void *comes_and_goes(void *arg)
+{
+    while (!stop) {
+        pthread_t t[4];
+        for (long i = 0; i < 4; i++)
+            t[i] = thread(nothing, NULL);
+        for (int i = 0; i < 4; i++)
+            pthread_join(t[i], NULL);
+    }
+    return arg;
+}
+
+static int stacks(void)
+{
+    int bad = 0;
+    stop = false;
+    pthread_t a = thread(comes_and_goes, NULL), b = thread(comes_and_goes, NULL);
+    for (int i = 0; i < 100 && !bad; i++) {
+        int status;
+        pid_t child = fork();
+        if (child == 0) {
+            alarm(60);
+            pthread_join(thread(nothing, NULL), NULL);
+            pthread_join(thread(nothing, NULL), NULL);
+            _exit(0);
+        }
+        bad = waitpid(child, &status, 0) != child || status != 0;
+    }
+    stop = true;
+    pthread_join(a, NULL);
+    pthread_join(b, NULL);
+    return bad;
+}
+
 static const struct {
     const char *name;
     int (*run)(void);
 } parts[] = {
     {"affinity", affinity}, {"mutex", mutex},     {"protect", protect}, {"remap", remap},
     {"copies", copies},     {"signals", signals}, {"ends", ends},       {"storm", storm},
-    {"robust", robust},     {"floats", floats},   {"lets", lets},
+    {"robust", robust},     {"floats", floats},   {"lets", lets},       {"stacks", stacks},
 };
 
 int main(int argc, char **argv)

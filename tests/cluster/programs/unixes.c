@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "say.h"
 #include <stddef.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -259,6 +260,31 @@ static void queues_end(void)
 
 static int p[2];
 
+// The text comes from a page that has to be brought in first: the descriptor goes along once.
+static void from_new_page(struct msghdr *m, struct cmsghdr *c)
+{
+    int q[2], fd = memfd_create("text", 0), got;
+    char b[8];
+    pipe2(q, O_NONBLOCK);
+    write(fd, "text", 4);
+    struct iovec v = {mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, fd, 0), 4};
+    m->msg_iov = &v;
+    m->msg_controllen = CMSG_SPACE(4);
+    c->cmsg_len = CMSG_LEN(4);
+    memcpy(CMSG_DATA(c), &q[1], 4);
+    say("from a new page", sendmsg(p[0], m, 0));
+    v = (struct iovec){b, 8};
+    m->msg_controllen = CMSG_SPACE(4);
+    say("recv", recvmsg(p[1], m, 0));
+    memcpy(&got, CMSG_DATA(c), 4);
+    say("while it is open", read(q[0], b, 8));
+    close(got);
+    close(q[1]);
+    say("closed by all", read(q[0], b, 8));
+    close(q[0]);
+    close(fd);
+}
+
 static void rights(void)
 {
     puts("- rights");
@@ -310,6 +336,7 @@ static void rights(void)
     say("bad descriptor", sendmsg(p[0], &m, 0));
     c->cmsg_len = 500;
     say("bad length", sendmsg(p[0], &m, 0));
+    from_new_page(&m, c);
 }
 
 static void credentials(void)
