@@ -205,6 +205,7 @@ static void code(void)
 
 // ---- threads, children -------------------------------------------------------------------------
 static volatile int go;
+static int have_read;
 static volatile uint32_t got[2];
 
 static void *spins(void *unused)
@@ -213,6 +214,7 @@ static void *spins(void *unused)
     while (!go)
         ;
     got[0] = read_fs(1, 0);
+    __atomic_add_fetch(&have_read, 1, __ATOMIC_SEQ_CST);
     while (go < 2)
         usleep(1000);
     got[1] = read_fs(1, 0);
@@ -227,7 +229,8 @@ static void threads(void)
     usleep(20000);
     put(0x11, 1, words, 15, WIDE);
     go = 1;
-    usleep(20000);
+    while (__atomic_load_n(&have_read, __ATOMIC_SEQ_CST) < 3)
+        usleep(1000);
     put(0x11, 1, words + 1, 11, WIDE);
     go = 2;
     for (int k = 0; k < 3; k++)
