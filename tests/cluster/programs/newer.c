@@ -84,16 +84,18 @@ static void on_alarm(int s)
 
 static void *wakes(void *which)
 {
-    usleep(50000);
-    syscall(SYS_futex, &words[(uintptr_t)which], FUTEX_WAKE_PRIVATE, 1, 0, 0, 0);
+    do
+        usleep(50000); // until it waits
+    while (syscall(SYS_futex, &words[(uintptr_t)which], FUTEX_WAKE_PRIVATE, 1, 0, 0, 0) == 0);
     return NULL;
 }
 
 static void *requeues(void *unused)
 {
     (void)unused;
-    usleep(50000);
-    syscall(SYS_futex, &words[1], FUTEX_REQUEUE_PRIVATE, 0, 1, &words[3], 0);
+    do
+        usleep(50000);
+    while (syscall(SYS_futex, &words[1], FUTEX_REQUEUE_PRIVATE, 0, 1, &words[3], 0) == 0);
     syscall(SYS_futex, &words[3], FUTEX_WAKE_PRIVATE, 1, 0, 0, 0);
     return NULL;
 }
@@ -116,13 +118,14 @@ static void waits(void)
     pthread_join(t, NULL);
     struct sigaction a = {.sa_handler = on_alarm};
     sigaction(SIGALRM, &a, NULL);
-    ualarm(30000, 0);
+    ualarm(30000, 30000);
     T(wait_many(v, 3, &late));
     a.sa_flags = SA_RESTART;
     sigaction(SIGALRM, &a, NULL);
-    ualarm(30000, 0);
+    ualarm(30000, 30000);
     soon = in_ms(CLOCK_MONOTONIC, 150);
     T(wait_many(v, 3, &soon));
+    ualarm(0, 0);
 }
 
 static void advice(void)
