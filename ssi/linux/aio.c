@@ -50,6 +50,7 @@ long sys_io_setup(struct call *c)
         return -EINVAL;
     if (wanted > AIO_RESULTS_MAX)
         return wanted > UINT32_MAX / 2 / sizeof(struct aio_result) ? -EINVAL : -EAGAIN;
+    memory_settle();
     id = memory_within_limit(PAGE_SIZE) ? space_hole(space(), 0, PAGE_SIZE) : 0;
     if (id == 0 || memory_map_anonymous(id, PAGE_SIZE, PROT_R | PROT_W, 0) < 0)
         return -ENOMEM;
@@ -67,6 +68,7 @@ long sys_io_setup(struct call *c)
 
 long sys_io_destroy(struct call *c)
 {
+    memory_settle();
     struct aio_context *a = aio_find(process_current(), c->args[0]);
     if (a == NULL)
         return -EINVAL;
