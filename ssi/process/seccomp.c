@@ -211,14 +211,14 @@ static void trap(struct task *t, uint32_t data)
     signal_force(t, &info);
 }
 
-static void kill(struct task *t, uint32_t result)
+// A tracer is not asked about this SIGSYS.
+static void NORETURN kill(struct task *t, uint32_t result)
 {
     tell(t, result, SIGSYS);
     mode_set(t, SECCOMP_DEAD);
     if ((result & ACTION_MASK) == SECCOMP_KILL_THREAD && t->process->task_count > 1)
         task_exit(SIGSYS);
-    t->process->actions->action[SIGSYS - 1] = (struct signal_action){.handler = SIG_DFL};
-    trap(t, result & DATA_MASK);
+    process_exit_group(SIGSYS);
 }
 
 static bool filtered(struct task *t, bool traced);
@@ -258,7 +258,6 @@ static bool filtered(struct task *t, bool traced)
         return traced || trace(t, data);
     default: // what is not known kills the process, as Linux has it
         kill(t, result);
-        return false;
     }
     if (told)
         tell(t, result, 0);

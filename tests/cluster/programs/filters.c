@@ -333,6 +333,26 @@ static void tracing(void)
     printf("ended: %x\n", status);
 }
 
+// The tracer is not asked: there is no stop for this SIGSYS.
+static void killed_while_traced(void)
+{
+    int status;
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) {
+        ptrace(PTRACE_TRACEME, 0, 0, 0);
+        raise(SIGSTOP);
+        FILTER(0, LOAD(NUMBER), ON(SYS_getppid, SECCOMP_RET_KILL_PROCESS),
+               RETURN(SECCOMP_RET_ALLOW));
+        syscall(SYS_getppid);
+        _exit(1);
+    }
+    waitpid(child, &status, 0);
+    T(ptrace(PTRACE_CONT, child, 0, 0));
+    waitpid(child, &status, 0);
+    printf("killed: %d by %d\n", WIFSIGNALED(status), WTERMSIG(status));
+}
+
 // ---- moves -------------------------------------------------------------------------------------
 static void moves(void)
 {
@@ -400,6 +420,7 @@ int main(int argc, char **argv)
     in_child(other_threads);
     in_child(one_thread);
     in_child(tracing);
+    in_child(killed_while_traced);
     in_child(large);
     status_lines();
     return 0;
