@@ -49,6 +49,16 @@ static int entry(struct gen_entry *e, uint64_t inode, uint32_t mode, const char 
     return 0;
 }
 
+// A link that tells what the file is open for; on other nodes that is not known.
+static uint32_t descriptor_mode(int32_t pid, int fd)
+{
+    const struct process *p = proc_find(pid);
+    const struct file *f = p && p->files ? fd_file(p->files, fd) : NULL;
+    uint32_t access = f ? f->flags & O_ACCMODE : O_RDWR;
+    uint32_t mode = (access != O_WRONLY ? 0500 : 0) | (access != O_RDONLY ? 0300 : 0);
+    return 0120000 | (f && f->flags & O_PATH ? 0 : mode);
+}
+
 static int process_attributes(int32_t pid, uint32_t kind, struct gen_entry *e)
 {
     uint32_t uid;
@@ -63,7 +73,7 @@ static int process_attributes(int32_t pid, uint32_t kind, struct gen_entry *e)
     else if (kind >= PROC_FDINFOS)
         e->mode = FILE_TYPE | 0444;
     else if (kind >= PROC_FDS)
-        e->mode = 0120700;
+        e->mode = descriptor_mode(pid, (int)(kind - PROC_FDS));
     else if (kind >= PROC_FILES && kind - PROC_FILES < rows_count(proc_process_rows))
         e->mode = proc_process_rows[kind - PROC_FILES].mode;
     else

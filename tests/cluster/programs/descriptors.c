@@ -424,6 +424,23 @@ static void refused(void)
     close(p[0]);
 }
 
+// The links of /proc/PID/fd tell what a file is open for.
+static void links(void)
+{
+    static const int ways[] = {O_RDONLY, O_WRONLY, O_RDWR, O_PATH, O_WRONLY | O_APPEND};
+    T(close(open("/opt/d-link", O_CREAT | O_RDWR, 0600)));
+    for (unsigned i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+        char name[40];
+        struct stat s;
+        int fd = open("/opt/d-link", ways[i]);
+        snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+        int r = lstat(name, &s);
+        printf("open %o: %d %o\n", ways[i], r, s.st_mode);
+        close(fd);
+    }
+    unlink("/opt/d-link");
+}
+
 int main(void)
 {
     setvbuf(stdout, NULL, _IOLBF, 0);
@@ -437,5 +454,6 @@ int main(void)
     attributes();
     full();
     refused();
+    links();
     return 0;
 }
