@@ -79,6 +79,7 @@ static void switches(void)
     sched_setaffinity(0, sizeof(one), &one);
     pid_t other = fork();
     if (other == 0) {
+        alarm(60); // also when its parent was ended
         for (;;)
             ;
     }
@@ -235,6 +236,7 @@ static void details(void)
     if (child == 0) {
         touch(memory, 20);
         (void)!at[0];
+        alarm(60);
         pause();
         _exit(0);
     }
