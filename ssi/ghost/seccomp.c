@@ -52,7 +52,7 @@ static int filter_read(struct ghost_job *job, struct ghost *g)
         return -ENOMEM;
     f->log = head.log != 0;
     int e = ghost_take(g, f->code, f->count * sizeof(f->code[0]));
-    if (e == 0 && !seccomp_filter_good(f))
+    if (e == 0 && (e = seccomp_filter_check(f)) == -EINVAL)
         e = -EPROTO;
     if (e == 0)
         return seccomp_filter_add(job->task, f, false) == 0 ? 0 : -EPROTO;

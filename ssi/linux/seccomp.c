@@ -40,8 +40,8 @@ static int filter_in(uint32_t user, struct seccomp_filter **filter)
     if (f == NULL)
         return -ENOMEM;
     e = user_read(f->code, p.code, p.count * sizeof(f->code[0]));
-    if (e == 0 && !seccomp_filter_good(f))
-        e = -EINVAL;
+    if (e == 0)
+        e = seccomp_filter_check(f);
     if (e < 0)
         seccomp_filter_put(f);
     else

@@ -61,13 +61,14 @@ struct seccomp_filter *seccomp_filter_new(uint32_t count)
     return f;
 }
 
-bool seccomp_filter_good(const struct seccomp_filter *f)
+int seccomp_filter_check(const struct seccomp_filter *f)
 {
     uint16_t *scratch = heap_alloc(BPF_CLASSIC_MAX * sizeof(*scratch));
-    bool good =
-        scratch != NULL && bpf_classic_check(f->code, f->count, SECCOMP_INPUT_BYTES, scratch);
+    if (scratch == NULL)
+        return -ENOMEM;
+    bool good = bpf_classic_check(f->code, f->count, SECCOMP_INPUT_BYTES, scratch);
     heap_free(scratch);
-    return good;
+    return good ? 0 : -EINVAL;
 }
 
 void seccomp_filter_put(struct seccomp_filter *f)

@@ -39,7 +39,7 @@ struct seccomp_filter {
 
 // A filter of `count` instructions, to be filled and checked; NULL: no memory.
 struct seccomp_filter *seccomp_filter_new(uint32_t count);
-bool seccomp_filter_good(const struct seccomp_filter *f); // -ENOMEM counts as not good
+int seccomp_filter_check(const struct seccomp_filter *f); // 0, -EINVAL, -ENOMEM
 void seccomp_filter_put(struct seccomp_filter *f);        // NULL is fine
 
 // A filter more for the task, which is filtered from now on; the filter is taken over, also on
