@@ -41,17 +41,6 @@ long sys_swapoff(struct call *c)
     return e < 0 ? e : -EINVAL;
 }
 
-static int directory(uint32_t path, struct fs_place *dir)
-{
-    struct file_name n;
-    int e = file_name_begin(&n, AT_FDCWD, path);
-    if (e < 0)
-        return e;
-    e = fs_resolve_dir(&n.who, n.at, n.path, dir);
-    file_name_end(&n);
-    return e;
-}
-
 // As on Linux while it runs on its first root, which can never be put aside.
 long sys_pivot_root(struct call *c)
 {
@@ -59,9 +48,9 @@ long sys_pivot_root(struct call *c)
     struct fs_who who;
     if (!process_can(CAP_SYS_ADMIN))
         return -EPERM;
-    int e = directory(c->args[0], &new_root);
+    int e = file_dir_of(c->args[0], &new_root);
     if (e == 0)
-        e = directory(c->args[1], &put_old);
+        e = file_dir_of(c->args[1], &put_old);
     if (e < 0)
         return e;
     process_who(process_current(), &who);

@@ -27,6 +27,9 @@ struct file_name {
 int file_name_begin(struct file_name *n, int32_t dirfd, uint32_t user_path);
 void file_name_end(struct file_name *n);
 
+// The directory of that path: 0, or as fs_resolve_dir and file_name_begin. May sleep.
+int file_dir_of(uint32_t user_path, struct fs_place *dir);
+
 // The file of a descriptor of the current process, with a user more; NULL: -EBADF.
 struct file *file_of(uint32_t fd);
 // The same, with those open by O_PATH, which file_of does not give.

@@ -211,7 +211,7 @@ long sys_readlinkat(struct call *c)
 }
 
 // ---- where a process is ------------------------------------------------------------------------
-static long resolve_dir(uint32_t path, struct fs_place *dir)
+int file_dir_of(uint32_t path, struct fs_place *dir)
 {
     struct file_name n;
     int e = file_name_begin(&n, AT_FDCWD, path);
@@ -225,7 +225,7 @@ static long resolve_dir(uint32_t path, struct fs_place *dir)
 long sys_chdir(struct call *c)
 {
     struct fs_place dir;
-    long e = resolve_dir(c->args[0], &dir);
+    long e = file_dir_of(c->args[0], &dir);
     if (e == 0)
         process_current()->fs->cwd = dir;
     return e;
@@ -250,7 +250,7 @@ long sys_fchdir(struct call *c)
 long sys_chroot(struct call *c)
 {
     struct fs_place dir;
-    long e = resolve_dir(c->args[0], &dir);
+    long e = file_dir_of(c->args[0], &dir);
     if (e == 0 && !process_can(CAP_SYS_CHROOT))
         e = -EPERM;
     if (e == 0)

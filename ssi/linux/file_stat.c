@@ -399,8 +399,8 @@ static int space_of_device(uint64_t device, struct fs_space *space)
         if (fs_stat(&who, who.root, always[k], 0, &st) == 0 && st.dev == device)
             return fs_space_of(&who, who.root, always[k], space);
     char *text = heap_zalloc(MOUNTS_BYTES_MAX);
-    int e = text == NULL ? -ENOMEM : -EINVAL;
-    long n = text ? fs_mounts_text(text, MOUNTS_BYTES_MAX - 1) : 0;
+    long n = text ? fs_mounts_text(text, MOUNTS_BYTES_MAX - 1) : -ENOMEM;
+    int e = n < 0 ? (int)n : -EINVAL;
     for (char *line = text, *end; e == -EINVAL && n > 0 && (end = strchr(line, '\n'));
          line = end + 1) {
         char *target = strchr(line, ' '), *behind = target ? strchr(target + 1, ' ') : NULL;

@@ -79,6 +79,18 @@ long sys_pidfd_send_signal(struct call *c)
     return signal_kill(process_current(), of.pid, &info);
 }
 
+int linux_pidfd_in(uint32_t fd, struct pidfd_of *of)
+{
+    struct file *f = file_of(fd);
+    if (f == NULL)
+        return -EBADF;
+    int e = pidfd_names(f, false, of);
+    file_put(f);
+    if (e == 0)
+        e = pidfd_state(of);
+    return e > 0 ? -ESRCH : e;
+}
+
 // ---- process_mrelease --------------------------------------------------------------------------
 #define RELEASE_TRIES 1000 // of a millisecond
 
@@ -105,15 +117,9 @@ long sys_process_mrelease(struct call *c)
     struct pidfd_of of;
     if (c->args[1])
         return -EINVAL;
-    struct file *f = file_of(c->args[0]);
-    if (f == NULL)
-        return -EBADF;
-    int e = pidfd_names(f, false, &of);
-    file_put(f);
-    if (e == 0)
-        e = pidfd_state(&of);
-    if (e != 0)
-        return e < 0 ? e : -ESRCH;
+    int e = linux_pidfd_in(c->args[0], &of);
+    if (e < 0)
+        return e;
     struct process *p = with_memory(&of);
     if (p == NULL)
         return process_find(of.pid) ? -ESRCH : -EIO; // it is on another node

@@ -115,15 +115,9 @@ static long process_vm(const struct call *c, bool write)
 static int reach_by_pidfd(uint32_t fd, struct process **q)
 {
     struct pidfd_of of;
-    struct file *f = file_of(fd);
-    if (f == NULL)
-        return -EBADF;
-    int e = pidfd_names(f, false, &of);
-    file_put(f);
-    if (e == 0)
-        e = pidfd_state(&of);
-    if (e != 0)
-        return e < 0 ? e : -ESRCH;
+    int e = linux_pidfd_in(fd, &of);
+    if (e < 0)
+        return e;
     e = process_reach(of.pid, q);
     if (e == 0 && (*q)->space == NULL)
         e = -ESRCH;

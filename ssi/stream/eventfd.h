@@ -4,8 +4,8 @@
 
 #include "ssi/fs/file.h"
 
-// `flags`: O_NONBLOCK or 0. NULL: no memory.
 // Adds to the counter of an eventfd, here or elsewhere, as far as there is room: 0; -EINVAL: it is
 // none. Never waits for programs. May sleep when it is elsewhere.
 int eventfd_add(struct file *f, uint64_t more);
+// `flags`: O_NONBLOCK or 0. NULL: no memory.
 struct file *eventfd_new(uint32_t count, bool semaphore, uint32_t flags);
