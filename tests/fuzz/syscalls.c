@@ -74,13 +74,32 @@ static long call(uint32_t n, const uint32_t *a)
 
 // ---- arguments ----------------------------------------------------------------------------------
 
-static const char *const paths[] = {
-    "/",         "/tmp",         "/tmp/fz",         "/tmp/fz/a",
-    "/proc",     "/proc/self",   "/proc/self/fd",   "/proc/self/maps",
-    "/dev/null", "/dev/zero",    "/proc/cluster",   "/proc/meminfo",
-    ".",         "..",           "/bin/busybox",    "/etc/passwd",
-    "/dev",      "/proc/1/stat", "nothing",         "/proc/self/node",
-    "",          "/dev/urandom", "/proc/self/stat", "/tmp/fz/fifo"};
+#define QUEUE "nothing" // the path that a message queue may have for its name
+
+static const char *const paths[] = {"/",
+                                    "/tmp",
+                                    "/tmp/fz",
+                                    "/tmp/fz/a",
+                                    "/proc",
+                                    "/proc/self",
+                                    "/proc/self/fd",
+                                    "/proc/self/maps",
+                                    "/dev/null",
+                                    "/dev/zero",
+                                    "/proc/cluster",
+                                    "/proc/meminfo",
+                                    ".",
+                                    "..",
+                                    "/bin/busybox",
+                                    "/etc/passwd",
+                                    "/dev",
+                                    "/proc/1/stat",
+                                    QUEUE,
+                                    "/proc/self/node",
+                                    "",
+                                    "/dev/urandom",
+                                    "/proc/self/stat",
+                                    "/tmp/fz/fifo"};
 
 static uint8_t *buffer(unsigned i)
 {
@@ -269,6 +288,14 @@ static void alarm_again(void)
     setitimer(ITIMER_REAL, &soon, NULL);
 }
 
+// A queue stays until its name is taken away, and nothing lists them: only the one that ipc_sweep
+// knows keeps its name.
+static void queue_forget(const uint32_t *args)
+{
+    if (strcmp((const char *)(uintptr_t)args[0], QUEUE) != 0)
+        call(SYS_mq_unlink, args);
+}
+
 static void work(struct progress *p, uint32_t most)
 {
     static const uint32_t none[6];
@@ -291,6 +318,8 @@ static void work(struct progress *p, uint32_t most)
         long r = call(p->number, args);
         if ((uint32_t)call(SYS_getpid, none) != me)
             _exit(0); // a child that a call has made
+        if (p->number == SYS_mq_open && r >= 0)
+            queue_forget(args);
         p->calls++;
         if (r >= 0 || i % 16 == 15)
             buffers_look(p);
@@ -326,9 +355,10 @@ static void start(struct worker *w, unsigned i, uint64_t seed, uint32_t most)
     }
 }
 
-// What workers have left behind: System V objects, processes of their user.
+// What workers have left behind: the queue, System V objects, processes of their user.
 static void ipc_sweep(void)
 {
+    syscall(SYS_mq_unlink, QUEUE);
     struct shmid_ds shm;
     struct semid_ds sem;
     struct msqid_ds msg;
