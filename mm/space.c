@@ -4,6 +4,7 @@
 #include "lib/errno.h"
 #include "lib/limits.h"
 #include "mm/heap.h"
+#include "mm/space_priv.h"
 
 #define ADDRESS_MIN      0x10000u    // nothing is placed below: NULL pointers stay faults
 #define MMAP_TOP_DEFAULT 0xb7800000u // Linux i386 with an 8 MiB stack and its gap
@@ -36,24 +37,18 @@ static uint32_t segment_pages(const struct segment *g)
     return (g->end - g->start) >> PAGE_SHIFT;
 }
 
-static struct segment *segment_before(struct space *s, struct segment *g)
-{
-    return g->link.prev == &s->segments ? NULL : list_entry(g->link.prev, struct segment, link);
-}
-
-static struct segment *segment_after(struct space *s, struct segment *g)
-{
-    return g->link.next == &s->segments ? NULL : list_entry(g->link.next, struct segment, link);
-}
-
-// Takes it out of the space and from its object; its pages are in no table any more.
-static void segment_end(struct space *s, struct segment *g)
+// Takes it out of the space; its pages are in no table any more.
+static void segment_leave(struct space *s, struct segment *g)
 {
     struct segment *above = segment_after(s, g);
     s->last_hit = above ? above : segment_before(s, g);
-    list_remove(&g->link);
+    segment_tree_remove(s, g);
     s->mapped_pages -= segment_pages(g);
     s->segment_count--;
+}
+
+static void segment_free(struct segment *g)
+{
     g->ops->detach(g);
     heap_free(g);
 }
@@ -66,24 +61,18 @@ void space_put(struct space *s)
     arch_space_free(&s->arch);
     struct segment *g, *next;
     list_for_each_safe (g, next, &s->segments, link)
-        segment_end(s, g);
+        segment_free(g); // nobody looks for one any more
     heap_free(s);
 }
 
 // ---- finding ------------------------------------------------------------------------------------
 
-// From the segment that was found last: what follows each other is looked for nearby.
 struct segment *space_find_from(struct space *s, uint32_t address)
 {
-    struct segment *g = s->last_hit, *next;
+    struct segment *g = s->last_hit;
     if (g && g->start <= address && address < g->end)
         return g;
-    if (g == NULL && !list_empty(&s->segments))
-        g = list_entry(s->segments.next, struct segment, link);
-    while (g && address >= g->end)
-        g = segment_after(s, g);
-    while (g && (next = segment_before(s, g)) != NULL && address < next->end)
-        g = next;
+    g = segment_tree_find(s, address);
     if (g)
         s->last_hit = g;
     return g;
@@ -106,6 +95,11 @@ static bool range_free(struct space *s, uint32_t start, uint32_t bytes)
     return g == NULL || g->start >= start + bytes;
 }
 
+static struct segment *segment_last(struct space *s)
+{
+    return list_empty(&s->segments) ? NULL : list_entry(s->segments.prev, struct segment, link);
+}
+
 uint32_t space_hole(struct space *s, uint32_t hint, uint32_t bytes)
 {
     if (bytes == 0 || bytes > USER_TOP - ADDRESS_MIN)
@@ -113,12 +107,12 @@ uint32_t space_hole(struct space *s, uint32_t hint, uint32_t bytes)
     bytes = ALIGN_UP(bytes, PAGE_SIZE);
     if (hint >= ADDRESS_MIN && range_valid(hint, bytes) && range_free(s, hint, bytes))
         return hint;
-    uint32_t top = s->mmap_top;
-    for (struct list *l = s->segments.prev; l != &s->segments; l = l->prev) {
-        struct segment *g = list_entry(l, struct segment, link);
-        if (g->end <= top && top - g->end >= bytes)
-            break;
-        top = MIN(top, g->start);
+    struct segment *above = segment_tree_find(s, s->mmap_top);
+    struct segment *below = above ? segment_before(s, above) : segment_last(s);
+    uint32_t top = above ? MIN(s->mmap_top, above->start) : s->mmap_top;
+    if (below && top - below->end < bytes) {
+        above = segment_tree_gap(s, below, bytes);
+        top = above ? above->start : 0;
     }
     return top >= ADDRESS_MIN && top - ADDRESS_MIN >= bytes ? top - bytes : 0;
 }
@@ -141,7 +135,7 @@ static int split_at(struct space *s, uint32_t address)
     upper->index = g->index + ((address - g->start) >> PAGE_SHIFT);
     list_init(&upper->object_link);
     g->end = address;
-    list_push(&g->link, &upper->link);
+    segment_tree_insert(s, segment_after(s, g), upper);
     s->segment_count++;
     upper->ops->attach(upper);
     return 0;
@@ -159,10 +153,13 @@ static struct segment *join_before(struct space *s, struct segment *g)
     struct segment *a = segment_before(s, g);
     if (a == NULL || !continues(a, g))
         return g;
-    uint32_t end = g->end;
-    a->end = end;
+    segment_leave(s, g);
+    a->end = g->end;
     s->mapped_pages += segment_pages(g);
-    segment_end(s, g);
+    struct segment *above = segment_after(s, a);
+    if (above)
+        segment_tree_gap_changed(s, above);
+    segment_free(g);
     return a;
 }
 
@@ -191,7 +188,8 @@ int space_unmap(struct space *s, uint32_t start, uint32_t bytes)
             return -ENOMEM;
         g = space_find_from(s, start);
         arch_space_unmap(&s->arch, g->start, segment_pages(g));
-        segment_end(s, g);
+        segment_leave(s, g);
+        segment_free(g);
     }
 }
 
@@ -203,8 +201,7 @@ static void mapped_more(struct space *s, uint32_t pages)
 
 static void insert(struct space *s, struct segment *g)
 {
-    struct segment *above = space_find_from(s, g->start);
-    list_append(above ? &above->link : &s->segments, &g->link);
+    segment_tree_insert(s, segment_tree_find(s, g->start), g);
     mapped_more(s, segment_pages(g));
     s->segment_count++;
     s->last_hit = g;
@@ -320,6 +317,7 @@ static struct segment *stack_grow(struct space *s, uint32_t address)
         return NULL;
     g->start = start;
     g->index -= pages;
+    segment_tree_gap_changed(s, g);
     mapped_more(s, pages);
     return g;
 }
@@ -420,4 +418,5 @@ void space_check(struct space *s)
     }
     ASSERT(count == s->segment_count && pages == s->mapped_pages);
     ASSERT(s->users > 0);
+    segment_tree_check(s);
 }

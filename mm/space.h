@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Address spaces: an ordered list of segments over a cache of page tables. What backs a segment
-// is the business of the room above (containers): mm knows it as `object` and `ops`.
+// Address spaces: segments, in a list and a tree by address, over a cache of page tables. What
+// backs one is the business of the room above (containers): mm knows it as `object` and `ops`.
 // Nothing here sleeps by itself; ops->fault may.
 #pragma once
 
@@ -44,24 +44,27 @@ struct segment_ops {
 };
 
 struct segment {
-    struct list link;        // in the space, by address
-    struct list object_link; // in the object: its reverse map; the object's to use
+    struct list link;                      // in the space, by address
+    struct segment *left, *right, *parent; // in the space's tree, mm's
+    uint32_t widest_gap;                   // right below one of this part of the tree; mm's
+    struct list object_link;               // in the object: its reverse map; the object's to use
     struct space *space;
-    uint32_t start, end; // page aligned, [start, end)
-    uint8_t prot;        // PROT_*
-    uint8_t flags;       // SEGMENT_*
-    uint32_t index;      // page of the object at `start`
-    void *object;        // struct container
-    const struct segment_ops *ops;
-    void *note;           // what it maps, for /proc/PID/maps; the upper room's
+    uint32_t start, end;  // page aligned, [start, end)
+    uint8_t prot;         // PROT_*
+    uint8_t flags;        // SEGMENT_*
     bool reference_given; // ops->attach takes no reference: the caller of space_map handed its own
+    uint32_t index;       // page of the object at `start`
+    void *object;         // struct container
+    const struct segment_ops *ops;
+    void *note; // what it maps, for /proc/PID/maps; the upper room's
 };
 
 #define SPACE_SEGMENTS_MAX 65530 // vm.max_map_count of Linux: one program cannot fill the heap
 
 struct space {
     struct arch_space arch;
-    struct list segments;
+    struct list segments; // by address
+    struct segment *root; // of the tree of them
     struct segment *last_hit;
     uint32_t segment_count;  // at most SPACE_SEGMENTS_MAX
     uint32_t users;          // tasks that share it

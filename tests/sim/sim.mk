@@ -7,7 +7,7 @@ FIRST ?= 1
 
 SIM_SHIPPED := kernel/fault.c kernel/init.c kernel/klog.c kernel/settings.c kernel/trace.c kernel/wait.c kernel/work.c lib/archive.c lib/bpf_classic.c lib/cpio.c lib/crc32c.c \
     lib/errno.c lib/fmt.c lib/log.c \
-    lib/radix.c lib/string.c mm/space.c mm/user.c \
+    lib/radix.c lib/string.c mm/space.c mm/space_tree.c mm/user.c \
     $(filter-out net/e1000.c net/rtl8139.c net/virtio_net.c,$(wildcard net/*.c net/tcp/*.c)) \
     $(filter-out ssi/process/init.c,$(wildcard ssi/*/*.c))
 SIM_PORTS := $(addprefix tests/sim/ports/,clock.c frames.c machine.c node.c random.c space.c \

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Segment lists: split, join, map over, protect, holes, stacks; user copies over faults.
-// links: mm/space.c mm/user.c lib/radix.c lib/string.c
+// links: mm/space.c mm/space_tree.c mm/user.c lib/radix.c lib/string.c
 // links: tests/sim/ports/frames.c tests/sim/ports/space.c
 #include "tests/unit/unit.h"
 #include "lib/errno.h"
@@ -154,6 +154,74 @@ static void finds_holes(void **state)
     space_put(s);
 }
 
+// space_hole by looking at every segment.
+static uint32_t hole_by_walk(struct space *s, uint32_t bytes)
+{
+    uint32_t top = s->mmap_top;
+    for (struct list *l = s->segments.prev; l != &s->segments; l = l->prev) {
+        struct segment *g = list_entry(l, struct segment, link);
+        if (g->end <= top && top - g->end >= bytes)
+            return top - bytes;
+        top = top < g->start ? top : g->start;
+    }
+    return top >= bytes + 0x10000u ? top - bytes : 0;
+}
+
+static struct segment *find_by_walk(struct space *s, uint32_t address)
+{
+    struct segment *g;
+    list_for_each (g, &s->segments, link)
+        if (address < g->end)
+            return g;
+    return NULL;
+}
+
+static uint32_t draw(uint32_t *seed, uint32_t below)
+{
+    *seed = *seed * 1664525u + 1013904223u;
+    return (uint32_t)((uint64_t)*seed * below >> 32);
+}
+
+#define ROOM 400u // pages
+
+static void change_something(struct space *s, struct thing *t, uint32_t *seed)
+{
+    uint32_t at = draw(seed, ROOM), pages = 1 + draw(seed, 20);
+    uint32_t start = BASE + at * PG;
+    switch (draw(seed, 4)) {
+    case 0:
+    case 1:
+        assert_int_equal(map(s, t, at, pages, at + draw(seed, 2)), 0);
+        break;
+    case 2:
+        assert_int_equal(space_unmap(s, start, pages * PG), 0);
+        break;
+    case 3:
+        (void)space_protect(s, start, pages * PG, draw(seed, 8));
+        break;
+    }
+}
+
+static void finds_as_a_walk_would(void **state)
+{
+    (void)state;
+    struct thing t = {0};
+    for (uint32_t seed = 1, round = 0; round < 20; round++) {
+        struct space *s = space_new();
+        for (unsigned i = 0; i < 400; i++) {
+            change_something(s, &t, &seed);
+            space_check(s);
+            uint32_t address = BASE + draw(&seed, (ROOM + 30) * PG);
+            assert_ptr_equal(space_find_from(s, address), find_by_walk(s, address));
+            s->mmap_top = BASE + draw(&seed, ROOM + 30) * PG;
+            uint32_t bytes = (1 + draw(&seed, draw(&seed, 5) ? 8 : 60000)) * PG;
+            assert_int_equal(space_hole(s, 0, bytes), hole_by_walk(s, bytes));
+        }
+        space_put(s);
+        assert_int_equal(t.attached, 0);
+    }
+}
+
 static void grows_stacks(void **state)
 {
     (void)state;
@@ -265,10 +333,15 @@ static void copies_for_users(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(splits_and_joins), cmocka_unit_test(maps_over),
-        cmocka_unit_test(protects),         cmocka_unit_test(finds_holes),
-        cmocka_unit_test(grows_stacks),     cmocka_unit_test(survives_no_memory),
-        cmocka_unit_test(has_a_limit),      cmocka_unit_test(copies_for_users),
+        cmocka_unit_test(splits_and_joins),
+        cmocka_unit_test(maps_over),
+        cmocka_unit_test(protects),
+        cmocka_unit_test(finds_holes),
+        cmocka_unit_test(finds_as_a_walk_would),
+        cmocka_unit_test(grows_stacks),
+        cmocka_unit_test(survives_no_memory),
+        cmocka_unit_test(has_a_limit),
+        cmocka_unit_test(copies_for_users),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
