@@ -37,7 +37,8 @@
 #define FULL_FOR_NS (3 * NS_PER_S) // nothing went for so long, and all said that they have no room
 #define HOPELESS_NS NS_PER_S
 
-NODE_VAR(bool, may_go); // false: nothing can, for a while
+NODE_VAR(bool, running);  // the thread
+NODE_VAR(bool, hopeless); // nothing can go, of this shortage and for a while
 NODE_VAR(bool, short_of_frames);
 NODE_VAR(struct wait_queue, lodge_wake); // the thread's
 NODE_VAR(struct wait_queue, room);       // of those who found no frame
@@ -68,7 +69,11 @@ static void begin(void)
 bool lodge_wait(void)
 {
     uint32_t free = frame_free_count(), low = percent(LOW_PERCENT);
-    if (free >= low || !node(may_go) || setting_is("lodge", "off"))
+    if (free >= low) {
+        node(hopeless) = false; // the next shortage is another one
+        return false;
+    }
+    if (!node(running) || node(hopeless) || setting_is("lodge", "off"))
         return false;
     if (!node(short_of_frames))
         begin();
@@ -361,12 +366,14 @@ static enum turn round_of_all(void)
 // Who waits for a frame hears that there is none, and for a while nobody tries.
 static void give_up(void)
 {
-    node(may_go) = false;
+    uint64_t until_ns = clock_now_ns() + HOPELESS_NS;
+    node(hopeless) = true;
     node(short_of_frames) = false;
     node_set_clear(&node(full));
     wait_wake_all(&node(room));
-    (void)wait_for_ns(HOPELESS_NS, 0);
-    node(may_go) = true;
+    while (node(hopeless) && clock_now_ns() < until_ns)
+        doze(&node(lodge_wake), until_ns);
+    node(hopeless) = false;
 }
 
 static void enough(void)
@@ -379,7 +386,7 @@ static void enough(void)
 
 static void lodge_run(void *arg UNUSED)
 {
-    node(may_go) = true;
+    node(running) = true;
     for (;;) {
         if (!node(short_of_frames) || frame_free_count() >= percent(HIGH_PERCENT)) {
             enough();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Containers of one node: first touch, copy on write, clones, content, and that all frames return.
-// links: ssi/container/*.c mm/space.c mm/space_tree.c mm/user.c lib/radix.c lib/string.c lib/fmt.c lib/log.c
+// links: ssi/container/*.c mm/space*.c mm/user.c lib/radix.c lib/string.c lib/fmt.c lib/log.c
 // links: tests/sim/ports/frames.c tests/sim/ports/space.c tests/sim/ports/single.c
 // links: tests/sim/ports/alone.c
 #include "tests/unit/unit.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The line discipline: editing, echo, signals, modes, and arbitrary input in arbitrary modes.
-// links: ssi/stream/ldisc.c mm/user.c mm/space.c mm/space_tree.c lib/string.c lib/log.c lib/fmt.c lib/radix.c
+// links: ssi/stream/ldisc.c mm/user.c mm/space*.c lib/string.c lib/log.c lib/fmt.c lib/radix.c
 // links: tests/sim/ports/frames.c tests/sim/ports/space.c tests/sim/ports/single.c
 // links: tests/sim/ports/alone.c
 #include "tests/unit/unit.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// links: ssi/container/*.c mm/space.c mm/space_tree.c mm/user.c lib/radix.c lib/string.c lib/fmt.c lib/log.c
+// links: ssi/container/*.c mm/space*.c mm/user.c lib/radix.c lib/string.c lib/fmt.c lib/log.c
 // links: kernel/work.c tests/sim/ports/frames.c tests/sim/ports/space.c tests/sim/ports/node.c
 // links: tests/sim/ports/clock.c tests/sim/ports/random.c tests/sim/ports/threads.c kernel/wait.c
 // links: tests/sim/ports/mesh.c
@@ -174,25 +174,57 @@ static void no_room_for_all_at_once(void **state)
     assert_true(stayed(read_all) >= PAGES - 100);
 }
 
+static void others_take(bool all)
+{
+    for (unsigned n = 1; n < NODES; n++) {
+        mesh_enter(n);
+        port_frames_take(all ? frame_free_count() : 0);
+    }
+    mesh_enter(0);
+}
+
 // Nobody can lodge anything at first: what had the memory there has only just ended.
 static void room_comes_late(void **state)
 {
     (void)state;
     struct program p;
     make(&p, 0);
-    for (unsigned n = 1; n < NODES; n++) {
-        mesh_enter(n);
-        port_frames_take(frame_free_count());
-    }
-    mesh_enter(0);
+    others_take(true);
     port_frames_limit(200);
     start(0, fill, &p);
     sim_run_for(S);
-    for (unsigned n = 1; n < NODES; n++) {
-        mesh_enter(n);
-        port_frames_take(0);
-    }
+    others_take(false);
     run_scripts();
+    run_one(0, read_all, &p);
+    mesh_enter(0);
+    port_frames_limit(0);
+    run_one(0, quit, &p);
+}
+
+static void fill_until_full(void *arg)
+{
+    struct program *p = arg;
+    uint8_t v = 1;
+    int error = 0;
+    for (uint32_t i = 0; i < PAGES && error == 0; i++)
+        error = touch(p->space, i, true, &v);
+    assert_int_equal(error, -ENOMEM);
+}
+
+// That a shortage was without hope says nothing of the next one, however soon it comes.
+static void hope_comes_back(void **state)
+{
+    (void)state;
+    struct program p;
+    make(&p, 0);
+    others_take(true);
+    port_frames_limit(200);
+    run_one(0, fill_until_full, &p);
+    run_one(0, quit, &p);
+    sim_run_for(S / 10);
+    others_take(false);
+    make(&p, 0);
+    run_one(0, fill, &p);
     run_one(0, read_all, &p);
     mesh_enter(0);
     port_frames_limit(0);
@@ -510,6 +542,7 @@ int main(void)
         TEST(no_room),
         TEST(no_room_for_all_at_once),
         TEST(room_comes_late),
+        TEST(hope_comes_back),
         TEST(drains_and_home_moves),
         TEST(back_and_forth),
         TEST(shared_counters),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// links: ssi/container/*.c mm/space.c mm/space_tree.c mm/user.c lib/radix.c lib/string.c lib/fmt.c lib/log.c
+// links: ssi/container/*.c mm/space*.c mm/user.c lib/radix.c lib/string.c lib/fmt.c lib/log.c
 // links: kernel/work.c tests/sim/ports/frames.c tests/sim/ports/space.c tests/sim/ports/node.c
 // links: tests/sim/ports/clock.c tests/sim/ports/random.c tests/sim/ports/threads.c kernel/wait.c
 // links: tests/sim/ports/mesh.c

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Segment lists: split, join, map over, protect, holes, stacks; user copies over faults.
-// links: mm/space.c mm/space_tree.c mm/user.c lib/radix.c lib/string.c
+// links: mm/space*.c mm/user.c lib/radix.c lib/string.c
 // links: tests/sim/ports/frames.c tests/sim/ports/space.c
 #include "tests/unit/unit.h"
 #include "lib/errno.h"

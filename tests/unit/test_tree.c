@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The tree of one node: built from good and hostile archives, and what names and files do.
-// links: ssi/fs/*.c ssi/stream/pipe.c ssi/container/*.c mm/space.c mm/space_tree.c mm/user.c
+// links: ssi/fs/*.c ssi/stream/pipe.c ssi/container/*.c mm/space*.c mm/user.c
 // links: lib/radix.c lib/string.c lib/fmt.c lib/log.c lib/cpio.c lib/errno.c lib/archive.c
 // links: lib/crc32c.c tests/sim/ports/frames.c tests/sim/ports/space.c tests/sim/ports/single.c
 // links: tests/sim/ports/alone.c
