@@ -42,7 +42,7 @@ static void segment_leave(struct space *s, struct segment *g)
 {
     struct segment *above = segment_after(s, g);
     s->last_hit = above ? above : segment_before(s, g);
-    segment_tree_remove(s, g);
+    segment_remove(s, g);
     s->mapped_pages -= segment_pages(g);
     s->segment_count--;
 }
@@ -72,7 +72,7 @@ struct segment *space_find_from(struct space *s, uint32_t address)
     struct segment *g = s->last_hit;
     if (g && g->start <= address && address < g->end)
         return g;
-    g = segment_tree_find(s, address);
+    g = segment_find_from(s, address);
     if (g)
         s->last_hit = g;
     return g;
@@ -95,11 +95,6 @@ static bool range_free(struct space *s, uint32_t start, uint32_t bytes)
     return g == NULL || g->start >= start + bytes;
 }
 
-static struct segment *segment_last(struct space *s)
-{
-    return list_empty(&s->segments) ? NULL : list_entry(s->segments.prev, struct segment, link);
-}
-
 uint32_t space_hole(struct space *s, uint32_t hint, uint32_t bytes)
 {
     if (bytes == 0 || bytes > USER_TOP - ADDRESS_MIN)
@@ -107,11 +102,11 @@ uint32_t space_hole(struct space *s, uint32_t hint, uint32_t bytes)
     bytes = ALIGN_UP(bytes, PAGE_SIZE);
     if (hint >= ADDRESS_MIN && range_valid(hint, bytes) && range_free(s, hint, bytes))
         return hint;
-    struct segment *above = segment_tree_find(s, s->mmap_top);
+    struct segment *above = segment_find_from(s, s->mmap_top);
     struct segment *below = above ? segment_before(s, above) : segment_last(s);
     uint32_t top = above ? MIN(s->mmap_top, above->start) : s->mmap_top;
     if (below && top - below->end < bytes) {
-        above = segment_tree_gap(s, below, bytes);
+        above = segment_gap(s, below, bytes);
         top = above ? above->start : 0;
     }
     return top >= ADDRESS_MIN && top - ADDRESS_MIN >= bytes ? top - bytes : 0;
@@ -135,7 +130,7 @@ static int split_at(struct space *s, uint32_t address)
     upper->index = g->index + ((address - g->start) >> PAGE_SHIFT);
     list_init(&upper->object_link);
     g->end = address;
-    segment_tree_insert(s, segment_after(s, g), upper);
+    segment_insert(s, segment_after(s, g), upper);
     s->segment_count++;
     upper->ops->attach(upper);
     return 0;
@@ -158,7 +153,7 @@ static struct segment *join_before(struct space *s, struct segment *g)
     s->mapped_pages += segment_pages(g);
     struct segment *above = segment_after(s, a);
     if (above)
-        segment_tree_gap_changed(s, above);
+        segment_gap_changed(s, above);
     segment_free(g);
     return a;
 }
@@ -201,7 +196,7 @@ static void mapped_more(struct space *s, uint32_t pages)
 
 static void insert(struct space *s, struct segment *g)
 {
-    segment_tree_insert(s, segment_tree_find(s, g->start), g);
+    segment_insert(s, segment_find_from(s, g->start), g);
     mapped_more(s, segment_pages(g));
     s->segment_count++;
     s->last_hit = g;
@@ -317,7 +312,7 @@ static struct segment *stack_grow(struct space *s, uint32_t address)
         return NULL;
     g->start = start;
     g->index -= pages;
-    segment_tree_gap_changed(s, g);
+    segment_gap_changed(s, g);
     mapped_more(s, pages);
     return g;
 }
@@ -418,5 +413,5 @@ void space_check(struct space *s)
     }
     ASSERT(count == s->segment_count && pages == s->mapped_pages);
     ASSERT(s->users > 0);
-    segment_tree_check(s);
+    segments_check(s);
 }

@@ -2,6 +2,8 @@
 #include "mm/space_priv.h"
 #include "lib/assert.h"
 
+#define TREE_FROM 64u // segments: a walk among fewer is shorter than what the tree costs to keep
+
 struct segment *segment_before(const struct space *s, const struct segment *g)
 {
     return g->link.prev == &s->segments ? NULL : list_entry(g->link.prev, struct segment, link);
@@ -10,6 +12,11 @@ struct segment *segment_before(const struct space *s, const struct segment *g)
 struct segment *segment_after(const struct space *s, const struct segment *g)
 {
     return g->link.next == &s->segments ? NULL : list_entry(g->link.next, struct segment, link);
+}
+
+struct segment *segment_last(const struct space *s)
+{
+    return list_empty(&s->segments) ? NULL : list_entry(s->segments.prev, struct segment, link);
 }
 
 static uint32_t gap_below(const struct space *s, const struct segment *g)
@@ -31,7 +38,7 @@ static uint32_t widest(const struct space *s, const struct segment *g)
 }
 
 // Up the tree as long as it changes anything.
-void segment_tree_gap_changed(const struct space *s, struct segment *g)
+static void gaps_look(const struct space *s, struct segment *g)
 {
     for (; g; g = g->parent) {
         uint32_t now = widest(s, g);
@@ -39,6 +46,12 @@ void segment_tree_gap_changed(const struct space *s, struct segment *g)
             return;
         g->widest_gap = now;
     }
+}
+
+void segment_gap_changed(const struct space *s, struct segment *g)
+{
+    if (s->root)
+        gaps_look(s, g);
 }
 
 // ---- shape --------------------------------------------------------------------------------------
@@ -83,48 +96,83 @@ static void rotate_up(struct space *s, struct segment *g)
     parent->widest_gap = widest(s, parent);
 }
 
-void segment_tree_insert(struct space *s, struct segment *above, struct segment *g)
+// `g` is in the list already, and is planted right before `above`; NULL: behind all that are.
+static void plant(struct space *s, struct segment *above, struct segment *g)
 {
-    list_append(above ? &above->link : &s->segments, &g->link);
     struct segment *before = segment_before(s, g);
     g->left = g->right = g->parent = NULL;
-    if (above && above->left == NULL) {
+    if (s->root == NULL) {
+        s->root = g;
+    } else if (above && above->left == NULL) {
         g->parent = above;
         above->left = g;
-    } else if (before) { // the last one of what is left of `above`, or of all
+    } else { // the last one of what is left of `above`, or of all
         g->parent = before;
         before->right = g;
-    } else {
-        s->root = g;
     }
     g->widest_gap = gap_below(s, g);
-    segment_tree_gap_changed(s, g->parent);
+    gaps_look(s, g->parent);
     if (above)
-        segment_tree_gap_changed(s, above);
+        gaps_look(s, above);
     uint32_t own = weight(g);
     while (g->parent && own > weight(g->parent))
         rotate_up(s, g);
 }
 
-void segment_tree_remove(struct space *s, struct segment *g)
+static void plant_all(struct space *s)
+{
+    struct segment *g;
+    list_for_each (g, &s->segments, link)
+        plant(s, NULL, g);
+}
+
+void segment_insert(struct space *s, struct segment *above, struct segment *g)
+{
+    list_append(above ? &above->link : &s->segments, &g->link);
+    if (s->root)
+        plant(s, above, g);
+    else if (s->segment_count >= TREE_FROM)
+        plant_all(s);
+}
+
+void segment_remove(struct space *s, struct segment *g)
 {
     struct segment *above = segment_after(s, g);
+    if (s->root == NULL) {
+        list_remove(&g->link);
+        return;
+    }
     while (g->left && g->right)
         rotate_up(s, weight(g->left) > weight(g->right) ? g->left : g->right);
     struct segment *parent = g->parent;
     replace_child(s, g, g->left ? g->left : g->right);
     list_remove(&g->link);
-    segment_tree_gap_changed(s, parent);
+    gaps_look(s, parent);
     if (above)
-        segment_tree_gap_changed(s, above);
+        gaps_look(s, above);
 }
 
 // ---- finding ------------------------------------------------------------------------------------
 
-struct segment *segment_tree_find(const struct space *s, uint32_t address)
+// From the segment that was found last: what follows each other is looked for nearby.
+static struct segment *walk_to(const struct space *s, uint32_t address)
 {
-    struct segment *found = NULL;
-    for (struct segment *g = s->root; g;) {
+    struct segment *g = s->last_hit, *next;
+    if (g == NULL && !list_empty(&s->segments))
+        g = list_entry(s->segments.next, struct segment, link);
+    while (g && address >= g->end)
+        g = segment_after(s, g);
+    while (g && (next = segment_before(s, g)) != NULL && address < next->end)
+        g = next;
+    return g;
+}
+
+struct segment *segment_find_from(const struct space *s, uint32_t address)
+{
+    struct segment *g = s->root, *found = NULL;
+    if (g == NULL)
+        return walk_to(s, address);
+    while (g) {
         if (address < g->end) {
             found = g;
             g = g->left;
@@ -148,33 +196,40 @@ static struct segment *highest_gap(const struct space *s, struct segment *g, uin
     }
 }
 
-struct segment *segment_tree_gap(const struct space *s, struct segment *g, uint32_t bytes)
+// The highest segment before `g`, and before all that is right of it in the tree, of which a part
+// may have such a gap.
+static struct segment *back_from(const struct space *s, struct segment *g, uint32_t bytes)
 {
-    while (g) {
-        if (gap_below(s, g) >= bytes)
-            return g;
-        if (g->left && g->left->widest_gap >= bytes)
-            return highest_gap(s, g->left, bytes);
-        while (g->parent && g->parent->left == g)
-            g = g->parent;
-        g = g->parent; // the first one before all that was looked at
-    }
-    return NULL;
+    if (s->root == NULL)
+        return segment_before(s, g);
+    if (g->left && g->left->widest_gap >= bytes)
+        return highest_gap(s, g->left, bytes);
+    while (g->parent && g->parent->left == g)
+        g = g->parent;
+    return g->parent;
+}
+
+struct segment *segment_gap(const struct space *s, struct segment *g, uint32_t bytes)
+{
+    while (g && gap_below(s, g) < bytes)
+        g = back_from(s, g, bytes);
+    return g;
 }
 
 // ---- invariants ---------------------------------------------------------------------------------
 
-void segment_tree_check(const struct space *s)
+void segments_check(const struct space *s)
 {
     const struct segment *g;
-    ASSERT((s->root == NULL) == list_empty(&s->segments));
-    ASSERT(s->root == NULL || s->root->parent == NULL);
+    if (s->root == NULL)
+        return;
+    ASSERT(s->root->parent == NULL && !list_empty(&s->segments));
     list_for_each (g, &s->segments, link) {
         ASSERT(g->left == NULL || (g->left->parent == g && g->left->start < g->start));
         ASSERT(g->right == NULL || (g->right->parent == g && g->right->start > g->start));
         ASSERT(g->parent == NULL || weight(g->parent) >= weight(g));
         ASSERT(g->parent != NULL || g == s->root);
         ASSERT(g->widest_gap == widest(s, g));
-        ASSERT(segment_tree_find(s, g->start) == g);
+        ASSERT(segment_find_from(s, g->start) == g);
     }
 }

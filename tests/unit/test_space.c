@@ -184,9 +184,9 @@ static uint32_t draw(uint32_t *seed, uint32_t below)
 
 #define ROOM 400u // pages
 
-static void change_something(struct space *s, struct thing *t, uint32_t *seed)
+static void change_something(struct space *s, struct thing *t, uint32_t *seed, uint32_t most)
 {
-    uint32_t at = draw(seed, ROOM), pages = 1 + draw(seed, 20);
+    uint32_t at = draw(seed, ROOM), pages = 1 + draw(seed, most);
     uint32_t start = BASE + at * PG;
     switch (draw(seed, 4)) {
     case 0:
@@ -209,7 +209,7 @@ static void finds_as_a_walk_would(void **state)
     for (uint32_t seed = 1, round = 0; round < 20; round++) {
         struct space *s = space_new();
         for (unsigned i = 0; i < 400; i++) {
-            change_something(s, &t, &seed);
+            change_something(s, &t, &seed, round % 2 ? 20 : 3); // few segments, and many
             space_check(s);
             uint32_t address = BASE + draw(&seed, (ROOM + 30) * PG);
             assert_ptr_equal(space_find_from(s, address), find_by_walk(s, address));
@@ -217,6 +217,7 @@ static void finds_as_a_walk_would(void **state)
             uint32_t bytes = (1 + draw(&seed, draw(&seed, 5) ? 8 : 60000)) * PG;
             assert_int_equal(space_hole(s, 0, bytes), hole_by_walk(s, bytes));
         }
+        assert_int_equal(s->root != NULL, round % 2 == 0);
         space_put(s);
         assert_int_equal(t.attached, 0);
     }
