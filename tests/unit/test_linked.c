@@ -231,6 +231,23 @@ static void hope_comes_back(void **state)
     run_one(0, quit, &p);
 }
 
+// What has ended is on its way to be free: that nothing else can go is not without hope.
+static void one_after_another(void **state)
+{
+    (void)state;
+    struct program p;
+    mesh_enter(0);
+    port_frames_limit(200);
+    for (unsigned i = 0; i < 6; i++) {
+        make(&p, 0);
+        run_one(0, fill, &p);
+        run_one(0, read_all, &p);
+        run_one(0, quit, &p);
+    }
+    mesh_enter(0);
+    port_frames_limit(0);
+}
+
 static void read_until_lost(void *arg)
 {
     struct program *p = arg;
@@ -543,6 +560,7 @@ int main(void)
         TEST(no_room_for_all_at_once),
         TEST(room_comes_late),
         TEST(hope_comes_back),
+        TEST(one_after_another),
         TEST(drains_and_home_moves),
         TEST(back_and_forth),
         TEST(shared_counters),
