@@ -48,6 +48,13 @@ static inline void list_remove(struct list *item)
     list_init(item);
 }
 
+// `to` becomes the head of all that `from` had; `from` is empty.
+static inline void list_move(struct list *to, struct list *from)
+{
+    list_push(from, to);
+    list_remove(from);
+}
+
 #define list_entry(ptr, type, member) container_of(ptr, type, member)
 
 #define list_for_each(pos, head, member)                                                           \

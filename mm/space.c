@@ -59,9 +59,11 @@ void space_put(struct space *s)
     if (--s->users > 0)
         return;
     arch_space_free(&s->arch);
-    struct segment *g, *next;
-    list_for_each_safe (g, next, &s->segments, link)
-        segment_free(g); // nobody looks for one any more
+    struct list gone, *l;
+    list_move(&gone, &s->segments);
+    s->root = s->last_hit = NULL;
+    while ((l = list_pop(&gone)) != NULL)
+        segment_free(list_entry(l, struct segment, link));
     heap_free(s);
 }
 

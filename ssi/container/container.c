@@ -391,9 +391,10 @@ static void container_check(struct container *c)
         ASSERT(!frame || (p & PAGE_BORROWED) || frame_users(page_frame(p)) > 0);
         pages += frame;
     }
-    struct segment *s;
+    const struct segment *s, *first = list_entry(c->segments.next, struct segment, object_link);
     list_for_each (s, &c->segments, object_link) {
         ASSERT(s->object == c);
+        ASSERT(!c->in_step || (s->space == first->space && segment_step(s) == segment_step(first)));
         ASSERT(s->index + ((s->end - s->start) >> PAGE_SHIFT) <= c->extent);
         segments++;
     }

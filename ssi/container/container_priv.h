@@ -139,6 +139,7 @@ struct container {
     uint32_t extent;         // one above the highest page ever attached and not given back
     uint32_t bound;          // 1 + pages that segments may show; 0: all
     struct list segments;    // attached: the reverse map
+    bool in_step;            // they are of one space, and each page lies at one address at most
     struct list followers;   // by follow_link: clones that hear of its end (container_follow)
     struct list follow_link; // of what it is a private mapping of
     uint32_t segment_count;
@@ -155,6 +156,12 @@ struct container {
 static inline page_t page_get(const struct container *c, uint32_t index)
 {
     return (page_t)radix_get(&c->pages, index);
+}
+
+// Where its page 0 would lie; equal for segments of one space: they show no page twice.
+static inline uint32_t segment_step(const struct segment *s)
+{
+    return (s->start >> PAGE_SHIFT) - s->index;
 }
 
 static inline uint32_t segment_index_end(const struct segment *s)

@@ -6,7 +6,8 @@
 #include "lib/errno.h"
 #include "lib/string.h"
 
-#define AROUND_PAGES 16u // fault-around: pages shown beside a clean one, aligned block
+#define STEPS_OF_A_PAGE 64u // segments looked at in the time that a page takes
+#define AROUND_PAGES    16u // fault-around: pages shown beside a clean one, aligned block
 
 bool page_set(struct container *c, uint32_t index, page_t p)
 {
@@ -35,18 +36,54 @@ void page_replace(struct container *c, uint32_t index, page_t p)
     ASSERT(ok);
 }
 
+// ---- the reverse map ----------------------------------------------------------------------------
+
+// The next segment after `s` that may show page `index`; NULL for `s`: the first. Of many segments
+// in step, as mprotect(2) makes them of one mapping, it is the only one, and the space finds it.
+static struct segment *shows_next(const struct container *c, struct segment *s, uint32_t index)
+{
+    const struct list *at = s ? &s->object_link : &c->segments;
+    if (at->next == &c->segments || (c->in_step && s))
+        return NULL;
+    s = list_entry(at->next, struct segment, object_link);
+    if (!c->in_step)
+        return s;
+    uint32_t page = index + segment_step(s);
+    s = page < USER_TOP >> PAGE_SHIFT ? space_find(s->space, page << PAGE_SHIFT) : NULL;
+    return s && s->object == c ? s : NULL;
+}
+
 void page_hide(struct container *c, uint32_t index)
 {
-    struct segment *s;
-    list_for_each (s, &c->segments, object_link)
+    struct segment *s = NULL;
+    while ((s = shows_next(c, s, index)) != NULL)
         segment_unmap_page(s, index);
 }
 
 void page_protect(struct container *c, uint32_t index)
 {
-    struct segment *s;
-    list_for_each (s, &c->segments, object_link)
+    struct segment *s = NULL;
+    while ((s = shows_next(c, s, index)) != NULL)
         segment_write_protect_page(s, index);
+}
+
+static bool page_attached(const struct container *c, uint32_t index)
+{
+    struct segment *s = NULL;
+    while ((s = shows_next(c, s, index)) != NULL)
+        if (index >= s->index && index < segment_index_end(s))
+            return true;
+    return false;
+}
+
+// Others have their turn when so many pages were looked for among the segments.
+static void pause_sometimes(const struct container *c, unsigned *n)
+{
+    *n += c->in_step ? 1 : 1 + c->segment_count / STEPS_OF_A_PAGE;
+    if (*n < PIECE_PAGES)
+        return;
+    *n = 0;
+    kernel_pause();
 }
 
 void page_drop(struct container *c, uint32_t index)
@@ -291,19 +328,12 @@ static void segment_attach(struct segment *s)
     struct container *c = s->object;
     if (!s->reference_given)
         container_get(c);
+    const struct segment *other = list_entry(c->segments.next, struct segment, object_link);
+    c->in_step = list_empty(&c->segments) ||
+                 (c->in_step && other->space == s->space && segment_step(other) == segment_step(s));
     list_append(&c->segments, &s->object_link);
     c->segment_count++;
     c->extent = MAX(c->extent, segment_index_end(s));
-}
-
-static bool page_attached(const struct container *c, uint32_t index)
-{
-    struct segment *s;
-    list_for_each (s, &c->segments, object_link) {
-        if (index >= s->index && index < segment_index_end(s))
-            return true;
-    }
-    return false;
 }
 
 // What no segment shows any more and nobody but segments can reach is dead.
@@ -313,15 +343,15 @@ static void drop_unreachable(struct container *c, uint32_t first, uint32_t end)
         return; // other nodes may hold them, too: they go with the container
     unsigned n = 0;
     for (uint32_t i = first; radix_next(&c->pages, &i) && i < end; i++) {
-        if (page_attached(c, i))
-            continue;
-        page_drop(c, i);
-        if (++n % PIECE_PAGES == 0)
-            kernel_pause();
+        if (!page_attached(c, i))
+            page_drop(c, i);
+        pause_sometimes(c, &n);
         if (c->link)
             return;
     }
     struct segment *s;
+    if (end < c->extent)
+        return;
     c->extent = 0;
     list_for_each (s, &c->segments, object_link)
         c->extent = MAX(c->extent, segment_index_end(s));
@@ -402,8 +432,7 @@ int container_discard(struct container *c, uint32_t first, uint32_t count)
     unsigned n = 0;
     for (uint32_t i = first; c->link == NULL && radix_next(&c->pages, &i) && i < end; i++) {
         page_drop(c, i);
-        if (++n % PIECE_PAGES == 0)
-            kernel_pause();
+        pause_sometimes(c, &n);
     }
     container_put(c);
     return 0;
