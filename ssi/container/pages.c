@@ -39,14 +39,14 @@ void page_replace(struct container *c, uint32_t index, page_t p)
 // ---- the reverse map ----------------------------------------------------------------------------
 
 // The next segment after `s` that may show page `index`; NULL for `s`: the first. Of many segments
-// in step, as mprotect(2) makes them of one mapping, it is the only one, and the space finds it.
+// in step, as mprotect(2) makes them of one mapping, only one can, and the space finds it.
 static struct segment *shows_next(const struct container *c, struct segment *s, uint32_t index)
 {
     const struct list *at = s ? &s->object_link : &c->segments;
     if (at->next == &c->segments || (c->in_step && s))
         return NULL;
     s = list_entry(at->next, struct segment, object_link);
-    if (!c->in_step)
+    if (!c->in_step || c->segment_count == 1)
         return s;
     uint32_t page = index + segment_step(s);
     s = page < USER_TOP >> PAGE_SHIFT ? space_find(s->space, page << PAGE_SHIFT) : NULL;
