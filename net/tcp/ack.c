@@ -92,6 +92,7 @@ static void acked_new(struct tcp_conn *c, const struct tcp_segment *s)
     c->snd_data += data;
     c->snd_una = ack;
     c->snd_nxt = seq_max(c->snd_nxt, ack);
+    c->urging = c->urging && seq_lt(ack, c->snd_up);
     tcp_ranges_cut(&c->sacked, ack);
     c->high_rxt = seq_max(c->high_rxt, ack);
     c->backoff = 0; // the path works; rto_ns itself keeps to measured round trips (Karn)

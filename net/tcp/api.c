@@ -91,7 +91,7 @@ static bool may_queue(const struct tcp_conn *c)
                               c->state == TCP_ESTABLISHED || c->state == TCP_CLOSE_WAIT);
 }
 
-long tcp_send(struct tcp_conn *c, const void *bytes, size_t n)
+static long queue(struct tcp_conn *c, const void *bytes, size_t n, bool urgent)
 {
     if (!may_queue(c))
         return -EPIPE;
@@ -102,10 +102,24 @@ long tcp_send(struct tcp_conn *c, const void *bytes, size_t n)
     if (taken == 0 && n > 0 && c->send.length == 0)
         return -ENOMEM; // nothing queued whose ACK could wake the caller
     ring_extend(&c->send, (uint32_t)taken);
+    if (urgent && taken > 0) {
+        c->urging = true;
+        c->snd_up = tcp_fin_seq(c);
+    }
     if (taken < n)
         c->want_writable = true;
     tcp_output(c);
     return (long)taken;
+}
+
+long tcp_send(struct tcp_conn *c, const void *bytes, size_t n)
+{
+    return queue(c, bytes, n, false);
+}
+
+long tcp_send_urgent(struct tcp_conn *c, const void *bytes, size_t n)
+{
+    return queue(c, bytes, n, true);
 }
 
 long tcp_receive(struct tcp_conn *c, void *bytes, size_t n)
@@ -126,6 +140,8 @@ long tcp_receive(struct tcp_conn *c, void *bytes, size_t n)
 void tcp_consume(struct tcp_conn *c, size_t n)
 {
     ring_consume(&c->receive, (uint32_t)n, c->gaps.count > 0);
+    if (c->urgent != TCP_URGENT_NONE)
+        tcp_urgent_consumed(c);
     if (tcp_state_receives(c->state) && tcp_window_worth_telling(c))
         tcp_ack_send(c);
 }

@@ -166,6 +166,11 @@ const char *tcp_conn_check(const struct tcp_conn *c)
     if (!tcp_ranges_sound(&c->sacked, c->snd_una) ||
         (c->sacked.count && seq_lt(c->snd_max, c->sacked.at[c->sacked.count - 1].end)))
         return "8: the scoreboard is in order, and within what is in flight";
+    if (c->urgent != TCP_URGENT_NONE &&
+        seq_lt(c->urgent_seq, c->rcv_nxt - c->fin_received - c->receive.length))
+        return "9: the peer's mark is not behind the reader";
+    if (c->urging && (!seq_lt(c->snd_una, c->snd_up) || seq_lt(tcp_fin_seq(c), c->snd_up)))
+        return "10: our mark is in what is queued";
     return NULL;
 }
 

@@ -245,7 +245,9 @@ static void synchronised_arrives(struct tcp_conn *c, struct tcp_segment *s)
     }
     if (!ack_check(c, s))
         return;
-    // Sixth, the URG bit: urgent data stays in line. Seventh, text; eighth, FIN.
+    // Sixth, check the URG bit. Seventh, text; eighth, FIN.
+    if (s->flags & TCP_URG || c->urgent == TCP_URGENT_ANNOUNCED)
+        tcp_urgent_arrives(c, s);
     tcp_text(c, s);
 }
 

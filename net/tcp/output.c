@@ -53,15 +53,18 @@ static bool worth_sending(const struct tcp_conn *c, uint32_t n, uint32_t queued)
 {
     if (n >= c->mss || seq_lt(c->snd_nxt, c->snd_max))
         return true;
-    if (n == queued && (c->flags & (TCP_NODELAY | TCP_LINK) || c->snd_una == c->snd_max))
+    if (n == queued &&
+        (c->flags & (TCP_NODELAY | TCP_LINK) || c->urging || c->snd_una == c->snd_max))
         return true;
     return n > 0 && n >= c->snd_wnd_max / 2;
 }
 
-// New text may go to the card in one piece; what goes again goes segment by segment.
+// New text may go to the card in one piece; what goes again goes segment by segment, and so does
+// what is announced in each header.
 static uint32_t segments_max(const struct tcp_conn *c)
 {
-    return c->snd_nxt == c->snd_max && c->cut_max > c->mss && !c->recovering ? c->cut_max : c->mss;
+    bool fresh = c->snd_nxt == c->snd_max && !c->recovering && !c->urging;
+    return fresh && c->cut_max > c->mss ? c->cut_max : c->mss;
 }
 
 // At SND.NXT, at most `room` bytes: new text, or after a timeout old text once more.

@@ -18,11 +18,13 @@ bool tcp_segment_parse(const struct ip_packet *p, struct tcp_segment *s)
         net_counter_add(COUNT_tcp_checksum);
         return false;
     }
+    uint32_t seq = be32_get(h->seq), pointer = be16_get(h->urgent);
     *s = (struct tcp_segment){.from = {p->from, be16_get(h->from)},
                               .to = {p->to, be16_get(h->to)},
-                              .seq = be32_get(h->seq),
+                              .seq = seq,
                               .ack = be32_get(h->ack),
                               .flags = h->flags,
+                              .urgent = seq + pointer - (pointer ? 1 : 0),
                               .window = be16_get(h->window),
                               .data = p->bytes + header,
                               .n = (uint32_t)(p->n - header)};
@@ -117,6 +119,8 @@ bool tcp_segment_send(struct tcp_conn *c, uint32_t seq, uint32_t n, uint8_t flag
     struct tcp_wire h = {.seq = be32(seq), .flags = flags};
     if (flags & TCP_ACK)
         h.ack = be32(c->rcv_nxt);
+    if (c->urging && !(flags & TCP_RST))
+        tcp_urgent_tell(c, seq, &h);
     if (flags & TCP_SYN && !(flags & TCP_ACK))
         h.window = be16(TCP_WINDOW_PLAIN);
     else if (!(flags & TCP_RST))

@@ -14,6 +14,7 @@ enum tcp_event {
     TCP_WRITABLE = 4,  // tcp_send takes bytes again after it took fewer than given
     TCP_FAILED = 8,    // reset, timed out, refused: see tcp_error; last event of a connection
     TCP_ACKED = 16,    // everything sent so far was acknowledged
+    TCP_URGENT = 32,   // the peer announces an urgent byte, or a later one than before
 };
 
 enum tcp_flags {
@@ -47,6 +48,8 @@ long tcp_receive(struct tcp_conn *c, void *bytes, size_t n);
 bool tcp_ended(const struct tcp_conn *c);   // the peer's FIN came, with all before it
 void tcp_want_writable(struct tcp_conn *c); // TCP_WRITABLE when there is room again
 void tcp_set_nodelay(struct tcp_conn *c, bool on);
+// As tcp_send; the last byte taken is urgent, and is announced ahead of all that waits before it.
+long tcp_send_urgent(struct tcp_conn *c, const void *bytes, size_t n);
 // The same in two steps, without a copy: bytes behind the first `skip` as they lie in memory, and
 // how many are there in one piece (0: none); then the oldest n are forgotten.
 const void *tcp_view(const struct tcp_conn *c, size_t skip, size_t *n);
@@ -54,6 +57,20 @@ void tcp_consume(struct tcp_conn *c, size_t n);
 size_t tcp_readable_bytes(const struct tcp_conn *c);
 size_t tcp_writable_bytes(const struct tcp_conn *c);
 size_t tcp_unsent_bytes(const struct tcp_conn *c); // queued and never yet sent
+
+// The peer's mark in the stream (RFC 9293, 3.8.5): the last urgent byte it told of.
+enum tcp_urgent {
+    TCP_URGENT_NONE,      // none, or tcp_consume went past it
+    TCP_URGENT_ANNOUNCED, // the byte is not here yet
+    TCP_URGENT_HERE,      // TCP_READABLE was told
+    TCP_URGENT_TAKEN,     // by tcp_urgent_take; its place in the stream is still ahead
+};
+// `*ahead`: unread bytes before it, when there is one.
+enum tcp_urgent tcp_urgent(const struct tcp_conn *c, uint32_t *ahead);
+uint8_t tcp_urgent_take(struct tcp_conn *c, bool peek); // the byte that is HERE
+// It stays in what tcp_view shows in any case. On: the user leaves it out there, as programs want
+// without SO_OOBINLINE.
+void tcp_set_urgent_apart(struct tcp_conn *c, bool on);
 
 // Keep-alive (RFC 9293, 3.8.4): after `idle_s` without a sign of the peer up to `probes` probes,
 // `interval_s` apart; then the connection fails with -ETIMEDOUT. idle_s 0: off, as it begins.

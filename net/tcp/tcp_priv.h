@@ -46,6 +46,7 @@ struct tcp_segment { // a segment as the wire gave it, parsed once
     struct net_address from, to;
     uint32_t seq, ack;
     uint8_t flags;
+    uint32_t urgent; // with URG: sequence number of the urgent byte
     uint32_t window; // bytes: scaled once its connection is known
     struct tcp_options options;
     const uint8_t *data;
@@ -85,6 +86,8 @@ struct tcp_conn {
     bool sack;            // both ends agreed on SACK (RFC 2018)
     bool fin_queued;      // our FIN comes behind what is in `send`
     bool want_writable;   // a tcp_send took less than given
+    bool urging;          // urgent bytes are not acknowledged yet:
+    uint32_t snd_up;      // SND.UP, the number behind the last of them
     struct ring send;
 
     // Receive sequence space.
@@ -103,6 +106,10 @@ struct tcp_conn {
     uint32_t sack_recent[TCP_RECENT]; // where the last segments out of order began
     bool twice_known;                 // RFC 2883: tell this duplicate with the next ACK
     struct tcp_range twice;
+    enum tcp_urgent urgent; // the mark that the peer set:
+    uint32_t urgent_seq;    // where, once it did
+    uint8_t urgent_byte;    // what, when it is HERE
+    bool urgent_apart;      // the user takes it out of the stream
 
     // Timestamps (RFC 7323).
     bool stamping;         // both ends agreed
@@ -245,6 +252,12 @@ uint32_t tcp_congestion_room(const struct tcp_conn *c);
 void tcp_text(struct tcp_conn *c, const struct tcp_segment *s); // 3.10.7.4, seventh and eighth
 uint32_t tcp_window(const struct tcp_conn *c);                  // what we offer now
 bool tcp_window_worth_telling(const struct tcp_conn *c);
+
+// ---- urgent.c: the urgent pointer --------------------------------------------------------------
+void tcp_urgent_arrives(struct tcp_conn *c, const struct tcp_segment *s); // 3.10.7.4, sixth
+void tcp_urgent_consumed(struct tcp_conn *c); // bytes were read while there was a mark
+// What a segment that begins at seq says of urgent bytes behind it, while `urging`.
+void tcp_urgent_tell(const struct tcp_conn *c, uint32_t seq, struct tcp_wire *h);
 
 // ---- output.c ----------------------------------------------------------------------------------
 void tcp_output_init(void);

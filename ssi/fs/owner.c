@@ -104,3 +104,13 @@ void file_news(struct list *async, int code)
             file_on_news(o, code);
     }
 }
+
+void file_urgent(const struct file *f)
+{
+    const struct file_owner *o = f->owner;
+    if (o == NULL || o->facts.id == 0)
+        return;
+    file_on_news(o, NEWS_URGENT);
+    if (!list_empty(&o->link) && o->facts.signal) // the chosen signal beside it
+        file_on_news(o, NEWS_PRI);
+}

@@ -16,7 +16,9 @@ enum { // of news: si_code of the ABI
     NEWS_IN = 1,
     NEWS_OUT = 2,
     NEWS_ERR = 4,
+    NEWS_PRI = 5,
     NEWS_HUP = 6,
+    NEWS_URGENT = 7, // none of the ABI: SIGURG, whatever the owner chose
 };
 
 #define OWNER_SIGNAL_MAX 64
@@ -61,6 +63,9 @@ struct owner_change file_owner_take(struct file *f);
 // There are news for those in the list of an ops->async: NEWS_IN is nothing for who only writes,
 // NEWS_OUT nothing for who only reads. Never sleeps.
 void file_news(struct list *async, int code);
+
+// Urgent data of a socket: SIGURG for the owner, O_ASYNC or not (tcp(7)). Never sleeps.
+void file_urgent(const struct file *f);
 
 // ssi/process: the signal goes to the owner. Must not sleep.
 extern void (*file_on_news)(const struct file_owner *o, int code);

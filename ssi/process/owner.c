@@ -23,6 +23,8 @@ static int32_t band_of(int code)
         return POLL_IN | POLL_RDNORM;
     case NEWS_OUT:
         return POLL_OUT | POLL_WRNORM | 0x200; // POLLWRBAND
+    case NEWS_PRI:
+        return POLL_PRI | 0x80; // POLLRDBAND
     case NEWS_ERR:
         return POLL_ERR;
     }
@@ -33,7 +35,9 @@ static void on_news(const struct file_owner *o, int code)
 {
     struct signal_info info = {.signal = SIGIO, .code = SI_KERNEL};
     int32_t signal = o->facts.signal;
-    if (signal)
+    if (code == NEWS_URGENT)
+        info.signal = SIGURG;
+    else if (signal)
         info = (struct signal_info){.signal = signal,
                                     .code = SIGBIT(signal) & SIGNALS_OF_CODES ? SI_SIGIO : code,
                                     .pid = band_of(code),

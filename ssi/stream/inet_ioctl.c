@@ -177,10 +177,11 @@ static long name_of_index(struct ifreq *r)
 long inet_ioctl(struct socket *s, uint32_t request, void *data, size_t *n)
 {
     struct ifreq r;
-    int32_t mark = 0;
+    int32_t mark;
     if (request == SIOCGIFCONF)
         return conf(data, n);
     if (request == SIOCATMARK) {
+        mark = s->kind == &tcp_kind && urgent_at_mark(s);
         memcpy(data, &mark, sizeof(mark));
         *n = sizeof(mark);
         return s->kind == &tcp_kind ? 0 : -ENOTTY;

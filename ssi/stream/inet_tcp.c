@@ -16,6 +16,8 @@ static void on_event(void *arg, struct tcp_conn *c, unsigned events)
 {
     struct socket *s = arg;
     unsigned wake = events & TCP_READABLE ? WAKE_READ : 0;
+    if (events & TCP_URGENT)
+        urgent_tell(s);
     if (events & TCP_CONNECTED && s->state == SOCKET_CONNECTING) {
         s->state = SOCKET_CONNECTED;
         s->was_connected = true;
@@ -94,15 +96,16 @@ static int conn_send(struct socket *s, struct socket_message *m)
         return -ENOMEM;
     long e = 0;
     while (x->left > 0 && e >= 0 && s->state == SOCKET_CONNECTED) {
-        size_t room = MIN(tcp_writable_bytes(s->conn), (size_t)BOUNCE_BYTES);
-        size_t want = MIN(room, x->left);
+        size_t room = tcp_writable_bytes(s->conn), want = MIN(room, x->left);
+        want = MIN(want, (size_t)BOUNCE_BYTES);
         if (room == 0) {
             tcp_want_writable(s->conn);
             break;
         }
         struct xfer start = *x;
         size_t got = xfer_take(x, bytes, want);
-        e = got ? tcp_send(s->conn, bytes, got) : 0;
+        bool urgent = m->flags & MSG_OOB && (x->left == 0 || got == room);
+        e = got == 0 ? 0 : (urgent ? tcp_send_urgent : tcp_send)(s->conn, bytes, got);
         if (e < (long)got) { // memory is short: what was not taken goes back
             bool short_copy = x->short_copy;
             *x = start;
@@ -277,6 +280,7 @@ static int disconnect(struct socket *s)
     s->conn = NULL;
     joined_end(s);
     packets_drop(s);
+    s->urgent = TCP_URGENT_NONE;
     s->waits_for = NULL;
     s->state = SOCKET_IDLE;
     s->was_connected = false;
@@ -397,9 +401,11 @@ static int tcp_socket_send(struct socket *s, struct socket_message *m)
 static int tcp_socket_receive(struct socket *s, struct socket_message *m)
 {
     if (m->flags & MSG_OOB)
-        return -EINVAL;
+        return urgent_take(s, m);
     if (s->conn == NULL && s->state == SOCKET_CONNECTING)
         return -EAGAIN;
+    if (s->urgent)
+        return urgent_receive(s, m, s->conn ? conn_receive : joined_receive);
     return s->conn ? conn_receive(s, m) : joined_receive(s, m);
 }
 
@@ -410,7 +416,8 @@ static unsigned tcp_socket_poll(struct socket *s)
             return 0;
         refused(s, -ECONNREFUSED); // the listener went away meanwhile
     }
-    return s->conn ? conn_poll(s) : joined_poll(s);
+    unsigned now = s->conn ? conn_poll(s) : joined_poll(s);
+    return s->urgent ? urgent_poll(s, now) : now;
 }
 
 static int tcp_socket_shutdown(struct socket *s, unsigned how)
@@ -437,6 +444,8 @@ static int tcp_socket_shutdown(struct socket *s, unsigned how)
 
 static uint32_t tcp_socket_readable(const struct socket *s)
 {
+    if (s->urgent)
+        return urgent_readable_bytes(s);
     return s->conn ? (uint32_t)tcp_readable_bytes(s->conn) : joined_readable_bytes(s);
 }
 

@@ -124,6 +124,8 @@ static int stream_send(struct socket *s, struct socket_message *m)
         if (got < n)
             break;
     }
+    if (x->done > before && (m->flags & MSG_OOB) && is_tcp(s) && !x->short_copy)
+        urgent_joined(to);
     if (x->done > before)
         socket_wake(to, WAKE_READ);
     return x->done > before || x->short_copy || x->left == 0 ? 0 : -EAGAIN;
@@ -261,6 +263,18 @@ int joined_receive(struct socket *s, struct socket_message *m)
 uint32_t joined_readable_bytes(const struct socket *s)
 {
     return s->inbox_bytes;
+}
+
+void joined_drop_byte(struct socket *s)
+{
+    struct packet *p = packet_first(s);
+    bool had_room = has_room(s);
+    p->at++;
+    p->n--;
+    s->inbox_bytes--;
+    if (p->n == 0)
+        packet_remove(s, p);
+    drained(s, had_room);
 }
 
 // ---- readiness and the end ---------------------------------------------------------------------

@@ -71,6 +71,7 @@ void options_apply(struct socket *s)
     if (s->conn == NULL || s->state == SOCKET_CLOSED)
         return;
     tcp_set_nodelay(s->conn, s->no_delay);
+    tcp_set_urgent_apart(s->conn, !s->oob_inline);
     tcp_set_keepalive(s->conn, k);
 }
 
@@ -99,7 +100,7 @@ struct option {
         level, number, HOW_OWN, 0, 0, 0                                                            \
     }
 
-// Without effect here, kept: DONTROUTE, OOBINLINE, PRIORITY, RCVLOWAT, MARK, CORK, MTU_DISCOVER,
+// Without effect here, kept: DONTROUTE, PRIORITY, RCVLOWAT, MARK, CORK, MTU_DISCOVER,
 // MULTICAST_*, TCP_MAXSEG, USER_TIMEOUT, QUICKACK, DEFER_ACCEPT.
 static const struct option options[] = {
     FIELD(SOL_SOCKET, 2, reuse_address, HOW_FIELD, 0), // SO_REUSEADDR

@@ -63,6 +63,7 @@ struct socket_message {
     uint64_t deadline_ns;    // clock_now_ns time; WAIT_FOREVER. MSG_DONTWAIT: does not sleep
     struct socket_name name; // to (bytes 0: the peer), or from
     struct socket_cred cred; // of the sender
+    bool begun;              // bytes of this call were received before, elsewhere
     // Sent: the caller's users of the files stay his. Received: the receiver's to put; room for
     // SOCKET_FILES_MAX, or NULL: files that come are dropped (and MSG_CTRUNC said).
     struct file **files;

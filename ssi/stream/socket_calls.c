@@ -232,7 +232,7 @@ long socket_receive(struct file *f, struct socket_message *m)
     for (;;) {
         size_t before = x->done;
         x->short_copy = false;
-        m->flags = flags | (x->done > start && !all ? MSG_DONTWAIT : 0);
+        m->flags = flags | ((x->done > start && !all) || flags & MSG_OOB ? MSG_DONTWAIT : 0);
         int e = socket_of(f) ? socket_receive_step(f, m) : remote_receive(f, m);
         bool again = e == 0 && x->short_copy && x->left > 0;
         if (again)

@@ -115,8 +115,13 @@ struct socket {
 
     uint32_t netlink_port;            // AF_NETLINK; 0: none yet
     struct net_address local, remote; // AF_INET
-    bool reset;                       // the peer went away with our bytes unread
-    bool active_close;                // our end goes to TIME_WAIT
+    // Urgent data (urgent.c). Of a connection of the stack the stack knows: not NONE says that
+    // there may be a mark.
+    uint8_t urgent;        // enum tcp_urgent
+    uint8_t urgent_byte;   // joined
+    uint32_t urgent_ahead; // joined: unread bytes before it
+    bool reset;            // the peer went away with our bytes unread
+    bool active_close;     // our end goes to TIME_WAIT
     struct list port_link;
     struct tcp_conn *conn; // a connection of the stack, when it is not joined
     struct tcp_listener *tcp_listener;
@@ -174,6 +179,7 @@ unsigned joined_poll(struct socket *s);
 int joined_shutdown(struct socket *s, unsigned how);
 void joined_end(struct socket *s);
 uint32_t joined_readable_bytes(const struct socket *s);
+void joined_drop_byte(struct socket *s); // the oldest one, which is there
 
 #define UNIX_DATAGRAMS_MAX 10u // that wait in one socket: net.unix.max_dgram_qlen
 
@@ -226,6 +232,17 @@ struct inet_interface {
     uint8_t mac[6];
 };
 bool inet_interface(unsigned k, struct inet_interface *i); // the k-th; false: there are no more
+
+// ---- urgent.c: urgent data of TCP sockets ------------------------------------------------------
+void urgent_tell(struct socket *s);                          // a mark came: to its owner
+void urgent_joined(struct socket *s);                        // what came last is urgent
+int urgent_take(struct socket *s, struct socket_message *m); // recv(2) with MSG_OOB
+// What precedes the mark, or what follows it, while s->urgent: a step of receiving.
+int urgent_receive(struct socket *s, struct socket_message *m,
+                   int (*receive)(struct socket *s, struct socket_message *m));
+unsigned urgent_poll(struct socket *s, unsigned now); // the same with what the mark changes
+uint32_t urgent_readable_bytes(const struct socket *s);
+bool urgent_at_mark(const struct socket *s);
 
 // ---- netlink.c ---------------------------------------------------------------------------------
 extern const struct socket_kind netlink_kind;

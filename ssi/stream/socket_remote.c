@@ -277,8 +277,9 @@ int remote_send(struct file *f, struct socket_message *m)
     uint8_t *bytes = heap_alloc(MAX(n, 1));
     if (bytes == NULL)
         return -ENOMEM;
+    uint32_t not_yet = n < m->data->left ? MSG_OOB : 0; // the last byte of all is the urgent one
     struct asking a = {.ask = {.op = OP_SEND,
-                               .flags = m->flags,
+                               .flags = m->flags & ~not_yet,
                                .file_count = (uint16_t)m->file_count,
                                .cred = m->cred,
                                .name = m->name,
@@ -310,6 +311,7 @@ int remote_receive(struct file *f, struct socket_message *m)
     if (bytes == NULL)
         return e < 0 ? e : -ENOMEM;
     struct asking a = {.ask = {.op = OP_RECEIVE,
+                               .a = m->data->done > 0,
                                .flags = m->flags & ~(uint32_t)MSG_WAITALL,
                                .files_wanted = m->files != NULL,
                                .room = (uint32_t)n,
@@ -379,6 +381,7 @@ static int64_t serve_receive(struct serving *s)
     struct socket_message m = {.data = &x,
                                .flags = s->ask.flags | MSG_DONTWAIT,
                                .deadline_ns = WAIT_FOREVER,
+                               .begun = s->ask.a != 0,
                                .full = s->ask.skip,
                                .files = s->ask.files_wanted ? s->files : NULL};
     long r = socket_receive(s->file, &m);

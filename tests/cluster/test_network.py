@@ -15,14 +15,51 @@ pytestmark = pytest.mark.usefixtures('kernel')
 OWN_NET = ['unshare', '-n'] if os.geteuid() == 0 else ['unshare', '-rn']
 
 JUDGE = r'''
-import hashlib, os, socket, subprocess, sys, threading
+import hashlib, os, select, socket, subprocess, sys, threading
 sys.path.insert(0, sys.argv[1])
 import weft
-loss, mib, capture = sys.argv[2], int(sys.argv[3]), sys.argv[4]
+loss, mib, capture, urgent = sys.argv[2], int(sys.argv[3]), sys.argv[4], sys.argv[5]
+HEARD = """\
+   in 1 pri 1, select 1 1, mark 0 0, 2 bytes, 1 signals
+   recv 8: 2  "ab" 0
+   in 1 pri 1, select 1 1, mark 1 1, 0 bytes, 1 signals
+   recv OOB 8: 1  "c" 1
+   recv 8: 1  "d" 0
+2 signals
+   recv OOB 1: -1 EAGAIN "" 0
+300000 bytes
+   recv OOB 1: 1  "!" 1
+   recv 1: 0  "" 0
+"""
+
+
+def exchange_urgent(c):
+    c.do('put', '0', f'{urgent}:/tmp/urgent')
+    pid = c.start(0, '/tmp/urgent serve 4000 >/tmp/heard')
+    weft.wait_for('the listener', lambda: ':0FA0' in c.read(0, '/proc/net/tcp'))
+    s = socket.create_connection(('10.77.0.10', 4000), timeout=60)
+    assert s.recv(1) == b'r'
+    s.send(b'ab')
+    s.send(b'c', socket.MSG_OOB)
+    s.send(b'd')
+    assert select.select([], [], [s], 60)[2]
+    got = b''
+    while len(got) < 2:
+        got += s.recv(3 - len(got))
+    assert (got, s.recv(1, socket.MSG_OOB), s.recv(1)) == (b'xy', b'z', b'w')
+    s.sendall(bytes(300000))  # more than the node takes unread
+    s.send(b'!', socket.MSG_OOB)
+    s.shutdown(socket.SHUT_WR)
+    assert c.ended(pid, 0) == 0
+    assert c.read(0, '/tmp/heard') == HEARD
+
+
 FAULTS = {'loss': loss, 'dup': '5', 'reorder': '5'}
 with weft.cluster(1, host_if='weft0', append='echo=1', pcap=capture) as c:
     subprocess.run(['ping', '-c', '3', '-W', '5', '10.77.0.10'], check=True,
                    stdout=subprocess.DEVNULL)
+    if urgent:
+        exchange_urgent(c)
     for fault, percent in FAULTS.items():
         c.do('net', fault, percent)
     data = os.urandom(mib << 20)
@@ -66,14 +103,14 @@ def wireshark(capture, what, *more):
     return done.stdout.splitlines()
 
 
-def judge(loss, mib, capture):
+def judge(loss, mib, capture, urgent=''):
     if subprocess.run([*OWN_NET, 'true'], check=False).returncode:
         pytest.skip('no network namespace of our own here')
     if not os.access('/dev/net/tun', os.R_OK | os.W_OK):
         pytest.skip('no /dev/net/tun')
     here = os.path.dirname(weft.__file__)
     done = subprocess.run([*OWN_NET, sys.executable, '-B', '-c', JUDGE, here, loss, str(mib),
-                           capture], check=False, stdin=subprocess.DEVNULL, capture_output=True,
+                           capture, urgent], check=False, stdin=subprocess.DEVNULL, capture_output=True,
                           text=True, timeout=1500)
     assert done.returncode == 0 and done.stdout == 'judged\n', done.stderr
     if not shutil.which('tshark'):
@@ -87,8 +124,8 @@ def judge(loss, mib, capture):
 
 
 @pytest.mark.parametrize('loss', ['0', '3'])
-def test_linux_pings_and_exchanges_16_mib_with_echo(loss, tmp_path):
-    judge(loss, 16, str(tmp_path / 'all.pcap'))
+def test_linux_pings_and_exchanges_16_mib_with_echo(loss, tmp_path, program):
+    judge(loss, 16, str(tmp_path / 'all.pcap'), program('urgent') if loss == '0' else '')
 
 
 @pytest.mark.heavy

@@ -37,6 +37,11 @@ def test_sockets_of_a_process_that_moves(moves, program):
     assert not_held(moves) == before # a file that was refused is given back once
 
 
+def test_urgent_data_of_a_process_that_moves(pair, program):
+    pair.do('put', '0', f'{program("urgent")}:/tmp/urgent')
+    assert pair.sh(0, '/tmp/urgent far') == linux(program('urgent'), 'far')
+
+
 @pytest.mark.parametrize('server, client', [(0, 1), (1, 0), (1, 1)])
 def test_unix_sockets_by_name_from_any_node(moves, program, server, client):
     with subprocess.Popen([program('sockmoves'), 'serve']) as serve:

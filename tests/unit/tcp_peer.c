@@ -27,8 +27,8 @@ static bool catch_frame(struct sim_wire *w, unsigned from, const uint8_t *frame,
     struct tcp_segment s;
     assert_true(tcp_segment_parse(&p, &s)); // with a right checksum
     assert_true(queue_in - queue_out < QUEUE);
-    queue[queue_in++ % QUEUE] =
-        (struct seen){s.seq, s.ack, s.n, s.flags, (uint16_t)s.window, s.options.mss, s.options};
+    queue[queue_in++ % QUEUE] = (struct seen){
+        s.seq, s.ack, s.n, s.flags, (uint16_t)s.window, s.options.mss, s.options, s.urgent};
     return true;
 }
 
@@ -51,8 +51,8 @@ static void inject_ip(uint8_t protocol, const void *bytes, size_t n)
     sim_wire_inject(&net.wire, frame, sizeof(*eth) + sizeof(*ip) + n);
 }
 
-void send_options(uint32_t seq, uint32_t ack, uint8_t flags, uint32_t n, uint16_t window,
-                  const struct tcp_options *o)
+static void send_all(uint32_t seq, uint32_t ack, uint8_t flags, uint32_t n, uint16_t window,
+                     uint16_t urgent, const struct tcp_options *o)
 {
     uint8_t bytes[1600] = {0};
     struct tcp_wire *h = (void *)bytes;
@@ -63,7 +63,8 @@ void send_options(uint32_t seq, uint32_t ack, uint8_t flags, uint32_t n, uint16_
                            .ack = be32(ack),
                            .offset = (uint8_t)((20 + options) / 4 << 4),
                            .flags = flags,
-                           .window = be16(window)};
+                           .window = be16(window),
+                           .urgent = be16(urgent)};
     for (uint32_t i = 0; i < n; i++)
         bytes[20 + options + i] = (uint8_t)(seq + i);
     size_t total = 20 + options + n;
@@ -72,6 +73,17 @@ void send_options(uint32_t seq, uint32_t ack, uint8_t flags, uint32_t n, uint16_
     inject_ip(IP_TCP, bytes, total);
     if (conn && conn->state != TCP_CLOSED && tcp_conn_check(conn))
         fail_msg("invariant %s", tcp_conn_check(conn));
+}
+
+void send_options(uint32_t seq, uint32_t ack, uint8_t flags, uint32_t n, uint16_t window,
+                  const struct tcp_options *o)
+{
+    send_all(seq, ack, flags, n, window, 0, o);
+}
+
+void send_urgent(uint32_t seq, uint32_t ack, uint8_t flags, uint32_t n, uint16_t pointer)
+{
+    send_all(seq, ack, flags | TCP_URG, n, WINDOW, pointer, &(struct tcp_options){0});
 }
 
 void send_segment(uint32_t seq, uint32_t ack, uint8_t flags, uint32_t n, uint16_t window)

@@ -21,6 +21,7 @@ struct seen { // a segment of ours
     uint8_t flags;
     uint16_t window, mss;
     struct tcp_options options;
+    uint32_t urgent; // with URG: number of the urgent byte
 };
 
 extern struct tcp_conn *conn; // the one under test
@@ -38,6 +39,8 @@ void peer_accepts(void *arg, struct tcp_conn *c);
 void send_segment(uint32_t seq, uint32_t ack, uint8_t flags, uint32_t n, uint16_t window);
 void send_options(uint32_t seq, uint32_t ack, uint8_t flags, uint32_t n, uint16_t window,
                   const struct tcp_options *o);
+// With URG, and the pointer as the header names it.
+void send_urgent(uint32_t seq, uint32_t ack, uint8_t flags, uint32_t n, uint16_t pointer);
 struct seen expect(uint32_t seq, uint32_t ack, uint8_t flags, uint32_t n, int line);
 void expect_none(int line);
 // Nothing may happen before that time; what happens then has happened when it returns.
