@@ -66,14 +66,24 @@ static void accepted(struct socket *listener)
     socket_wake_waiting_for(listener);
 }
 
+static int stream_send(struct socket *s, struct socket_message *m)
+{
+    return m->flags & MSG_OOB ? -EOPNOTSUPP : joined_send(s, m);
+}
+
+static int stream_receive(struct socket *s, struct socket_message *m)
+{
+    return m->flags & MSG_OOB ? -EOPNOTSUPP : joined_receive(s, m);
+}
+
 // Streams and sequenced packets: joined.c looks at the type.
 const struct socket_kind unix_joined_kind = {
     .name = "unix",
     .bind = unix_bind,
     .connect = stream_connect,
     .listen = stream_listen,
-    .send = joined_send,
-    .receive = joined_receive,
+    .send = stream_send,
+    .receive = stream_receive,
     .poll = joined_poll,
     .name_of = name_of,
     .shutdown = joined_shutdown,
@@ -132,6 +142,8 @@ static int datagram_connect(struct socket *s, const struct socket_name *n,
 // Where a message goes; an error when nowhere.
 static int target_of(struct socket *s, const struct socket_message *m, struct socket **to)
 {
+    if (m->flags & MSG_OOB)
+        return -EOPNOTSUPP;
     if (s->error)
         return socket_take_error(s);
     if (s->shut & SHUT_WRITE)
@@ -182,6 +194,8 @@ static int datagram_send(struct socket *s, struct socket_message *m)
 static int unix_datagram_receive(struct socket *s, struct socket_message *m)
 {
     bool was_full = full(s);
+    if (m->flags & MSG_OOB)
+        return -EOPNOTSUPP;
     int e = datagram_receive(s, m);
     if ((was_full && !full(s)) || s->waits_for == s)
         socket_wake_waiting_for(s);

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.usefixtures('kernel')
 OWN_NET = ['unshare', '-n'] if os.geteuid() == 0 else ['unshare', '-rn']
 
 JUDGE = r'''
-import hashlib, os, select, socket, subprocess, sys, threading
+import fcntl, hashlib, os, select, socket, subprocess, sys, termios, threading
 sys.path.insert(0, sys.argv[1])
 import weft
 loss, mib, capture, urgent = sys.argv[2], int(sys.argv[3]), sys.argv[4], sys.argv[5]
@@ -47,7 +47,9 @@ def exchange_urgent(c):
     while len(got) < 2:
         got += s.recv(3 - len(got))
     assert (got, s.recv(1, socket.MSG_OOB), s.recv(1)) == (b'xy', b'z', b'w')
-    s.sendall(bytes(300000))  # more than the node takes unread
+    s.sendall(bytes(300000))  # more than the node takes unread; what is left a pointer can span
+    waits = lambda: int.from_bytes(fcntl.ioctl(s, termios.TIOCOUTQ, bytes(4)), 'little')
+    weft.wait_for('a full window', lambda: waits() < 60000)
     s.send(b'!', socket.MSG_OOB)
     s.shutdown(socket.SHUT_WR)
     assert c.ended(pid, 0) == 0
@@ -110,8 +112,8 @@ def judge(loss, mib, capture, urgent=''):
         pytest.skip('no /dev/net/tun')
     here = os.path.dirname(weft.__file__)
     done = subprocess.run([*OWN_NET, sys.executable, '-B', '-c', JUDGE, here, loss, str(mib),
-                           capture, urgent], check=False, stdin=subprocess.DEVNULL, capture_output=True,
-                          text=True, timeout=1500)
+                           capture, urgent], check=False, stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, timeout=1500)
     assert done.returncode == 0 and done.stdout == 'judged\n', done.stderr
     if not shutil.which('tshark'):
         pytest.skip('the transfer was right, but there is no tshark to look at its capture')

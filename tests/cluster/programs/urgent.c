@@ -75,6 +75,14 @@ static void got(int s, size_t room, int flags)
            n < 0 ? 0 : m.msg_flags & (MSG_OOB | MSG_TRUNC));
 }
 
+// By the time this returns it has come, however busy the host is.
+static long sends(int c, const char *text, int flags)
+{
+    long n = send(c, text, strlen(text), flags);
+    usleep(2000);
+    return n;
+}
+
 static void plain(void)
 {
     int c, s;
@@ -82,7 +90,7 @@ static void plain(void)
     puts("- none");
     look(s);
     got(s, 8, MSG_OOB);
-    T(send(c, "abc", 3, MSG_OOB));
+    T(sends(c, "abc", MSG_OOB));
     puts("- two before it");
     look(s);
     got(s, 8, MSG_PEEK);
@@ -97,9 +105,9 @@ static void plain(void)
     got(s, 8, 0);
     look(s);
     puts("- between others, never taken");
-    send(c, "de", 2, 0);
-    send(c, "f", 1, MSG_OOB);
-    send(c, "gh", 2, 0);
+    sends(c, "de", 0);
+    sends(c, "f", MSG_OOB);
+    sends(c, "gh", 0);
     look(s);
     T(recv(s, b, 8, MSG_WAITALL));
     look(s);
@@ -110,13 +118,13 @@ static void plain(void)
     got(s, 8, MSG_OOB);
     look(s);
     puts("- nothing else");
-    send(c, "i", 1, MSG_OOB);
+    sends(c, "i", MSG_OOB);
     look(s);
     got(s, 8, 0);
     look(s);
     got(s, 8, MSG_OOB);
     puts("- no bytes");
-    T(send(c, "", 0, MSG_OOB));
+    T(sends(c, "", MSG_OOB));
     look(s);
     close(c);
     close(s);
@@ -127,21 +135,21 @@ static void moved(void)
     int c, s;
     pair_at(&c, &s, 0);
     puts("- a second one before the first was read");
-    send(c, "ab", 2, MSG_OOB);
-    send(c, "cd", 2, MSG_OOB);
+    sends(c, "ab", MSG_OOB);
+    sends(c, "cd", MSG_OOB);
     look(s);
     got(s, 8, 0);
     look(s);
     got(s, 8, MSG_OOB);
     puts("- one behind the one that the reader stands at");
-    send(c, "e", 1, MSG_OOB);
+    sends(c, "e", MSG_OOB);
     look(s);
-    send(c, "f", 1, MSG_OOB);
+    sends(c, "f", MSG_OOB);
     look(s);
     got(s, 8, 0);
     got(s, 8, MSG_OOB);
     puts("- and the end");
-    send(c, "g", 1, MSG_OOB);
+    sends(c, "g", MSG_OOB);
     shutdown(c, SHUT_WR);
     poll(&(struct pollfd){s, POLLRDHUP, 0}, 1, 2000);
     look(s);
@@ -157,8 +165,8 @@ static void inlined(void)
     int c, s, on = 1;
     pair_at(&c, &s, 1);
     puts("- inline");
-    T(send(c, "abc", 3, MSG_OOB));
-    T(send(c, "de", 2, 0));
+    T(sends(c, "abc", MSG_OOB));
+    T(sends(c, "de", 0));
     look(s);
     got(s, 8, MSG_OOB);
     got(s, 8, 0);
@@ -168,7 +176,7 @@ static void inlined(void)
     look(s);
     on = 0;
     T(setsockopt(s, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on)));
-    send(c, "fg", 2, MSG_OOB);
+    sends(c, "fg", MSG_OOB);
     on = 1;
     T(setsockopt(s, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on)));
     look(s);
@@ -194,19 +202,19 @@ static void told(void)
     sigaddset(&set, SIGURG);
     sigaddset(&set, RT);
     sigprocmask(SIG_BLOCK, &set, NULL);
-    send(c, "a", 1, MSG_OOB);
+    sends(c, "a", MSG_OOB);
     T(sigtimedwait(&set, &i, &none)); // nobody owns it
     T(fcntl(s, F_SETOWN, getpid()));
-    send(c, "b", 1, MSG_OOB);
+    sends(c, "b", MSG_OOB);
     T(sigtimedwait(&set, &i, &none) == SIGURG);
     printf("code %d\n", i.si_code);
     T(sigtimedwait(&set, &i, &none));
     T(fcntl(s, F_SETSIG, RT));
-    send(c, "c", 1, MSG_OOB);
+    sends(c, "c", MSG_OOB);
     T(sigtimedwait(&set, &i, &none) == SIGURG);
     T(sigtimedwait(&set, &i, &none));
     T(fcntl(s, F_SETFL, O_ASYNC));
-    send(c, "d", 1, MSG_OOB);
+    sends(c, "d", MSG_OOB);
     T(sigtimedwait(&set, &i, &none) == SIGURG);
     T(sigtimedwait(&set, &i, &none) == RT);
     printf("code %d band %lx same %d\n", i.si_code, i.si_band, i.si_fd == s);
@@ -239,7 +247,7 @@ static void waits(void)
         _exit(p.revents == POLLPRI ? b[0] : 1);
     }
     usleep(20000);
-    send(c, "w", 1, MSG_OOB);
+    sends(c, "w", MSG_OOB);
     waitpid(child, &status, 0);
     printf("poll and recv: %c\n", WEXITSTATUS(status));
     child = fork();
@@ -248,9 +256,9 @@ static void waits(void)
         _exit(b[0]);
     }
     usleep(20000);
-    send(c, "u", 1, MSG_OOB);
+    sends(c, "u", MSG_OOB);
     usleep(20000);
-    send(c, "v", 1, 0);
+    sends(c, "v", 0);
     waitpid(child, &status, 0);
     printf("read: %c\n", WEXITSTATUS(status));
     close(c);
@@ -259,7 +267,7 @@ static void waits(void)
 
 static void elsewhere(void)
 {
-    int c, u = socket(AF_INET, SOCK_DGRAM, 0), mark;
+    int c, u = socket(AF_INET, SOCK_DGRAM, 0), mark, p[2];
     puts("- of other sockets");
     c = socket(AF_INET, SOCK_STREAM, 0);
     T(send(c, "a", 1, MSG_OOB | MSG_NOSIGNAL));
@@ -271,6 +279,9 @@ static void elsewhere(void)
     T(recv(u, b, 1, MSG_OOB | MSG_DONTWAIT));
     T(ioctl(u, SIOCATMARK, &mark));
     T(sockatmark(0));
+    socketpair(AF_UNIX, SOCK_DGRAM, 0, p);
+    T(send(p[0], "a", 1, MSG_OOB));
+    T(recv(p[1], b, 1, MSG_OOB | MSG_DONTWAIT));
     close(c);
     close(u);
 }
@@ -279,6 +290,12 @@ static void wait_for(int s, short events)
 {
     struct pollfd p = {s, events, 0};
     poll(&p, 1, 5000);
+}
+
+static void heard(int count) // a signal has its own way
+{
+    for (int tries = 0; urgs < count && tries < 3000; tries++)
+        usleep(10000);
 }
 
 static void far(void)
@@ -293,8 +310,7 @@ static void far(void)
         send(c, "abc", 3, MSG_OOB);
         send(c, "de", 2, 0);
         wait_for(s, POLLPRI);
-        for (int tries = 0; urgs == 0 && tries < 500; tries++)
-            usleep(10000); // the signal has its own way
+        heard(1);
         look(s);
         got(s, 1, 0);
         T(recv(s, b, 8, MSG_WAITALL));
@@ -305,6 +321,7 @@ static void far(void)
         T(memcmp(b, "de", 2));
         look(s);
         send(c, "f", 1, MSG_OOB);
+        heard(2);
     }
     T(setsockopt(s, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on)));
     got(s, 8, 0);
@@ -335,8 +352,7 @@ static int serve(int port)
     send(s, "xy", 2, 0);
     send(s, "z", 1, MSG_OOB);
     send(s, "w", 1, 0);
-    for (int k = 0; urgs < 2 && k < 3000; k++)
-        usleep(10000);
+    heard(2);
     printf("%d signals\n", urgs);
     got(s, 1, MSG_OOB);
     long n, sum = 0;
