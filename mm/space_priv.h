@@ -7,9 +7,20 @@
 
 #include "mm/space.h"
 
-struct segment *segment_before(const struct space *s, const struct segment *g); // NULL: none
-struct segment *segment_after(const struct space *s, const struct segment *g);
-struct segment *segment_last(const struct space *s);
+static inline struct segment *segment_before(const struct space *s, const struct segment *g)
+{
+    return g->link.prev == &s->segments ? NULL : list_entry(g->link.prev, struct segment, link);
+}
+
+static inline struct segment *segment_after(const struct space *s, const struct segment *g)
+{
+    return g->link.next == &s->segments ? NULL : list_entry(g->link.next, struct segment, link);
+}
+
+static inline struct segment *segment_last(const struct space *s)
+{
+    return list_empty(&s->segments) ? NULL : list_entry(s->segments.prev, struct segment, link);
+}
 
 // Right before `above`; NULL: behind all. Not yet counted in the space.
 void segment_insert(struct space *s, struct segment *above, struct segment *g);

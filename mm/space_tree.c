@@ -4,21 +4,6 @@
 
 #define TREE_FROM 64u // segments: a walk among fewer is shorter than what the tree costs to keep
 
-struct segment *segment_before(const struct space *s, const struct segment *g)
-{
-    return g->link.prev == &s->segments ? NULL : list_entry(g->link.prev, struct segment, link);
-}
-
-struct segment *segment_after(const struct space *s, const struct segment *g)
-{
-    return g->link.next == &s->segments ? NULL : list_entry(g->link.next, struct segment, link);
-}
-
-struct segment *segment_last(const struct space *s)
-{
-    return list_empty(&s->segments) ? NULL : list_entry(s->segments.prev, struct segment, link);
-}
-
 static uint32_t gap_below(const struct space *s, const struct segment *g)
 {
     const struct segment *before = segment_before(s, g);
