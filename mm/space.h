@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Address spaces: segments, in a list and a tree by address, over a cache of page tables. What
-// backs one is the business of the room above (containers): mm knows it as `object` and `ops`.
+// Address spaces: segments in a list by address, of many also in a tree, over a cache of page
+// tables. What backs a segment is the business of the room above (containers): mm knows it as
+// `object` and `ops`.
 // Nothing here sleeps by itself; ops->fault may.
 #pragma once
 

@@ -349,9 +349,9 @@ static void drop_unreachable(struct container *c, uint32_t first, uint32_t end)
         if (c->link)
             return;
     }
-    struct segment *s;
     if (end < c->extent)
-        return;
+        return; // another segment ends there
+    struct segment *s;
     c->extent = 0;
     list_for_each (s, &c->segments, object_link)
         c->extent = MAX(c->extent, segment_index_end(s));

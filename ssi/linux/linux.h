@@ -48,8 +48,8 @@ int linux_timespec_out(uint32_t user, bool wide, uint64_t ns);
 // puts the old one back. 0, -EINVAL, -EFAULT. May sleep.
 int linux_mask_for_call(uint32_t user, uint32_t bytes);
 
-// The process that a pidfd names, which has not ended: 0, -EBADF, -ESRCH. May sleep.
 struct pidfd_of;
+// The process that a pidfd names, which has not ended: 0, -EBADF, -ESRCH. May sleep.
 int linux_pidfd_in(uint32_t fd, struct pidfd_of *of);
 
 // A siginfo_t that a program sends with `signal`: 0, -EFAULT. May sleep.
