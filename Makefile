@@ -26,12 +26,12 @@ KFLAGS := -std=gnu11 -O2 -g -I. -march=i686 -ffreestanding -fno-pic -no-pie -mge
 .PHONY: all
 all: $(O)/weft.elf $(O)/weft.img
 
-$(O)/kernel/%.o: %.c | $(O)/.toolchain
+$(O)/kernel/%.o: %.c
 	@mkdir -p $(@D)
 	@echo '  CC      $<'
 	@$(CROSS)gcc $(KFLAGS) -c $< -o $@
 
-$(O)/kernel/%.o: %.S | $(O)/.toolchain
+$(O)/kernel/%.o: %.S
 	@mkdir -p $(@D)
 	@echo '  AS      $<'
 	@$(CROSS)gcc $(KFLAGS) -D__ASSEMBLY__ -c $< -o $@

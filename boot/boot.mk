@@ -10,7 +10,7 @@ BEARSSL_INC := $(BEARSSL)/usr/include
 KFLAGS      += -isystem $(BEARSSL_INC)
 $(KERNEL_O): | $(BEARSSL_LIB)
 
-$(BUSYBOX) $(BEARSSL_LIB): | $(O)/.toolchain
+$(BUSYBOX) $(BEARSSL_LIB):
 	@boot/fetch-deb -d $(DEBS) $(firstword $(subst /, ,$(@:$(DEBS)/%=%)))
 
 ROOT_FILES    := boot/make-root $(wildcard boot/root/etc/*)

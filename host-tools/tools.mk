@@ -19,7 +19,7 @@ host-tools: $(HOST_TOOLS:%=$(O)/host/%)
 HOST_INPUTS := $(HOST_SHARED) $(wildcard host-tools/*.h lib/*.h sched/policy/*.h) \
     sched/policy/stages.def $(sort $(foreach t,$(HOST_TOOLS),$(host_$(t))))
 
-$(HOST_TOOLS:%=$(O)/host/%): $(O)/host/%: host-tools/%.c $(HOST_INPUTS) | $(O)/.toolchain
+$(HOST_TOOLS:%=$(O)/host/%): $(O)/host/%: host-tools/%.c $(HOST_INPUTS)
 	@mkdir -p $(@D)
 	@echo '  HOSTCC  $@'
 	@$(CC) $(HOST_CFLAGS) $< $(HOST_SHARED) $(host_$*) $(libs_$*) -o $@

@@ -2,7 +2,7 @@
 
 SWITCH_C := $(sort $(wildcard qemu/switch*.c)) ssi/cluster/witness.c ssi/cluster/seal.c
 
-$(O)/host/switch: $(SWITCH_C) qemu/switch.h ssi/cluster/witness.h ssi/cluster/seal.h lib/types.h | $(O)/.toolchain
+$(O)/host/switch: $(SWITCH_C) qemu/switch.h ssi/cluster/witness.h ssi/cluster/seal.h lib/types.h
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -O2 -g -I. -D_GNU_SOURCE $(WARN) $(SWITCH_C) -o $@ -lbearssl
 

@@ -11,7 +11,7 @@ libs_mgs  := -lm
 
 USER_BIN := $(USER_PROGRAMS:%=$(O)/user/%)
 
-$(USER_BIN): $(O)/user/%: user/%.c $(wildcard user/*.[ch]) user/user.mk | $(O)/.toolchain
+$(USER_BIN): $(O)/user/%: user/%.c $(wildcard user/*.[ch]) user/user.mk
 	@mkdir -p $(@D)
 	@echo '  USER    $@'
 	@$(CROSS)gcc $(USER_CFLAGS) $(flags_$*) $< $(user_$*) $(libs_$*) -o $@

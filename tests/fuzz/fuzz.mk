@@ -16,14 +16,14 @@ fuzz_libs  = $(shell sed -n 's,^// libs: ,,p' tests/fuzz/fuzz_$(1).c)
 
 .SECONDEXPANSION:
 $(FUZZ_BIN): $(O)/fuzz/%: tests/fuzz/fuzz_%.c tests/fuzz/fuzz.h tests/unit/env.c lib/libc.c $(HEADERS) \
-    $$(call fuzz_links,$$*) | $(O)/.toolchain
+    $$(call fuzz_links,$$*)
 	@mkdir -p $(@D)
 	@echo '  FUZZ    $@'
 	@clang $(FUZZ_FLAGS) -fsanitize=fuzzer,address,undefined $< tests/unit/env.c \
 	    $(call fuzz_links,$*) -o $@ $(call fuzz_libs,$*)
 
 $(REPLAY_BIN): $(O)/fuzz/%.replay: tests/fuzz/fuzz_%.c tests/fuzz/replay.c tests/fuzz/fuzz.h tests/unit/env.c \
-    lib/libc.c $(HEADERS) $$(call fuzz_links,$$*) | $(O)/.toolchain
+    lib/libc.c $(HEADERS) $$(call fuzz_links,$$*)
 	@mkdir -p $(@D)
 	@echo '  REPLAY  $@'
 	@$(CC) $(HOSTFLAGS) $< tests/fuzz/replay.c tests/unit/env.c $(call fuzz_links,$*) -o $@ \

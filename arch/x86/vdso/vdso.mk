@@ -4,17 +4,17 @@ VDSO_O := $(O)/vdso/vsyscall.o $(O)/vdso/clock.o
 VDSO_FLAGS := $(filter-out -g -fno-asynchronous-unwind-tables -fno-omit-frame-pointer,$(KFLAGS)) \
     -fasynchronous-unwind-tables -fomit-frame-pointer -fno-jump-tables
 
-$(O)/vdso/%.o: arch/x86/vdso/%.c | $(O)/.toolchain
+$(O)/vdso/%.o: arch/x86/vdso/%.c
 	@mkdir -p $(@D)
 	@echo '  CC      $<'
 	@$(CROSS)gcc $(VDSO_FLAGS) -c $< -o $@
 
-$(O)/vdso/%.o: arch/x86/vdso/%.S | $(O)/.toolchain
+$(O)/vdso/%.o: arch/x86/vdso/%.S
 	@mkdir -p $(@D)
 	@echo '  AS      $<'
 	@$(CROSS)gcc $(VDSO_FLAGS) -D__ASSEMBLY__ -c $< -o $@
 
-$(O)/vdso/vdso.ld: arch/x86/vdso/vdso.ld arch/x86/vdso/places.h | $(O)/.toolchain
+$(O)/vdso/vdso.ld: arch/x86/vdso/vdso.ld arch/x86/vdso/places.h
 	@mkdir -p $(@D)
 	@$(CROSS)gcc -E -P -undef -x c -I. $< -o $@
 
