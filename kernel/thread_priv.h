@@ -12,7 +12,7 @@ struct run_queue {
     struct thread *idle;
     struct thread *dead;   // its memory goes when another thread runs
     uint64_t slice_end_ns; // UINT64_MAX: nobody else wants the CPU
-    uint64_t armed_ns;     // what this CPU's clock was last told
+    uint64_t armed_ns;     // when this CPU's clock will shoot; UINT64_MAX: never
     unsigned turns;        // ends of slices
     uint64_t user_ns, system_ns, idle_ns;
     uint64_t begun_ns;     // the running real-time thread did

@@ -76,10 +76,12 @@ static void root_merge(struct timer *t)
         list_push(&node(timers), &t->link);
 }
 
+// This CPU's clock shoots at at_ns or before: a shot that finds nothing due costs less than telling
+// the hardware of each time that became later, which most switches of threads would do twice.
 static void hardware_arm(uint64_t at_ns)
 {
     struct run_queue *q = run_queue_here();
-    if (at_ns == q->armed_ns)
+    if (at_ns >= q->armed_ns)
         return;
     q->armed_ns = at_ns;
     arch_timer_set(at_ns);
@@ -104,8 +106,6 @@ void timer_rearm(void)
         at = MIN(at, soonest);
     } else if (q->running != q->idle && q->armed_ns == UINT64_MAX) {
         at = MIN(at, clock_now_ns() + LOOK_NS);
-    } else if (q->running != q->idle) {
-        at = MIN(at, q->armed_ns);
     }
     hardware_arm(at);
 }

@@ -161,7 +161,7 @@ bool arch_compare_exchange_user(uint32_t user, uint32_t expected, uint32_t desir
 void arch_start_clock(void);         // once, when frames for tables can be had
 uint64_t arch_clock_ns(void);        // monotonic since boot
 uint64_t arch_clock_real_s(void);    // seconds since 1970 from the RTC, read once at boot
-void arch_timer_set(uint64_t at_ns); // one shot; UINT64_MAX: none. Calls arch_on_timer.
+void arch_timer_set(uint64_t at_ns); // one shot, perhaps an earlier one. Calls arch_on_timer.
 extern void (*arch_on_timer)(void);
 
 // ---- the vDSO: what programs run without a call -------------------------------------------------

@@ -89,11 +89,6 @@ uint64_t arch_clock_ns(void)
 
 void arch_timer_set(uint64_t at_ns)
 {
-    if (at_ns == UINT64_MAX) {
-        if (apic_present())
-            apic_write(APIC_TIMER_INITIAL, 0);
-        return;
-    }
     uint64_t now = arch_clock_ns();
     uint64_t wait = at_ns > now ? at_ns - now : 0;
     wait = MIN(MAX(wait, SHOT_NS_MIN), apic_present() ? SHOT_NS_MAX : PIT_SHOT_NS_MAX);

@@ -9,6 +9,7 @@
 #define TIMERS 200
 
 static uint64_t now_ns, armed_ns;
+static unsigned told; // how often the hardware was
 
 uint64_t arch_clock_ns(void)
 {
@@ -18,6 +19,7 @@ uint64_t arch_clock_ns(void)
 void arch_timer_set(uint64_t at_ns)
 {
     armed_ns = at_ns;
+    told++;
 }
 
 static struct run_queue queue = {.slice_end_ns = UINT64_MAX, .armed_ns = UINT64_MAX};
@@ -97,13 +99,52 @@ static void fires_in_order(void **state UNUSED)
             assert_true(e == NULL || e->timer.at_ns > now_ns);
             assert_int_equal(armed_ns, e ? e->timer.at_ns : UINT64_MAX);
         }
+        const struct one *next = earliest();
+        assert_true(next == NULL || armed_ns <= next->timer.at_ns);
         assert_int_equal(timer_is_set(&o->timer), o->set);
     }
     assert_true(fired > 1000);
 }
 
+static void nothing(void *arg UNUSED)
+{
+}
+
+// What is cancelled, or set again for later, leaves the hardware as it is: its shot arms the next.
+static void the_hardware_hears_of_earlier_times_alone(void **state UNUSED)
+{
+    struct timer t;
+    timer_init(&t, nothing, NULL);
+    now_ns += 1000;
+    timer_interrupt();
+    for (unsigned k = 0; k < TIMERS; k++)
+        timer_cancel(&ones[k].timer);
+    queue.armed_ns = armed_ns = UINT64_MAX;
+    told = 0;
+    uint64_t first = now_ns + 10;
+    for (unsigned k = 0; k < 100; k++) {
+        timer_set(&t, first + k);
+        queue.slice_end_ns = k % 2 ? first + 2 * k : UINT64_MAX;
+        timer_rearm();
+    }
+    assert_int_equal(told, 1);
+    assert_int_equal(armed_ns, first);
+    queue.slice_end_ns = UINT64_MAX;
+    now_ns = first;
+    timer_interrupt();
+    assert_true(timer_is_set(&t));
+    assert_int_equal(told, 2);
+    assert_int_equal(armed_ns, first + 99);
+    timer_set(&t, now_ns + 5);
+    assert_int_equal(armed_ns, now_ns + 5);
+    timer_cancel(&t);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(fires_in_order)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(fires_in_order),
+        cmocka_unit_test(the_hardware_hears_of_earlier_times_alone),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
