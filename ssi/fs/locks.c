@@ -240,7 +240,7 @@ static const struct waiter *waiter_of(int32_t owner)
 {
     const struct waiter *w;
     list_for_each (w, &locks()->waiters, link)
-        if (w->range->owner == owner)
+        if (w->range->owner == owner && !w->range->whole)
             return w;
     return NULL;
 }
@@ -322,6 +322,90 @@ void locks_owner_gone(int32_t owner, bool moved)
         tell_home(0, owner);
     if (!list_empty(&locks()->locks))
         drop(0, &(struct lock_range){.owner = owner});
+}
+
+// ---- /proc/locks -------------------------------------------------------------------------------
+static void line(struct text *t, unsigned number, const struct lock *l)
+{
+    const struct lock_range *r = &l->range;
+    const char *kind = is_flock(r) ? "FLOCK" : r->ofd ? "OFDLCK" : "POSIX";
+    const struct inode *i = inode_find(l->inode);
+    struct fs_stat st = {0};
+    if (i)
+        inode_stat(i, &st);
+    text_add(t, "%u: %-6s ADVISORY  %s %d %02x:%02x:%llu ", number, kind,
+             r->kind == LOCK_EXCLUSIVE ? "WRITE" : "READ ", r->ofd ? -1 : r->owner,
+             (unsigned)(st.dev >> 8), (unsigned)(st.dev & 0xff), (unsigned long long)st.inode);
+    if (r->to == UINT64_MAX)
+        text_add(t, "%llu EOF\n", (unsigned long long)r->from);
+    else
+        text_add(t, "%llu %llu\n", (unsigned long long)r->from, (unsigned long long)r->to - 1);
+}
+
+// Whole lines of this node's locks behind the first `from`, as many as there is room for; the first
+// of all has the number `before` + 1.
+static void lines(struct text *t, unsigned from, unsigned before)
+{
+    const struct lock *l;
+    unsigned number = 0;
+    list_for_each (l, &locks()->locks, link) {
+        size_t length = t->length;
+        if (number++ < from)
+            continue;
+        line(t, before + number, l);
+        if (t->cut) {
+            t->length = length;
+            t->at[length] = '\0';
+            return;
+        }
+    }
+}
+
+void fs_locks_asked(const struct rpc_in *in)
+{
+    struct locks_ask a;
+    struct text t;
+    char *reply = in->n == sizeof(a) ? heap_alloc(RPC_BYTES_MAX) : NULL;
+    if (reply == NULL) {
+        rpc_reply(in->from, in->request, in->n == sizeof(a) ? -ENOMEM : -EPROTO, NULL, 0);
+        return;
+    }
+    memcpy(&a, in->bytes, sizeof(a));
+    text_init(&t, reply, RPC_BYTES_MAX);
+    lines(&t, a.from, 0);
+    rpc_reply(in->from, in->request, 0, t.at, t.length);
+    heap_free(reply);
+}
+
+static unsigned lines_in(const char *s, size_t n)
+{
+    unsigned count = 0;
+    for (size_t k = 0; k < n; k++)
+        count += s[k] == '\n';
+    return count;
+}
+
+// What the home says of its own; how many.
+static unsigned home_lines(struct text *t)
+{
+    struct locks_ask a = {0};
+    long got = 0;
+    char *reply = heap_alloc(RPC_BYTES_MAX);
+    if (reply == NULL)
+        return 0;
+    do {
+        got = rpc_call(cluster_fs_home(), MSG_fs_locks, &a, sizeof(a), reply, RPC_BYTES_MAX, 0);
+        if (got > 0)
+            text_add(t, "%.*s", (int)got, reply);
+        a.from += lines_in(reply, (size_t)MAX(got, 0));
+    } while (got > 0 && !t->cut);
+    heap_free(reply);
+    return a.from;
+}
+
+void locks_show(struct text *t)
+{
+    lines(t, 0, fs_is_home() ? 0 : home_lines(t));
 }
 
 static void locks_on_epoch(const struct epoch_change *change)

@@ -4,6 +4,7 @@
 // the home of the tree.
 #pragma once
 
+#include "lib/fmt.h"
 #include "ssi/fs/file.h"
 
 enum { // as F_RDLCK, F_WRLCK, F_UNLCK
@@ -35,6 +36,10 @@ void locks_drop(struct file *f, int32_t owner);
 void locks_owner_gone(int32_t owner, bool moved);
 // An open file of this node is released: its flock goes.
 void locks_release(const struct file *f, uint64_t inode);
+
+// /proc/locks (proc(5)): all on files of the tree, as the home tells, and this node's on what has
+// no name. May sleep.
+void locks_show(struct text *t);
 
 // At the home: on a tree file of this node, without waiting.
 int locks_set_here(uint64_t inode, const struct lock_range *r);

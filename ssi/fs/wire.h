@@ -103,6 +103,10 @@ struct file_unlock { // MSG_fs_unlock: a process lets go of its byte ranges; ino
     uint32_t pad;
 } PACKED;
 
+struct locks_ask { // MSG_fs_locks: a text of the locks from that one on
+    uint32_t from;
+} PACKED;
+
 struct inode_ask { // MSG_fs_inode: bytes of a tree file by inode
     uint64_t inode, offset;
     uint32_t bytes, pad;

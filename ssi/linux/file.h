@@ -43,6 +43,22 @@ long file_moved(struct call *c, const struct file *f, long moved, uint64_t wante
 // terminal. May sleep.
 void file_opened_by_leader(struct file *f);
 
+// A call that reached a file, and what it moved (or negative errno): /proc/PID/io tells of it. One
+// that was interrupted moved nothing, and is most often made again.
+static inline void file_count_read(long moved)
+{
+    struct usage *u = &process_current()->ended;
+    u->reads += moved != -EINTR;
+    u->read_bytes += (uint64_t)MAX(moved, 0);
+}
+
+static inline void file_count_write(long moved)
+{
+    struct usage *u = &process_current()->ended;
+    u->writes += moved != -EINTR;
+    u->written_bytes += (uint64_t)MAX(moved, 0);
+}
+
 // How many of *n bytes a regular file may take at `at` (NULL: at its offset): RLIMIT_FSIZE. 0, or
 // -EFBIG after SIGXFSZ was sent to the caller.
 int file_size_limit(struct file *f, const uint64_t *at, size_t *n);

@@ -68,6 +68,7 @@ static long read_to(uint32_t fd, uint32_t to, uint32_t n, const uint64_t *at)
         return -EBADF;
     xfer_user(&x, to, MIN(n, MOVE_BYTES_MAX));
     long r = file_read(f, &x, at);
+    file_count_read(r);
     file_put(f);
     return r;
 }
@@ -86,6 +87,7 @@ static long write_from(struct call *c, uint32_t fd, uint32_t from, uint32_t byte
     if (r == 0) {
         xfer_user(&x, from + done, n - MIN(n, done));
         r = file_write(f, &x, at ? &pos : NULL);
+        file_count_write(r);
         r = file_moved(c, f, r, n);
     }
     file_put(f);
@@ -204,6 +206,8 @@ static long sendfile_call(struct call *c, bool wide)
         r = -EINVAL;
     if (r == 0) {
         r = copy(out, NULL, in, &pos, count - c->done);
+        file_count_read(r);
+        file_count_write(r);
         if (r > 0) {
             int e = copy_position_back(in, c->args[2], wide, pos);
             r = e < 0 ? e : r;
@@ -281,6 +285,10 @@ long sys_copy_file_range(struct call *c)
         r = copy_allowed(in, from, out, to, &count);
     if (r == 0)
         r = copy(out, &to, in, &from, count);
+    if (r >= 0) {
+        file_count_read(r);
+        file_count_write(r);
+    }
     if (r > 0) {
         int e = copy_position_back(in, c->args[1], true, from);
         if (e == 0)

@@ -489,7 +489,7 @@ long sys_flock(struct call *c)
     struct file *f = file_of(c->args[0]);
     if (f == NULL)
         return -EBADF;
-    struct lock_range r = {.to = UINT64_MAX, .whole = f};
+    struct lock_range r = {.to = UINT64_MAX, .owner = process_current()->pid, .whole = f};
     long e = 0;
     if ((what & ~FLOCK_NB) == FLOCK_SH)
         r.kind = LOCK_SHARED;

@@ -104,6 +104,7 @@ static long vector_read_call(uint32_t fd, uint32_t user, uint32_t count, uint64_
             r = vector_read_pipe(f, v, count, total);
         else
             r = vector_read(f, v, count, at);
+        file_count_read(r);
         heap_free(v);
     }
     file_put(f);
@@ -220,6 +221,7 @@ static long vector_write_call(struct call *c, uint32_t fd, uint32_t user, uint32
             r = vector_write_packets(f, v, count, c->done);
         else if (r == 0)
             r = vector_write(f, v, count, c->done, at ? &pos : NULL);
+        file_count_write(r);
         r = file_moved(c, f, r, total);
         heap_free(v);
     }

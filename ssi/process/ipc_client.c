@@ -20,9 +20,15 @@ void process_on_ipc_news(const struct rpc_in *in)
     wait_wake_all(&node(ipc_news_wait));
 }
 
+// Of whom nothing is known (a text of /proc that another node wants): nobody.
 static void who_asks(struct ipc_ask *a, const struct process *p)
 {
     const struct task *t = task_current();
+    if (p == NULL) {
+        a->uid = a->gid = UINT32_MAX;
+        a->lacks = UINT64_MAX;
+        return;
+    }
     a->pid = p->pid;
     a->tid = t ? t->tid : p->pid;
     a->uid = process_acting(p)->euid;

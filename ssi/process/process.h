@@ -203,7 +203,8 @@ struct process {
     char name[16];                                   // comm
     uint32_t arg_start, arg_end, env_start, env_end; // for cmdline and environ
     uint64_t start_ns;                               // cluster time
-    struct usage ended;  // of threads that ended and memory that was left, also before moves
+    // Of threads that ended and memory that was left, also before moves; and all it read and wrote.
+    struct usage ended;
     struct usage reaped; // of those that were waited for, and theirs
     int exit_status;     // as wait4 gives it
     int exit_signal;     // to the parent, normally SIGCHLD

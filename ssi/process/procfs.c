@@ -161,6 +161,8 @@ static int look_root(const char *name, struct gen_entry *e)
         return entry(e, PROC_THREAD_SELF, LINK_MODE, name);
     if (!strcmp(name, "net"))
         return entry(e, PROC_NET, DIR_MODE, name);
+    if (!strcmp(name, "sysvipc"))
+        return entry(e, PROC_SYSVIPC, DIR_MODE, name);
     int row = proc_row_find(proc_system_rows, name);
     return row < 0 ? row : look_at(PROC_SYSTEM_FILES + (unsigned)row, name, e);
 }
@@ -277,7 +279,7 @@ static int list_rows(const struct proc_row *rows, uint64_t base, uint64_t row, u
 }
 
 #define CURSOR_PIDS (1u << 24) // + the PID that was listed last: 31 bits, as readdir(3) wants
-#define ROOT_NAMES  6u
+#define ROOT_NAMES  7u
 #define PROC_INIT   PROC_INODE(PID_CLUSTER, PROC_DIR)
 
 // The lowest PID above `after` on any member; 0: none. A process that moves meanwhile is listed
@@ -303,7 +305,8 @@ static int list_root(uint64_t *cursor, struct gen_entry *e)
     } names[ROOT_NAMES] = {
         {"cluster", PROC_CLUSTER, DIR_MODE}, {"sys", PROC_SYS, DIR_MODE},
         {"self", PROC_SELF, LINK_MODE},      {"thread-self", PROC_THREAD_SELF, LINK_MODE},
-        {"net", PROC_NET, DIR_MODE},         {"1", PROC_INIT, DIR_MODE}};
+        {"net", PROC_NET, DIR_MODE},         {"sysvipc", PROC_SYSVIPC, DIR_MODE},
+        {"1", PROC_INIT, DIR_MODE}};
     uint64_t at = *cursor;
     if (at < ROOT_NAMES) {
         ++*cursor;

@@ -24,6 +24,7 @@ enum {
     PROC_SYS_INOTIFY = 10,
     PROC_SYS_MQUEUE = 11,
     PROC_SYS_RANDOM = 12,
+    PROC_SYSVIPC = 13,
     PROC_SYSTEM_FILES = 0x100, // + row of the table
     PROC_KERNEL_FILES = 0x200,
     PROC_NET_FILES = 0x300,
@@ -32,6 +33,7 @@ enum {
     PROC_INOTIFY_FILES = 0x600,
     PROC_MQUEUE_FILES = 0x700,
     PROC_RANDOM_FILES = 0x800,
+    PROC_SYSVIPC_FILES = 0x900,
     PROC_CLUSTER_FILES = 0x1000,
     // of a process
     PROC_DIR = 1,
@@ -64,6 +66,7 @@ struct proc_row { // a plain file or a link
 
 extern const struct proc_row proc_system_rows[]; // ended by an empty name
 extern const struct proc_row proc_net_rows[];    // /proc/net
+extern const struct proc_row proc_ipc_rows[];    // /proc/sysvipc
 
 // A folder of texts for everybody, and of such folders.
 struct proc_folder {
@@ -95,6 +98,9 @@ void proc_add_segment(const struct segment_memory *m, struct text *t); // as sma
 void proc_add_memory(const struct process *p, struct text *t);         // as status has it
 int proc_show_statm(int32_t pid, struct process *p, struct text *t);
 int proc_show_smaps_rollup(int32_t pid, struct process *p, struct text *t);
+int proc_show_io(int32_t pid, struct process *p, struct text *t);
+int proc_show_syscall(int32_t pid, struct process *p, struct text *t);
+int proc_show_personality(int32_t pid, struct process *p, struct text *t);
 // /proc/PID/fdinfo/FD, of a process of this node. 0, -ENOENT. May sleep.
 int proc_show_fdinfo(struct process *p, int fd, struct text *t);
 // /proc/PID/mem, of a process of this node: 0, -ESRCH, -EACCES, -ENOMEM. May sleep.

@@ -280,6 +280,7 @@ static const struct proc_row vm_rows[] = {
 // ---- the folders -------------------------------------------------------------------------------
 const struct proc_folder proc_folders[] = {
     {"net", PROC_NET, 0, PROC_NET_FILES, proc_net_rows},
+    {"sysvipc", PROC_SYSVIPC, 0, PROC_SYSVIPC_FILES, proc_ipc_rows},
     {"sys", PROC_SYS, 0, 0, NULL},
     {"kernel", PROC_SYS_KERNEL, PROC_SYS, PROC_KERNEL_FILES, kernel_rows},
     {"vm", PROC_SYS_VM, PROC_SYS, PROC_VM_FILES, vm_rows},

@@ -8,10 +8,12 @@
 #include "lib/string.h"
 #include "mm/heap.h"
 #include "ssi/cluster/cluster.h"
+#include "ssi/fs/locks.h"
 #include "ssi/process/ipc.h"
 #include "ssi/process/load.h"
 #include "ssi/process/procfs_priv.h"
 #include "ssi/process/uname.h"
+#include "ssi/stream/pty.h"
 
 #define TICK_NS (NS_PER_S / 100)
 #define FILE_R  0100444u
@@ -50,15 +52,33 @@ static void show_meminfo(struct text *t)
     text_add(t, "SwapTotal:      %8u kB\nSwapFree:       %8u kB\n", 0, 0);
 }
 
-// There is neither disk nor swap: nothing comes from them or goes there.
+// There is neither disk nor swap nor module: nothing comes from them or goes there.
 static void show_vmstat(struct text *t)
 {
     text_add(t, "nr_free_pages %u\npgpgin 0\npgpgout 0\npswpin 0\npswpout 0\n", frame_free_count());
 }
 
-static void show_diskstats(struct text *t)
+static void show_none(struct text *t)
 {
     (void)t;
+}
+
+static void show_swaps(struct text *t)
+{
+    text_add(t, "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n");
+}
+
+static void show_partitions(struct text *t)
+{
+    text_add(t, "major minor  #blocks  name\n\n");
+}
+
+static void show_devices(struct text *t)
+{
+    text_add(t,
+             "Character devices:\n  1 mem\n  4 ttyS\n  5 /dev/tty\n  5 /dev/console\n"
+             "  5 /dev/ptmx\n 10 misc\n%3u pts\n\nBlock devices:\n",
+             PTS_MAJOR);
 }
 
 static void show_uptime(struct text *t)
@@ -150,12 +170,23 @@ static void show_cmdline(struct text *t)
 }
 
 const struct proc_row proc_system_rows[] = {
-    {"stat", FILE_R, show_stat, NULL},           {"meminfo", FILE_R, show_meminfo, NULL},
-    {"uptime", FILE_R, show_uptime, NULL},       {"loadavg", FILE_R, show_loadavg, NULL},
-    {"version", FILE_R, show_version, NULL},     {"cpuinfo", FILE_R, show_cpuinfo, NULL},
-    {"mounts", FILE_R, proc_show_mounts, NULL},  {"filesystems", FILE_R, show_filesystems, NULL},
-    {"cmdline", FILE_R, show_cmdline, NULL},     {"vmstat", FILE_R, show_vmstat, NULL},
-    {"diskstats", FILE_R, show_diskstats, NULL}, {NULL, 0, NULL, NULL},
+    {"stat", FILE_R, show_stat, NULL},
+    {"meminfo", FILE_R, show_meminfo, NULL},
+    {"uptime", FILE_R, show_uptime, NULL},
+    {"loadavg", FILE_R, show_loadavg, NULL},
+    {"version", FILE_R, show_version, NULL},
+    {"cpuinfo", FILE_R, show_cpuinfo, NULL},
+    {"mounts", FILE_R, proc_show_mounts, NULL},
+    {"filesystems", FILE_R, show_filesystems, NULL},
+    {"cmdline", FILE_R, show_cmdline, NULL},
+    {"vmstat", FILE_R, show_vmstat, NULL},
+    {"diskstats", FILE_R, show_none, NULL},
+    {"partitions", FILE_R, show_partitions, NULL},
+    {"swaps", FILE_R, show_swaps, NULL},
+    {"modules", FILE_R, show_none, NULL},
+    {"devices", FILE_R, show_devices, NULL},
+    {"locks", FILE_R, locks_show, NULL},
+    {NULL, 0, NULL, NULL},
 };
 
 // ---- /proc/cluster: a part per node ------------------------------------------------------------

@@ -13,6 +13,10 @@ void usage_add(struct usage *sum, const struct usage *more)
 {
     sum->user_ns += more->user_ns;
     sum->system_ns += more->system_ns;
+    sum->read_bytes += more->read_bytes;
+    sum->written_bytes += more->written_bytes;
+    sum->reads += more->reads;
+    sum->writes += more->writes;
     sum->minor_faults += more->minor_faults;
     sum->major_faults += more->major_faults;
     sum->sleeps += more->sleeps;

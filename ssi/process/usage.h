@@ -10,6 +10,8 @@ struct task;
 
 struct usage { // also in messages and ghosts
     uint64_t user_ns, system_ns;
+    uint64_t read_bytes, written_bytes; // by read(2), write(2) and their forms
+    uint32_t reads, writes;
     uint32_t minor_faults, major_faults;
     uint32_t sleeps, preemptions; // the CPU was given up, or taken away
     uint32_t pages_most;          // mapped at a time, on one node

@@ -185,6 +185,12 @@ def test_owners_of_open_files_are_told_wherever_they_are(pair, program):
     assert len(pair.sh(0, 'cat /proc/cluster/migrations').splitlines()) >= before + 4
 
 
+def test_proc_lists_what_is_of_all_nodes(pair, program):
+    before = len(pair.sh(0, 'cat /proc/cluster/migrations').splitlines())
+    comparer(pair, program('listings'))('far')
+    assert len(pair.sh(0, 'cat /proc/cluster/migrations').splitlines()) >= before + 12
+
+
 def test_a_subreaper_gets_orphans_of_other_nodes(pair, program):
     comparer(pair, program('reaches'))('far')
 

@@ -429,7 +429,7 @@ static void hostile_messages(void **state)
 {
     static const rpc_handler_fn handlers[] = {
         fs_name_asked,  fs_file_asked,    fs_file_released, fs_file_shared, fs_generated_asked,
-        fs_inode_asked, fs_modified_told, fs_ready_told,    fs_unlock_told};
+        fs_inode_asked, fs_modified_told, fs_ready_told,    fs_unlock_told, fs_locks_asked};
     uint32_t r = 99;
     (void)state;
     for (int k = 0; k < 60000; k++) {
