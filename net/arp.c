@@ -76,6 +76,14 @@ void arp_flush(void)
             neighbour_free(e);
 }
 
+void arp_each(void (*fn)(void *arg, uint32_t ip, const uint8_t *mac), void *arg)
+{
+    const struct neighbour *e;
+    for (unsigned i = 0; i < BUCKETS; i++)
+        list_for_each (e, &node(buckets)[i], link)
+            fn(arg, e->ip, e->known ? e->mac : NULL);
+}
+
 // `to_mac` NULL: broadcast.
 static void arp_emit(struct nic *nic, unsigned operation, const uint8_t *to_mac, uint32_t to_ip)
 {

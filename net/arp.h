@@ -12,5 +12,7 @@ void arp_receive(struct nic *nic, const uint8_t from[6], const uint8_t *packet, 
 int arp_send(struct nic *nic, uint32_t neighbour, struct buf *b);
 // Tells everybody our address (RFC 5227, section 3): others correct what they had.
 void arp_announce(struct nic *nic);
+// Each neighbour that was asked for; `mac` NULL: it has not answered (yet).
+void arp_each(void (*fn)(void *arg, uint32_t ip, const uint8_t *mac), void *arg);
 // Forgets everything; waiting packets are dropped.
 void arp_flush(void);

@@ -47,6 +47,8 @@ static int loop_send(struct buf *b)
         buf_free(b);
         return -ENOBUFS;
     }
+    net_counter_add(COUNT_loop_packets);
+    net_counter_more(COUNT_loop_bytes, b->n);
     node(loop_length)++;
     list_append(&node(loop_queue), &b->link);
     if (!timer_is_set(&node(loop_timer)))

@@ -29,6 +29,7 @@ struct nic *nic_first(void)
 void nic_receive(struct nic *nic, const uint8_t *frame, size_t n)
 {
     net_counter_add(COUNT_frames_in);
+    net_counter_more(COUNT_bytes_in, n);
     eth_receive(nic, frame, n);
 }
 

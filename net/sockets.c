@@ -3,6 +3,7 @@
 
 #include "lib/errno.h"
 #include "lib/node_var.h"
+#include "net/counters.h"
 #include "net/icmp.h"
 #include "net/wire.h"
 
@@ -44,6 +45,20 @@ bool net_is_broadcast(uint32_t ip)
 int net_source(uint32_t to, uint32_t *from)
 {
     return ip_source(to, from);
+}
+
+void net_traffic(bool loop, struct net_traffic *in, struct net_traffic *out)
+{
+    if (loop) {
+        *in = *out = (struct net_traffic){.packets = net_counter(COUNT_loop_packets),
+                                          .bytes = net_counter(COUNT_loop_bytes)};
+        out->dropped = net_counter(COUNT_loop_full);
+        return;
+    }
+    *in = (struct net_traffic){net_counter(COUNT_frames_in), net_counter(COUNT_bytes_in),
+                               net_counter(COUNT_nic_rx_bad), net_counter(COUNT_nic_rx_missed)};
+    *out = (struct net_traffic){net_counter(COUNT_frames_out), net_counter(COUNT_bytes_out),
+                                net_counter(COUNT_nic_tx_bad), net_counter(COUNT_nic_tx_full)};
 }
 
 int ip_send_raw(uint32_t from, uint32_t to, uint8_t protocol, const void *bytes, size_t n,

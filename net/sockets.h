@@ -44,6 +44,12 @@ uint32_t net_gateway(void);         // 0: none
 // Our address on the way to `to`: 0, -ENETDOWN, -EHOSTUNREACH.
 int net_source(uint32_t to, uint32_t *from) MUST_CHECK;
 
+struct net_traffic {
+    uint64_t packets, bytes, errors, dropped;
+};
+// What the interface has carried: the loopback, or the NIC.
+void net_traffic(bool loop, struct net_traffic *in, struct net_traffic *out);
+
 struct net_way { // how a packet is sent
     uint8_t ttl, tos;
 };

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // /proc/net of the node that is asked (proc(5)): the interfaces, and the sockets that live there.
+#include "net/arp.h"
 #include "net/net.h"
 #include "net/sockets.h"
 #include "ssi/process/procfs_priv.h"
@@ -15,17 +16,26 @@ static bool has_card(void)
     return net_mac(mac);
 }
 
-// The stack counts frames by what became of them, not by interface: the columns are zero.
+static void show_traffic(struct text *t, const char *name, bool loop)
+{
+    struct net_traffic in, out;
+    net_traffic(loop, &in, &out);
+    text_add(t, "%6s: %7llu %7llu %4llu %4llu    0     0          0         0", name,
+             (unsigned long long)in.bytes, (unsigned long long)in.packets,
+             (unsigned long long)in.errors, (unsigned long long)in.dropped);
+    text_add(t, " %8llu %7llu %4llu %4llu    0     0       0          0\n",
+             (unsigned long long)out.bytes, (unsigned long long)out.packets,
+             (unsigned long long)out.errors, (unsigned long long)out.dropped);
+}
+
 static void show_dev(struct text *t)
 {
     text_add(t, "Inter-|   Receive                                                |  Transmit\n"
                 " face |bytes    packets errs drop fifo frame compressed multicast|bytes    "
                 "packets errs drop fifo colls carrier compressed\n");
-    for (unsigned k = 0; k < (has_card() ? 2u : 1u); k++)
-        text_add(t,
-                 "%6s:       0       0    0    0    0     0          0         0        0"
-                 "       0    0    0    0     0       0          0\n",
-                 k ? "eth0" : "lo");
+    show_traffic(t, "lo", true);
+    if (has_card())
+        show_traffic(t, "eth0", false);
 }
 
 static void show_route_line(struct text *t, uint32_t to, uint32_t gateway, unsigned flags,
@@ -47,9 +57,23 @@ static void show_route(struct text *t)
     show_route_line(t, net_ip() & mask, 0, RTF_UP, mask);
 }
 
+#define ATF_COM 2u // the address is known
+
+static void show_neighbour(void *arg, uint32_t ip, const uint8_t *mac)
+{
+    static const uint8_t none[6];
+    const uint8_t *m = mac ? mac : none;
+    char text[16];
+    net_format_ip(ip, text);
+    text_add(arg,
+             "%-16s 0x1         0x%x         %02x:%02x:%02x:%02x:%02x:%02x     *        eth0\n",
+             text, mac ? ATF_COM : 0, m[0], m[1], m[2], m[3], m[4], m[5]);
+}
+
 static void show_arp(struct text *t)
 {
     text_add(t, "IP address       HW type     Flags       HW address            Mask     Device\n");
+    arp_each(show_neighbour, t);
 }
 
 static void show_nothing(struct text *t) // of IPv6 there is nothing

@@ -33,9 +33,11 @@ enum {
     IFLA_IFNAME = 3,
     IFLA_MTU = 4,
     IFLA_QDISC = 6,
+    IFLA_STATS = 7,
     IFLA_TXQLEN = 13,
     IFLA_OPERSTATE = 16,
     IFLA_LINKMODE = 17,
+    IFLA_STATS64 = 23,
     IFA_ADDRESS = 1,
     IFA_LOCAL = 2,
     IFA_LABEL = 3,
@@ -132,6 +134,26 @@ static void attribute_ip(struct reply *r, uint16_t type, uint32_t ip)
     attribute_u32(r, type, __builtin_bswap32(ip));
 }
 
+// rtnetlink(7), struct rtnl_link_stats and its 64-bit form: the first eight of their numbers.
+#define STATS   24u
+#define STATS64 25u
+
+static void say_traffic(struct reply *r, bool lo)
+{
+    uint64_t wide[STATS64] = {0};
+    uint32_t narrow[STATS] = {0};
+    struct net_traffic in, out;
+    net_traffic(lo, &in, &out);
+    const uint64_t told[] = {in.packets, out.packets, in.bytes,   out.bytes,
+                             in.errors,  out.errors,  in.dropped, out.dropped};
+    for (unsigned k = 0; k < ARRAY_SIZE(told); k++) {
+        wide[k] = told[k];
+        narrow[k] = (uint32_t)told[k];
+    }
+    attribute(r, IFLA_STATS64, wide, sizeof(wide));
+    attribute(r, IFLA_STATS, narrow, sizeof(narrow));
+}
+
 static void say_link(struct reply *r, const struct inet_interface *i, uint16_t flags)
 {
     bool lo = i->flags & IFF_LOOPBACK;
@@ -148,6 +170,7 @@ static void say_link(struct reply *r, const struct inet_interface *i, uint16_t f
     attribute(r, IFLA_QDISC, "noqueue", 8);
     attribute(r, IFLA_ADDRESS, i->mac, sizeof(i->mac));
     attribute(r, IFLA_BROADCAST, all, sizeof(all));
+    say_traffic(r, lo);
     end(r);
 }
 

@@ -2,6 +2,7 @@
 """Sockets between nodes and of processes that move. What single calls give is in test_calls.py."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -71,6 +72,42 @@ def test_what_proc_says(pair):
     text = pair.sh(0, 'ls -l /proc/self/fd >/dev/null; cat /proc/net/dev /proc/net/route '
                       '/proc/net/udp; busybox ifconfig lo; busybox netstat -an')
     assert 'eth0:' in text and '127.0.0.1' in text and 'Active UNIX domain sockets' in text
+
+
+def traffic(pair, node, name='eth0'):
+    """Bytes and packets in, bytes and packets out, as /proc/net/dev has them."""
+    line = next(line for line in pair.read(node, '/proc/net/dev').splitlines() if name in line)
+    words = line.partition(':')[2].split()
+    assert len(words) == 16
+    return [int(words[k]) for k in (0, 1, 8, 9)]
+
+
+def test_proc_net_counts_what_was_carried(pair):
+    pair.sh(0, 'mkdir -p /tmp/www; dd if=/dev/zero of=/tmp/www/big bs=64k count=8 2>/dev/null')
+    pid = pair.start(0, 'busybox httpd -f -p 8082 -h /tmp/www')
+    weft.wait_for('httpd', lambda: '1F92' in pair.read(0, '/proc/net/tcp'))
+    before = [traffic(pair, node) for node in (0, 1)]
+    pair.sh(1, 'busybox wget -q -O /dev/null http://10.77.0.10:8082/big')
+    after = [traffic(pair, node) for node in (0, 1)]
+    pair.sh(0, f'kill {pid}; rm -r /tmp/www')
+    server, client = [[b - a for a, b in zip(*both)] for both in zip(before, after)]
+    least = 8 * 65536 + 8 * 65536 // 1460 * 54  # with the heads of full segments
+    assert least < client[0] < 2 * least and least < server[2] < 2 * least
+    assert 0 < client[2] < least and 0 < server[0] < least
+    assert 8 * 65536 // 1460 < min(client[1], server[3]) and min(client[3], server[1]) > 0
+    lines = pair.read(1, '/proc/net/arp').splitlines()
+    other = [line.split() for line in lines if line.startswith('10.77.0.10 ')]
+    assert len(other) == 1 and other[0][2] == '0x2' and other[0][5] == 'eth0'
+    assert re.fullmatch('([0-9a-f]{2}:){5}[0-9a-f]{2}', other[0][3])
+    assert other[0][3] != '00:00:00:00:00:00'
+
+
+def test_loopback_counts_what_the_stack_carried(pair):
+    before = traffic(pair, 0, 'lo')
+    pair.sh(0, 'busybox ping -c 3 127.0.0.1')
+    after = traffic(pair, 0, 'lo')
+    assert after[1] - before[1] == after[3] - before[3] == 6
+    assert after[0] - before[0] == 6 * 84
 
 
 CURL = """

@@ -52,6 +52,8 @@ static void attributes(struct rtattr *r, int left)
             printf(" mtu %u", *(unsigned *)RTA_DATA(r));
         else if (r->rta_type == IFLA_ADDRESS)
             printf(" address of %d", (int)RTA_PAYLOAD(r));
+        else if (r->rta_type == IFLA_STATS)
+            printf(" stats of %d", (int)RTA_PAYLOAD(r));
 }
 
 // Until there is no more; of links only lo's.
