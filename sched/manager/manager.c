@@ -13,17 +13,24 @@
 #include "sched/manager/tables.h"
 #include "ssi/cluster/cluster.h"
 #include "ssi/cluster/rpc.h"
+#include "ssi/ghost/ghost.h"
 #include "ssi/migrate/migrate.h"
 #include "ssi/process/procfs.h"
 
 #define STAY_NS_MIN (2 * NS_PER_S)
 
-#define RESERVATIONS_MAX 32
+#define RESERVATIONS_MAX   32
+#define PROCESS_WEIGHT_MAX (100 * (weight_t)GHOST_THREADS)
 
 NODE_VAR(struct work, request_work);
 NODE_VAR(struct component_call, request); // the newest request; older ones say the same
 NODE_VAR(uint64_t, last_move_ns);
-NODE_VAR(uint64_t, reservations[RESERVATIONS_MAX]); // until then arrivals are not in the table, ns
+struct reservation {
+    uint64_t until_ns; // the arrival is not in the table before
+    weight_t weight;
+};
+
+NODE_VAR(struct reservation, reservations[RESERVATIONS_MAX]);
 NODE_VAR(uint32_t, moves_out[NODE_MAX]);    // weight on its way to a node since its last value
 NODE_VAR(uint64_t, moves_out_ns[NODE_MAX]); // when the newest of them began
 
@@ -91,24 +98,30 @@ static bool value_of(node_id_t n, weight_t *value)
     return true;
 }
 
-static weight_t process_weight_on(node_id_t n)
+// Of a process with so many threads that run or are ready.
+static weight_t process_weight_on(node_id_t n, unsigned threads)
 {
     const struct member *m = cluster_member(n);
-    return 100 / (weight_t)MAX(m ? m->cpus : 1u, 1u);
+    return (weight_t)(100 * threads / MAX(m ? m->cpus : 1u, 1u));
 }
 
-static bool is_runnable(const struct process *p)
+static unsigned runnable_threads(const struct process *p)
 {
-    const struct task *t = list_entry(p->tasks.next, struct task, link);
-    return p->state == PROCESS_RUNNING && !list_empty(&p->tasks) &&
-           (t->thread->state == THREAD_READY || t->thread->state == THREAD_RUNNING);
+    const struct task *t;
+    unsigned n = 0;
+    if (p == NULL || p->state != PROCESS_RUNNING)
+        return 0;
+    list_for_each (t, &p->tasks, link)
+        n += t->thread->state == THREAD_READY || t->thread->state == THREAD_RUNNING;
+    return n;
 }
 
 int32_t find_a_kerrighed_process(void)
 {
     uint64_t now = cluster_clock_ns();
     for (struct process *p = process_next(0); p; p = process_next(p->pid))
-        if (is_runnable(p) && now - p->arrived_ns >= STAY_NS_MIN && migrate_reason(p) == NULL)
+        if (runnable_threads(p) > 0 && now - p->arrived_ns >= STAY_NS_MIN &&
+            migrate_reason(p) == NULL)
             return p->pid;
     return 0;
 }
@@ -138,9 +151,9 @@ static uint64_t period_ns(void)
     return shortest == UINT64_MAX ? NS_PER_S : shortest * NS_PER_MS;
 }
 
-static int target_ask(node_id_t target, weight_t source_value)
+static int target_ask(node_id_t target, weight_t source_value, weight_t process_weight)
 {
-    struct ask_wire w = {.source_value = source_value, .process_weight = process_weight_on(target)};
+    struct ask_wire w = {.source_value = source_value, .process_weight = process_weight};
     return (int)rpc_call(target, MSG_sched_ask, &w, sizeof(w), NULL, 0, 0);
 }
 
@@ -157,17 +170,18 @@ int do_process_migration(int32_t pid, node_id_t target)
         return -EAGAIN;
     if (!value_of(self, &here) || !value_of(target, &there))
         return -EAGAIN;
-    if (there + process_weight_on(target) >= here)
+    weight_t weight = process_weight_on(target, MAX(runnable_threads(process_find(pid)), 1u));
+    if (there + weight >= here)
         return -EAGAIN;
     struct policy_name by = m->name; // the policy may go while the target is asked
     uint64_t period = period_ns();
-    int e = target_ask(target, here);
+    int e = target_ask(target, here, weight);
     if (e < 0)
         return e;
     node(last_move_ns) = now;
     if (node(moves_out_ns)[target] <= now - MIN(now, period))
         node(moves_out)[target] = 0;
-    node(moves_out)[target] += (uint32_t)process_weight_on(target);
+    node(moves_out)[target] += (uint32_t)weight;
     node(moves_out_ns)[target] = now;
     log_info("sched", "%s moves %d: node %u has %d, node %u has %d", by.text, pid, self, here,
              target, there);
@@ -180,17 +194,17 @@ static weight_t reserved_weight(uint64_t now)
 {
     weight_t sum = 0;
     for (unsigned i = 0; i < RESERVATIONS_MAX; i++)
-        if (node(reservations)[i] > now)
-            sum += process_weight_on(cluster_self());
+        if (node(reservations)[i].until_ns > now)
+            sum += node(reservations)[i].weight;
     return sum;
 }
 
-static void reserve(uint64_t now)
+static void reserve(uint64_t now, weight_t weight)
 {
     for (unsigned i = 0; i < RESERVATIONS_MAX; i++) {
-        if (node(reservations)[i] > now)
+        if (node(reservations)[i].until_ns > now)
             continue;
-        node(reservations)[i] = now + period_ns();
+        node(reservations)[i] = (struct reservation){now + period_ns(), weight};
         return;
     }
 }
@@ -202,13 +216,13 @@ void sched_asked(const struct rpc_in *in)
     bool whole = in->n == sizeof(w);
     if (whole)
         memcpy(&w, in->bytes, sizeof(w));
-    if (whole && w.process_weight >= 0 && w.process_weight <= 100) {
+    if (whole && w.process_weight >= 0 && w.process_weight <= PROCESS_WEIGHT_MAX) {
         uint64_t now = cluster_clock_ns();
         weight_t here = (weight_t)(100 * thread_ready_count() / arch_cpu_count());
         bool room = here + reserved_weight(now) + w.process_weight < w.source_value;
         status = graph_policy() == NULL ? -EINVAL : room ? 0 : -EBUSY;
         if (status == 0)
-            reserve(now);
+            reserve(now, w.process_weight);
     } else {
         cluster_count_add("sched: malformed question", 1);
     }

@@ -256,9 +256,10 @@ void ghost_import_undo(struct ghost_job *job)
     for (unsigned i = ARRAY_SIZE(sections); i-- > 0;)
         if (sections[i].undo_read)
             sections[i].undo_read(job);
-    if (job->task) {
-        struct thread *never_ran = job->task->thread;
-        task_free(job->task);
+    while (!list_empty(&job->process->tasks)) {
+        struct task *t = list_entry(job->process->tasks.next, struct task, link);
+        struct thread *never_ran = t->thread;
+        task_free(t);
         thread_abandon(never_ran);
     }
     process_free(job->process);

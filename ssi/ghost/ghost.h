@@ -14,6 +14,7 @@
 #define GHOST_MAGIC     0x5453484754464557ull // "WEFTGHST"
 #define GHOST_VERSION   1u
 #define GHOST_BYTES_MAX (256u << 10)
+#define GHOST_THREADS   128u // of a process at most
 
 struct ghost_header {
     uint64_t magic;
@@ -55,7 +56,7 @@ struct ghost {
 // What the sections work on.
 struct ghost_job {
     struct process *process;
-    struct task *task;      // its only one
+    struct task *task;      // whom the sections of a thread are about; between them its first
     node_id_t target;       // who imports it
     struct file_ref *files; // export: references handed out, for the undo
     struct file **file;     // beside them the files; import: files by index

@@ -10,5 +10,8 @@
 #include "ssi/ghost/sections.def"
 #undef SECTION
 
+// Pending signals of a process or a thread.
+int signal_set_write(const struct signal_set *s, struct ghost *g);
+int signal_set_read(struct process *p, struct signal_set *s, struct ghost *g);
 void files_undo_write(struct ghost_job *job);
 void files_undo_read(struct ghost_job *job);

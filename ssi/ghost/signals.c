@@ -36,7 +36,7 @@ static int actions_write(const struct signal_actions *a, struct ghost *g)
     return e;
 }
 
-static int set_write(const struct signal_set *s, struct ghost *g)
+int signal_set_write(const struct signal_set *s, struct ghost *g)
 {
     const struct signal_queued *q;
     uint32_t count = 0;
@@ -56,8 +56,8 @@ int signals_write(struct ghost_job *job, struct ghost *g)
 {
     int e = actions_write(job->process->actions, g);
     if (e == 0)
-        e = set_write(&job->process->pending, g);
-    return e < 0 ? e : set_write(&job->task->pending, g);
+        e = signal_set_write(&job->process->pending, g);
+    return e < 0 ? e : signal_set_write(&job->task->pending, g);
 }
 
 static int actions_read(struct process *p, struct ghost *g)
@@ -80,7 +80,7 @@ static int actions_read(struct process *p, struct ghost *g)
     return 0;
 }
 
-static int set_read(struct process *p, struct signal_set *s, struct ghost *g)
+int signal_set_read(struct process *p, struct signal_set *s, struct ghost *g)
 {
     uint32_t count;
     if (GHOST_TAKE(g, s->pending) < 0 || GHOST_TAKE(g, count) < 0 || count > QUEUED_MAX)
@@ -105,6 +105,6 @@ int signals_read(struct ghost_job *job, struct ghost *g)
         return -EPROTO;
     int e = actions_read(job->process, g);
     if (e == 0)
-        e = set_read(job->process, &job->process->pending, g);
-    return e < 0 ? e : set_read(job->process, &job->task->pending, g);
+        e = signal_set_read(job->process, &job->process->pending, g);
+    return e < 0 ? e : signal_set_read(job->process, &job->task->pending, g);
 }

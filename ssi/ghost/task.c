@@ -96,10 +96,11 @@ int task_read(struct ghost_job *job, struct ghost *g)
     return 0;
 }
 
-// The task that is exported runs this itself: its FPU state is in the CPU.
+// The FPU state of the task that runs this is in the CPU.
 int fpu_write(struct ghost_job *job, struct ghost *g)
 {
-    arch_fpu_save(&job->task->fpu);
+    if (job->task == task_current())
+        arch_fpu_save(&job->task->fpu);
     return GHOST_PUT(g, job->task->fpu);
 }
 

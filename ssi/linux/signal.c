@@ -323,14 +323,10 @@ static long kill_task(int32_t tgid, int32_t tid, uint32_t signal)
     if (tid <= 0 || signal > SIGNAL_MAX)
         return -EINVAL;
     struct signal_info info = info_from_me(signal, SI_TKILL);
-    struct task *t = task_find(tid);
-    if (!t) // a process with one thread somewhere else: its tid is its pid
-        return tgid == 0 || tgid == tid ? signal_kill(me, tid, &info) : -ESRCH;
-    if (tgid && t->process->pid != tgid)
-        return -ESRCH;
-    if (!signal_permitted(me, t->process, (int)signal))
-        return -EPERM;
-    return signal ? signal_post_task(t, &info) : 0;
+    // On another node a thread is found by its process; by its tid alone only who is alone.
+    if (task_find(tid) == NULL && (tgid == 0 || tgid == tid))
+        return signal_kill(me, tid, &info);
+    return signal_thread(me, tgid, tid, &info);
 }
 
 long sys_tkill(struct call *c)
@@ -391,10 +387,5 @@ long sys_rt_tgsigqueueinfo(struct call *c)
         return e;
     if (!linux_may_pretend(&info, (int32_t)c->args[0]))
         return -EPERM;
-    struct task *t = task_find((int32_t)c->args[1]);
-    if (!t || t->process->pid != (int32_t)c->args[0])
-        return -ESRCH;
-    if (!signal_permitted(process_current(), t->process, info.signal))
-        return -EPERM;
-    return info.signal ? signal_post_task(t, &info) : 0;
+    return signal_thread(process_current(), (int32_t)c->args[0], (int32_t)c->args[1], &info);
 }

@@ -213,6 +213,20 @@ static void discard(struct arrival *a)
     }
 }
 
+// Threads have birth nodes of their own, which need not be the process's.
+static void threads_tell(const struct process *p)
+{
+    const struct task *t;
+    struct move_wire w = {
+        .kind = HANDOFF_LOCATION_K, .node = cluster_self(), .about = p->incarnation};
+    list_for_each (t, &p->tasks, link) {
+        w.pid = t->tid;
+        location_hint(t->tid, cluster_self(), p->incarnation);
+        if (t->tid != p->pid && birth_node_of(t->tid) != cluster_self())
+            move_send(birth_node_of(t->tid), &w, NULL, 0);
+    }
+}
+
 static void run(struct arrival *a)
 {
     struct process *p = a->job.process;
@@ -240,7 +254,10 @@ static void run(struct arrival *a)
     process_timers_start(p);
     location_hint(a->pid, cluster_self(), p->incarnation);
     timer_set(&a->repair, clock_now_ns() + FAULT_REPAIR_NS);
-    task_start(a->job.task);
+    threads_tell(p);
+    struct task *t;
+    list_for_each (t, &p->tasks, link)
+        task_start(t);
     census_tell();
     a->job.process = NULL;
     a->job.task = NULL;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The source of a hand-off. The process freezes itself: on its way to user mode, with an empty
-// kernel stack below, its own thread builds the ghost and sleeps until it is told to go on or to
-// leave.
+// The source of a hand-off. The process freezes itself: on their way to user mode, with an empty
+// kernel stack below, its threads wait for each other; the last builds the ghost and sleeps until
+// it is told to go on or to leave.
 #include "ssi/migrate/migrate_priv.h"
 #include "kernel/init.h"
 #include "kernel/settings.h"
@@ -95,7 +95,7 @@ void departure_ghost_send(struct departure *d)
     }
 }
 
-// Asks its thread to come to departure_attend; -ESRCH when it ends before that.
+// Asks its threads to come to departure_attend; -ESRCH when it ends before that.
 static void freeze(struct departure *d)
 {
     struct process *p = process_find(d->pid);
@@ -103,9 +103,13 @@ static void freeze(struct departure *d)
         local_event(d, HANDOFF_ABORT_K, -ESRCH);
         return;
     }
-    struct task *t = list_entry(p->tasks.next, struct task, link);
-    t->move_asked = true;
-    thread_ask(t->thread);
+    struct task *t;
+    list_for_each (t, &p->tasks, link) {
+        if (t->parked)
+            continue;
+        t->move_asked = true;
+        thread_ask(t->thread);
+    }
 }
 
 static void record_failure(const struct departure *d, const char *outcome)
@@ -130,8 +134,23 @@ static void task_let_go(struct departure *d, enum verdict verdict)
         return;
     }
     struct process *p = process_find(d->pid);
-    if (p && !list_empty(&p->tasks))
-        list_entry(p->tasks.next, struct task, link)->move_asked = false;
+    struct task *t;
+    if (p == NULL)
+        return;
+    list_for_each (t, &p->tasks, link)
+        t->move_asked = false;
+    wait_wake_all(&p->task_wait);
+}
+
+// Of the process and its threads: whoever asks here is told where they are.
+static void whereabouts(const struct departure *d)
+{
+    const struct process *p = process_find(d->pid);
+    const struct task *t;
+    location_hint(d->pid, d->step.target, d->step.incarnation + 1);
+    ASSERT(p != NULL);
+    list_for_each (t, &p->tasks, link)
+        location_hint(t->tid, d->step.target, d->step.incarnation + 1);
 }
 
 void departure_effects(struct departure *d, const struct handoff_out *out)
@@ -139,7 +158,7 @@ void departure_effects(struct departure *d, const struct handoff_out *out)
     if (out->effects & HANDOFF_DO_CONTINUE)
         task_let_go(d, VERDICT_CONTINUE);
     if (out->effects & HANDOFF_DO_FREE) {
-        location_hint(d->pid, d->step.target, d->step.incarnation + 1);
+        whereabouts(d);
         task_let_go(d, VERDICT_LEAVE);
     }
     if (out->effects & HANDOFF_DO_ANSWER) {
@@ -172,6 +191,7 @@ static void go_on(struct departure *d, struct task *t)
         ghost_export_undo(&d->job);
     ghost_free(&d->ghost);
     p->state = PROCESS_RUNNING;
+    wait_wake_all(&p->task_wait);
     if (d->job.alarm_set)
         timer_set(&p->alarm, p->alarm.at_ns);
     process_timers_start(p);
@@ -189,21 +209,62 @@ static void pages_leave(struct space *s, node_id_t target)
         container_drain(v->object, target);
 }
 
+static void task_leave(struct task *t)
+{
+    t->thread->space = NULL;
+    arch_space_load(NULL);
+    task_free(t);
+}
+
 static void NORETURN leave(struct departure *d, struct task *t)
 {
     struct process *p = t->process;
     node_id_t target = d->step.target;
+    p->leaving = true;
+    wait_wake_all(&p->task_wait);
+    while (p->task_count > 1)
+        if (wait_sleep(&p->task_wait, WAIT_FOREVER, 0) < 0)
+            break;
+    ASSERT(p->task_count == 1);
     history_counts_take(p);
     ghost_export_done(&d->job);
-    t->thread->space = NULL;
-    arch_space_load(NULL);
     pages_leave(p->space, target);
-    task_free(t);
+    task_leave(t);
     process_free(p);
     d->frozen = false;
     wait_wake_all(&d->asker);
     local_event(d, HANDOFF_FREED_K, 0);
     thread_exit();
+}
+
+// One of several threads has come. False: nothing comes of the move, it goes on; true: all others
+// are parked, and this one builds the ghost.
+static bool park(struct task *t)
+{
+    struct process *p = t->process;
+    bool builds = false;
+    t->parked = true;
+    p->parked++;
+    while (!builds && !p->leaving) {
+        const struct departure *d = departure_of(p->pid);
+        if (p->state != PROCESS_MOVING) {
+            if (p->exiting || p->sole || d == NULL || d->step.state != HANDOFF_FREEZE)
+                break;
+            builds = p->parked == p->task_count;
+        }
+        t->thread->asked = false;
+        if (!builds && wait_sleep(&p->task_wait, WAIT_FOREVER, 0) < 0)
+            break;
+    }
+    t->parked = false;
+    p->parked--;
+    if (p->leaving) {
+        task_leave(t);
+        wait_wake_all(&p->task_wait);
+        thread_exit();
+    }
+    t->thread->asked = true; // what came meanwhile waits to be looked at
+    return builds;
 }
 
 // The mark was seen. Returns when the process stays here.
@@ -214,6 +275,8 @@ static void departure_attend(struct task *t)
     t->move_asked = false;
     if (d == NULL || d->step.state != HANDOFF_FREEZE)
         return;
+    if (p->parked + 1 < p->task_count && !park(t))
+        return;
     if (migrate_reason(p) != NULL) {
         local_event(d, HANDOFF_FROZEN_K, -EBUSY);
         return;
@@ -221,7 +284,7 @@ static void departure_attend(struct task *t)
     p->state = PROCESS_MOVING;
     d->frozen = true;
     d->job.process = p;
-    d->job.task = t;
+    d->job.task = list_entry(p->tasks.next, struct task, link);
     d->job.frozen_ns = cluster_clock_ns();
     alarm_stop(d, p);
     local_event(d, HANDOFF_FROZEN_K, 0);

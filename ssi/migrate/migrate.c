@@ -224,11 +224,13 @@ static void on_epoch(const struct epoch_change *change)
 
 // ---- who asks ----------------------------------------------------------------------------------
 
-static uint32_t filters_of(const struct process *p) // instructions
+static uint32_t filters_of(const struct process *p) // instructions, of each thread anew
 {
-    const struct task *t =
-        list_empty(&p->tasks) ? NULL : list_entry(p->tasks.next, struct task, link);
-    return t && t->filters ? t->filters->chain : 0;
+    const struct task *t;
+    uint32_t sum = 0;
+    list_for_each (t, &p->tasks, link)
+        sum += t->filters ? t->filters->chain : 0;
+    return sum;
 }
 
 static uint32_t results_of(const struct process *p) // of asynchronous I/O
@@ -249,8 +251,8 @@ const char *migrate_reason(struct process *p)
         return "it traces another process";
     if (p->state == PROCESS_STOPPED)
         return "it is stopped";
-    if (p->task_count != 1)
-        return "it has several threads";
+    if (p->task_count > GHOST_THREADS)
+        return "it has too many threads";
     if (p->vfork || (p->space && p->space->users > 1))
         return "it shares its memory with another process";
     if (p->fs && p->fs->users > 1)
@@ -261,6 +263,9 @@ const char *migrate_reason(struct process *p)
         return "its seccomp filters are too large";
     if (results_of(p) > RESULTS_MAX)
         return "too many results of its asynchronous I/O wait";
+    if (p->parked + 1 <
+        p->task_count) // the others' calls have files in use: looked at when all are here
+        return NULL;
     return p->files ? ghost_files_stay(p->files) : NULL;
 }
 

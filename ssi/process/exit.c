@@ -56,7 +56,7 @@ static void NORETURN process_end(struct task *t, int status)
     tracee_task_ended(t, status);
     task_free(t);
     if (tid != p->pid)
-        pid_put(tid);
+        tid_put(p, tid);
     session_leader_ends(p);
     children_orphan(p);
     if (process_on_end)
@@ -82,7 +82,7 @@ static void NORETURN task_end(struct task *t, int status)
     tracee_task_ended(t, status);
     task_free(t);
     if (tid != p->pid)
-        pid_put(tid);
+        tid_put(p, tid);
     wait_wake_all(&p->task_wait);
     thread_exit();
 }

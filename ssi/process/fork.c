@@ -282,6 +282,7 @@ static int32_t new_thread(struct process *p, struct task *me, struct request *r)
         return e;
     }
     int32_t tid = t->tid;
+    t->move_asked = me->move_asked; // else a move would wait for it
     task_start(t);
     tracee_forks(me, r->flags, tid);
     return tid;

@@ -27,7 +27,7 @@ static int kill_one(const struct process *from, int32_t pid, const struct signal
 {
     struct process *p = whose(pid);
     if (!p || p->state == PROCESS_MOVING)
-        return pid == PID_CLUSTER ? kill_init(from) : remote_signal(from, pid, info);
+        return pid == PID_CLUSTER ? kill_init(from) : remote_signal(from, pid, 0, info);
     if (!signal_permitted(from, p, info->signal))
         return -EPERM;
     return info->signal ? signal_post_process(p, info) : 0;
@@ -42,4 +42,18 @@ int signal_kill(const struct process *from, int32_t pid, const struct signal_inf
     if (pid == -1)
         return group_kill(from, GROUP_EVERYBODY, info);
     return group_kill(from, pid ? -pid : from->pgrp, info);
+}
+
+int signal_thread(const struct process *from, int32_t pid, int32_t tid,
+                  const struct signal_info *info)
+{
+    struct task *t = task_find(tid);
+    struct process *p = t ? t->process : process_find(pid);
+    if (p == NULL || p->state == PROCESS_MOVING)
+        return remote_signal(from, p ? p->pid : pid, tid, info);
+    if (t == NULL || (pid && p->pid != pid))
+        return -ESRCH;
+    if (!signal_permitted(from, p, info->signal))
+        return -EPERM;
+    return info->signal ? signal_post_task(t, info) : 0;
 }

@@ -165,7 +165,7 @@ static bool is_gone(const struct epoch_change *c, node_id_t n)
     return false;
 }
 
-// Processes of this birth node that were on a node that is gone are gone with it.
+// Processes and threads of this birth node that were on a node that is gone are gone with it.
 static void on_epoch(const struct epoch_change *c)
 {
     for (unsigned i = 0; c->gone_count && i < HASH_SIZE; i++) {
@@ -173,7 +173,8 @@ static void on_epoch(const struct epoch_change *c)
         list_for_each_safe (l, next, &node(locations)[i], hash_link) {
             if (!is_gone(c, l->node))
                 continue;
-            if (pid_birth_node(l->pid) == cluster_self() && !process_find(l->pid)) {
+            if (pid_birth_node(l->pid) == cluster_self() && !process_find(l->pid) &&
+                !task_find(l->pid)) {
                 // A parent may still see what a hand-off had imported there and is thrown away.
                 relatives_lost(l->pid, l->node);
                 pid_put(l->pid);

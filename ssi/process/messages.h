@@ -93,6 +93,7 @@ struct message_child {
 
 // A handler's beginning: the process when it is here and stays; else it has answered.
 struct process *answer_find(const struct rpc_in *in, size_t expected_bytes);
+struct process *answer_find_thread(const struct rpc_in *in, size_t expected_bytes); // or a TID's
 void answer_done(const struct rpc_in *in, uint32_t incarnation, int result, const void *more,
                  size_t more_bytes);
 

@@ -11,6 +11,8 @@ int32_t pid_take(void); // a fresh PID or TID of this node; 0: none free
 // This one: 0, -EEXIST, -EINVAL not of this node, -EINTR. Sleeps while it rests from its last use.
 int pid_claim(int32_t pid);
 void pid_put(int32_t pid);
+// Of a thread of p beside the first, which has ended: its birth node is told.
+void tid_put(const struct process *p, int32_t tid);
 bool pid_in_use(int32_t pid);
 void task_discard(struct task *t);           // one that was not started; its thread ends by itself
 void task_take_pid(struct task *t);          // the only task of its process becomes the leader

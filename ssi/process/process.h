@@ -85,6 +85,7 @@ struct task { // one thread of a process
     uint8_t realtime;               // priority of SCHED_FIFO and SCHED_RR; else 0
     bool policy_reset;              // SCHED_RESET_ON_FORK: a child has no nice value below 0
     bool move_asked;                // looked at on the way to user mode
+    bool parked;                    // before a move: waits for the others, then for the outcome
     bool ending;                    // task_exit has begun
     bool memory_left;               // its locks were given to others
     bool step_forced;               // its trap flag is the tracer's, not its own
@@ -229,10 +230,12 @@ struct process {
     node_id_t came_from;                 // NODE_NONE: it began here
     struct list hash_link;               // by pid
     unsigned task_count;                 // tasks that have not ended
+    unsigned parked;                     // of them
+    bool leaving;                        // it has moved: those that are parked end here
     struct list children;                // struct child
     struct wait_queue stop_wait;         // its tasks sleep here while it is stopped
     struct wait_queue signal_wait;       // woken when a signal becomes pending: signalfd
-    struct wait_queue task_wait;         // exec and the last exit wait here for the other tasks
+    struct wait_queue task_wait;         // exec, the last exit and moves wait here for other tasks
     struct vfork_wait *vfork;            // of a vfork child that still has its parent's memory
     struct task *sole;                   // exec: every other task ends
     bool exiting;                        // all tasks end, with exit_status
@@ -351,9 +354,12 @@ void process_exit_group(int status) NORETURN; // status as wait4 gives it
 void task_exit(int status) NORETURN;
 
 // ---- signals
-// ---------------------------------------------------------------------------------------- To a
-// process anywhere in the cluster: 0, -ESRCH, -EPERM, -EINVAL. pid as kill(2). May sleep.
+
+// To a process anywhere in the cluster: 0, -ESRCH, -EPERM, -EINVAL. pid as kill(2). May sleep.
 int signal_kill(const struct process *from, int32_t pid, const struct signal_info *info);
+// To one thread, of the process `pid` (0: of whichever has it, on this node). As that.
+int signal_thread(const struct process *from, int32_t pid, int32_t tid,
+                  const struct signal_info *info);
 // To a local process or task that is not PROCESS_MOVING; never sleeps. 0; -EAGAIN: no room in the
 // queue (only for signals that carry a value; the others are pending all the same).
 int signal_post_process(struct process *p, const struct signal_info *info);

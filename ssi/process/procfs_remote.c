@@ -120,7 +120,7 @@ static int show_asked(void *arg, struct text *t)
 
 void process_on_show(const struct rpc_in *in)
 {
-    struct process *p = answer_find(in, sizeof(struct message_show));
+    struct process *p = answer_find_thread(in, sizeof(struct message_show));
     if (!p)
         return;
     struct message_show m;

@@ -19,7 +19,7 @@
 // ---- facts -------------------------------------------------------------------------------------
 void process_on_facts(const struct rpc_in *in)
 {
-    struct process *p = answer_find(in, sizeof(struct message_about));
+    struct process *p = answer_find_thread(in, sizeof(struct message_about));
     if (!p)
         return;
     struct remote_facts f = {
@@ -202,6 +202,16 @@ void remote_pid_free(int32_t pid, uint32_t incarnation, int status)
     node_id_t birth = pid_birth_node(pid);
     if (cluster_is_member(birth))
         wire_send(birth, MSG_process_gone, &m, sizeof(m));
+}
+
+void tid_put(const struct process *p, int32_t tid)
+{
+    if (pid_birth_node(tid) != cluster_self()) {
+        remote_pid_free(tid, p->incarnation, 0);
+        return;
+    }
+    location_forget(tid);
+    pid_put(tid);
 }
 
 // ---- after a node's death: who of the relatives is left ----------------------------------------

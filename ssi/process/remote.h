@@ -18,4 +18,5 @@ struct remote_facts {
 int remote_facts(int32_t pid, struct remote_facts *f); // 0, -ESRCH. May sleep.
 int remote_set_group(int32_t pid, int32_t pgrp, int32_t sid);
 // kill(2) to one process that is not here: 0, -ESRCH, -EPERM, -EAGAIN.
-int remote_signal(const struct process *from, int32_t pid, const struct signal_info *info);
+int remote_signal(const struct process *from, int32_t pid, int32_t tid,
+                  const struct signal_info *info);

@@ -60,16 +60,15 @@ bool signal_seen_before(struct process *p, node_id_t from, uint32_t request)
 }
 
 // ---- to one process ----------------------------------------------------------------------------
-// To the task when it still is one of p's, to p when tid is 0.
+// To the task of p, to p when tid is 0. -ESRCH when it has none of it (any more).
 static int post(struct process *p, int32_t tid, const struct signal_info *info)
 {
-    if (tid == 0)
-        return signal_post_process(p, info);
-    struct task *t;
-    list_for_each (t, &p->tasks, link)
-        if (t->tid == tid)
-            return signal_post_task(t, info);
-    return 0;
+    struct task *t = tid ? task_find(tid) : NULL;
+    if (tid && (t == NULL || t->process != p))
+        return -ESRCH;
+    if (info->signal == 0)
+        return 0;
+    return t ? signal_post_task(t, info) : signal_post_process(p, info);
 }
 
 void process_on_signal(const struct rpc_in *in)
@@ -85,17 +84,19 @@ void process_on_signal(const struct rpc_in *in)
         e = -EINVAL;
     else if (!permitted(&m.sender, p, info.signal))
         e = -EPERM;
-    else if (info.signal && !signal_seen_before(p, in->from, m.request))
+    else if (info.signal == 0 || !signal_seen_before(p, in->from, m.request))
         e = post(p, m.tid, &info);
     (void)FAULT("signal", "queued", in->from);
     answer_done(in, p->incarnation, e, NULL, 0);
 }
 
-int remote_signal(const struct process *from, int32_t pid, const struct signal_info *info)
+int remote_signal(const struct process *from, int32_t pid, int32_t tid,
+                  const struct signal_info *info)
 {
     struct message_signal m = {
         .about = {pid, 0},
         .request = ++node(last_request),
+        .tid = tid,
         .sender = remote_sender(from),
         .info = info_out(info),
     };

@@ -124,7 +124,7 @@ static void not_here(const struct rpc_in *in, int32_t pid)
     rpc_reply(in->from, in->request, 0, &a, sizeof(a));
 }
 
-struct process *answer_find(const struct rpc_in *in, size_t expected_bytes)
+static struct process *found(const struct rpc_in *in, size_t expected_bytes, bool by_thread)
 {
     struct message_about m;
     if (in->n < sizeof(m) || in->n != expected_bytes) {
@@ -134,6 +134,8 @@ struct process *answer_find(const struct rpc_in *in, size_t expected_bytes)
     }
     memcpy(&m, in->bytes, sizeof(m));
     struct process *p = process_find(m.pid);
+    const struct task *t = !p && by_thread ? task_find(m.pid) : NULL;
+    p = t ? t->process : p;
     if (!p) {
         not_here(in, m.pid);
         return NULL;
@@ -149,4 +151,14 @@ struct process *answer_find(const struct rpc_in *in, size_t expected_bytes)
         return NULL;
     }
     return p;
+}
+
+struct process *answer_find(const struct rpc_in *in, size_t expected_bytes)
+{
+    return found(in, expected_bytes, false);
+}
+
+struct process *answer_find_thread(const struct rpc_in *in, size_t expected_bytes)
+{
+    return found(in, expected_bytes, true);
 }

@@ -119,6 +119,7 @@ void process_wake_tasks(struct process *p)
             wait_wake_all(&t->vforking->wait);
     }
     wait_wake_all(&p->stop_wait);
+    wait_wake_all(&p->task_wait);
 }
 
 // Stop and continue take each other's pending signals away, whatever is blocked or handled.

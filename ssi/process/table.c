@@ -292,7 +292,7 @@ void task_discard(struct task *t)
     struct process *p = t->process;
     struct thread *thread = t->thread;
     if (t->tid != p->pid)
-        pid_put(t->tid);
+        tid_put(p, t->tid);
     task_free(t);
     thread_abandon(thread);
 }
@@ -403,7 +403,7 @@ void task_take_pid(struct task *t)
     if (t->tid == p->pid)
         return;
     list_remove(&t->hash_link);
-    pid_put(t->tid);
+    tid_put(p, t->tid);
     t->tid = p->pid;
     tracee_takes_pid(t);
     p->cred = *t->cred;

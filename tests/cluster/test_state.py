@@ -201,8 +201,14 @@ def test_names_limits_signals_locks_files_and_maps_go_along(pair, carries):
     assert len(pair.sh(0, 'cat /proc/cluster/migrations').splitlines()) >= before + 4
 
 
+def test_all_threads_move_at_once(pair, program):
+    before = len(pair.sh(0, 'cat /proc/cluster/migrations').splitlines())
+    comparer(pair, program('gang'))('far')
+    assert len(pair.sh(0, 'cat /proc/cluster/migrations').splitlines()) >= before + 20
+
+
 def test_what_keeps_a_process_where_it_is_says_so(pair, carries):
-    reasons = {'thread': 'it has several threads',
+    reasons = {'threads': 'it has too many threads',
                'memory': 'it shares its memory with another process',
                'vfork': 'it shares its memory with another process',
                'directory': 'it shares its current directory with another process',

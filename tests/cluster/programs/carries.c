@@ -292,8 +292,9 @@ static void stays(const char *kind)
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGUSR1);
-    if (!strcmp(kind, "thread"))
-        pthread_create(&t, NULL, waits, NULL);
+    if (!strcmp(kind, "threads"))
+        for (int k = 0; k < 128; k++)
+            pthread_create(&t, NULL, waits, NULL);
     else if (!strcmp(kind, "memory"))
         with_child(CLONE_VM);
     else if (!strcmp(kind, "vfork"))
