@@ -15,6 +15,8 @@
 #include "ssi/process/location.h"
 #include "ssi/process/timers.h"
 
+#define FREEZE_NS_MAX (10 * NS_PER_S) // then the move is off
+
 NODE_VAR(struct list, departures) = LIST_INIT(departures);
 NODE_VAR(uint32_t, attempts); // moves ever begun here
 
@@ -42,6 +44,15 @@ static void repaired(void *arg)
     departure_event(arg, &e);
 }
 
+// A thread does not come: it may wait for this move itself, by way of another process.
+static void too_long(void *arg)
+{
+    struct handoff_event e = {.kind = HANDOFF_ABORT_K, .from = cluster_self(), .error = -EBUSY};
+    struct departure *d = arg;
+    if (d->step.state == HANDOFF_FREEZE && !d->frozen)
+        departure_event(d, &e);
+}
+
 struct departure *departure_new(struct process *p, node_id_t target, const char *decided_by)
 {
     struct departure *d = heap_zalloc(sizeof(*d));
@@ -54,6 +65,7 @@ struct departure *departure_new(struct process *p, node_id_t target, const char 
     str_copy(d->decided_by, decided_by, sizeof(d->decided_by));
     wait_init(&d->wait);
     wait_init(&d->asker);
+    timer_init(&d->patience, too_long, d);
     timer_init(&d->repair, repaired, d);
     list_append(&node(departures), &d->link);
     return d;
@@ -69,6 +81,7 @@ void departure_over(struct departure *d)
     int32_t pid = d->pid;
     list_remove(&d->link);
     timer_cancel(&d->repair);
+    timer_cancel(&d->patience);
     ghost_free(&d->ghost);
     heap_free(d);
     arrival_departed(pid);
@@ -110,6 +123,7 @@ static void freeze(struct departure *d)
         t->move_asked = true;
         thread_ask(t->thread);
     }
+    timer_set(&d->patience, clock_now_ns() + FREEZE_NS_MAX);
 }
 
 static void record_failure(const struct departure *d, const char *outcome)
@@ -305,6 +319,16 @@ static void departure_attend(struct task *t)
     go_on(d, t);
 }
 
+// It will not come again with its call.
+static void departure_task_ends(struct task *t)
+{
+    struct departure *d = departure_of(t->process->pid);
+    if (d == NULL || d->self_asked != t->tid)
+        return;
+    d->answer_taken = true;
+    departure_over(d);
+}
+
 // The process ends while somebody wants it elsewhere.
 static void departure_process_ends(struct process *p)
 {
@@ -312,7 +336,6 @@ static void departure_process_ends(struct process *p)
     history_counts_take(p);
     if (d == NULL || d->frozen)
         return;
-    d->answer_taken = d->answer_taken || d->self_asked;
     if (d->step.state == HANDOFF_NONE)
         departure_over(d);
     else
@@ -330,5 +353,6 @@ static void departures_start(void)
 {
     process_on_move = departure_attend;
     process_on_end = departure_process_ends;
+    process_on_task_end = departure_task_ends;
 }
 INIT_STEP(INIT_PROCESS, departures_start);

@@ -303,9 +303,9 @@ int migrate_process(int32_t pid, node_id_t target, const char *decided_by)
 {
     int e = arrival_wait_closed(pid);
     struct process *p = process_find(pid);
-    bool self = p && p == process_current();
+    int32_t self = p && p == process_current() ? task_current()->tid : 0;
     struct departure *d = departure_of(pid);
-    if (d && self && d->self_asked)
+    if (d && self && d->self_asked == self)
         return answer_wait(d);
     if (e == 0)
         e = request_check(p, target);

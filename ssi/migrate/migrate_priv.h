@@ -52,9 +52,10 @@ struct departure { // a hand-off whose source is here
     struct wait_queue asker; // migrate_process
     bool has_asker;          // the record stays until it has looked
     bool answer_taken;
-    bool self_asked;     // the process itself asked
-    uint64_t begun_ns;   // cluster time
-    struct timer repair; // after a dropped message
+    int32_t self_asked;    // the thread of the process that asked, if one of its own did
+    uint64_t begun_ns;     // cluster time
+    struct timer repair;   // after a dropped message
+    struct timer patience; // with threads that do not come
 };
 
 struct arrival { // a hand-off whose target is here

@@ -92,6 +92,8 @@ void task_exit(int status)
     struct task *t = task_current();
     struct process *p = t->process;
     if (!t->ending) {
+        if (process_on_task_end)
+            process_on_task_end(t);
         if (t->trace)
             tracee_exits(t, p->exiting ? p->exit_status : status);
         t->ending = true;

@@ -294,6 +294,7 @@ void process_credentials_changed(const struct credentials *old);
 extern void (*process_on_move)(struct task *t);
 // ssi/migrate: the process ends; its memory is still there. Must not sleep.
 extern void (*process_on_end)(struct process *p);
+extern void (*process_on_task_end)(struct task *t); // by itself, as it begins to end
 // ssi/linux: a handler is about to run while t->call was left, or t->call_left: sets t->regs to
 // what the handler's return shall find (EINTR, or the call once more), and ends the call.
 extern void (*process_on_interrupted_call)(struct task *t, bool sa_restart);

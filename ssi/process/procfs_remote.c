@@ -25,6 +25,7 @@ struct message_migrate {
     struct message_about about;
     uint16_t to, any; // any: whosever process it is
     uint32_t uid;
+    int32_t asker;
 } PACKED;
 
 struct message_list {
@@ -182,8 +183,12 @@ int proc_owner(int32_t pid, uint32_t *uid)
 }
 
 // ---- moving ------------------------------------------------------------------------------------
-static int migrate_here(int32_t pid, node_id_t to, uint32_t uid, bool any)
+// A process that has moved since it opened its own file here waits in another node's call, and so
+// cannot leave: but it may ask to be where it is, as it does when it comes again with that call.
+static int migrate_here(int32_t pid, node_id_t to, uint32_t uid, bool any, int32_t asker)
 {
+    if (asker == pid && process_current() == NULL && to != cluster_self())
+        return -EBUSY;
     struct credentials who = {.uid = uid, .euid = uid, .suid = uid, .fsuid = uid};
     who.effective = any ? CAPABILITY_BIT(CAP_KILL) : 0;
     return process_on_migrate ? process_on_migrate(pid, to, &who) : -EBUSY;
@@ -197,7 +202,7 @@ void process_on_migrate_asked(const struct rpc_in *in)
     struct message_migrate m;
     memcpy(&m, in->bytes, sizeof(m));
     uint32_t incarnation = p->incarnation;
-    answer_done(in, incarnation, migrate_here(m.about.pid, m.to, m.uid, m.any), NULL, 0);
+    answer_done(in, incarnation, migrate_here(m.about.pid, m.to, m.uid, m.any, m.asker), NULL, 0);
 }
 
 int proc_migrate(int32_t pid, node_id_t to, const struct fs_who *who)
@@ -207,8 +212,8 @@ int proc_migrate(int32_t pid, node_id_t to, const struct fs_who *who)
     struct process *p = process_find(pid);
     bool any = fs_can(who, CAP_KILL);
     if (p && p->state != PROCESS_MOVING)
-        return migrate_here(pid, to, who->uid, any);
-    struct message_migrate m = {{pid, 0}, to, any, who->uid};
+        return migrate_here(pid, to, who->uid, any, who->pid);
+    struct message_migrate m = {{pid, 0}, to, any, who->uid, who->pid};
     return routed_call(pid, MSG_process_migrate, &m, sizeof(m), NULL, 0);
 }
 

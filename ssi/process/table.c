@@ -26,6 +26,7 @@ STATIC_ASSERT(sizeof(struct task) <= TASK_BYTES, "a task fits its size class");
 
 void (*process_on_move)(struct task *t);
 void (*process_on_end)(struct process *p);
+void (*process_on_task_end)(struct task *t);
 void (*process_on_interrupted_call)(struct task *t, bool sa_restart);
 void (*process_on_tracing)(bool any);
 int (*process_on_migrate)(int32_t pid, node_id_t to, const struct credentials *who);

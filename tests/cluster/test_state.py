@@ -207,6 +207,20 @@ def test_all_threads_move_at_once(pair, program):
     assert len(pair.sh(0, 'cat /proc/cluster/migrations').splitlines()) >= before + 20
 
 
+@pytest.mark.heavy
+def test_two_that_move_each_other_go_on(pair):
+    """Each waits for the end of the other's move, in which it would have to take part: one is off."""
+    mover = ('other() { cat /tmp/pid$1 2>/dev/null; }; echo $$ >/tmp/pid%d; '
+             'until [ "$(other %d)" ]; do sleep 0.1; done; '
+             'for i in 1 2 3 4 5 6; do echo $((i %% 2)) 2>/dev/null >/proc/$(other %d)/node; done; '
+             'echo $? >/tmp/over%d; sleep 60')
+    pids = [pair.start(n, f"sh -c '{mover % (n, 1 - n, 1 - n, n)}'") for n in (0, 1)]
+    pair.sh(0, 'until [ -e /tmp/over0 ] && [ -e /tmp/over1 ]; do sleep 0.2; done', timeout=150)
+    for pid in pids:
+        pair.sh(0, f'echo 1 >/proc/{pid}/node; cat /proc/{pid}/node; kill {pid}')
+    pair.sh(0, 'rm /tmp/pid? /tmp/over?')
+
+
 def test_what_keeps_a_process_where_it_is_says_so(pair, carries):
     reasons = {'threads': 'it has too many threads',
                'memory': 'it shares its memory with another process',

@@ -355,6 +355,39 @@ static void ends_by(const char *how)
            WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 }
 
+// ---- several ask, and one that asks is ended by another's exec
+// -------------------------------------
+static void *asks_again(void *argument)
+{
+    for (int i = 0; i < 40; i++) {
+        int f = open("/proc/self/node", O_WRONLY);
+        if (f >= 0 && write(f, i % 2 ? "1" : "0", 1) != 1 && errno != EBUSY)
+            printf("asked: %s\n", strerrorname_np(errno));
+        close(f);
+    }
+    return argument;
+}
+
+static void several_ask(void)
+{
+    pthread_t t[3];
+    int status;
+    for (int k = 0; k < 3; k++)
+        pthread_create(&t[k], NULL, asks_again, NULL);
+    for (int k = 0; k < 3; k++)
+        pthread_join(t[k], NULL);
+    fflush(stdout);
+    pid_t pid = fork();
+    if (pid == 0) {
+        for (int k = 0; k < 3; k++)
+            pthread_create(&t[k], NULL, asks_again, NULL);
+        usleep(20000);
+        execl("/proc/self/exe", "gang", "executed", far ? "far" : "near", NULL);
+    }
+    waitpid(pid, &status, 0);
+    printf("executed: %d\n", WEXITSTATUS(status));
+}
+
 // ---- others look at it
 // ---------------------------------------------------------------------------
 static volatile sig_atomic_t heard;
@@ -420,6 +453,9 @@ int main(int argc, char **argv)
     if (argc > 1 && !strcmp(argv[1], "executed")) {
         printf("executed by thread %d of %d\n", syscall(SYS_gettid) == getpid(),
                entries("ls /proc/%d/task | wc -l", getpid()));
+        far = argc > 2 && !strcmp(argv[2], "far");
+        for (moves = 0; moves < 2;) // nothing of a move before keeps it
+            move_to(moves++ % 2);
         return 4;
     }
     each_has_its_own();
@@ -431,6 +467,7 @@ int main(int argc, char **argv)
     ends_by("fork");
     ends_by("kill");
     ends_by("leader");
+    several_ask();
     others_see_it();
     return 0;
 }
