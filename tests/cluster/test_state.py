@@ -212,7 +212,8 @@ def test_two_that_move_each_other_go_on(pair):
     """Each waits for the end of the other's move, in which it would have to take part: one is off."""
     mover = ('other() { cat /tmp/pid$1 2>/dev/null; }; echo $$ >/tmp/pid%d; '
              'until [ "$(other %d)" ]; do sleep 0.1; done; '
-             'for i in 1 2 3 4 5 6; do echo $((i %% 2)) 2>/dev/null >/proc/$(other %d)/node; done; '
+             'for i in 1 2 3 4 5 6; do echo $((i %% 2)) 2>/dev/null >/proc/$(other %d)/node; '
+             'done; '
              'echo $? >/tmp/over%d; sleep 60')
     pids = [pair.start(n, f"sh -c '{mover % (n, 1 - n, 1 - n, n)}'") for n in (0, 1)]
     pair.sh(0, 'until [ -e /tmp/over0 ] && [ -e /tmp/over1 ]; do sleep 0.2; done', timeout=150)
