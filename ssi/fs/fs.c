@@ -151,7 +151,8 @@ int fs_unlink(const struct fs_who *who, struct fs_place at, const char *path, bo
     return name_perform(&c);
 }
 
-// The directory that holds the last name of `path`, and that name.
+// The directory that holds the last name of `path`, and that name; an empty one when the path ends
+// in ".", ".." or is the root.
 static int parent_of(const struct fs_who *who, struct fs_place at, const char *path,
                      struct fs_place *dir, char name[NAME_MAX_BYTES + 1], bool *slash)
 {
@@ -167,6 +168,14 @@ static int parent_of(const struct fs_who *who, struct fs_place at, const char *p
     return 0;
 }
 
+int fs_rename_from(const struct fs_who *who, struct fs_place from_at, const char *from)
+{
+    char name[NAME_MAX_BYTES + 1];
+    struct fs_place dir;
+    bool slash;
+    return parent_of(who, from_at, from, &dir, name, &slash);
+}
+
 int fs_rename(const struct fs_who *who, struct fs_place from_at, const char *from,
               struct fs_place to_at, const char *to, unsigned flags)
 {
@@ -179,14 +188,16 @@ int fs_rename(const struct fs_who *who, struct fs_place from_at, const char *fro
     if (e == 0)
         e = parent_of(who, to_at, to, &other_dir, other, &other_slash);
     if (e < 0)
-        return e == -EINVAL ? -EBUSY : e;
+        return e;
     if (dir.mount != other_dir.mount || dir.view != other_dir.view)
         return -EXDEV;
+    if (name[0] == '\0' || other[0] == '\0')
+        return name[0] && (flags & NAME_NOREPLACE) ? -EEXIST : -EBUSY;
     if (dir.mount != 0)
         return -EPERM;
     struct name_call c = call_of(NAME_RENAME, who, dir, name, flags);
     c.in.other_at = other_dir;
-    c.in.slash = slash || other_slash;
+    c.in.slash = (slash ? NAME_SLASH : 0) | (other_slash ? OTHER_SLASH : 0);
     c.other = other;
     return name_perform(&c);
 }
@@ -197,14 +208,19 @@ int fs_link(const struct fs_who *who, struct fs_place from_at, const char *from,
     char name[NAME_MAX_BYTES + 1];
     struct fs_place dir;
     bool slash;
+    struct fs_stat st;
     int e = parent_of(who, to_at, to, &dir, name, &slash);
-    if (e < 0)
-        return e == -EINVAL || e == -EBUSY ? -EEXIST : e;
+    if (e == 0 && name[0] == '\0')
+        e = -EEXIST;
+    if (e < 0) { // but an error of the first name comes first
+        int first = fs_stat(who, from_at, from, flags, &st);
+        return first < 0 ? first : e;
+    }
     if (dir.mount != 0 || from_at.mount != 0)
         return -EXDEV;
     struct name_call c = call_of(NAME_LINK, who, from_at, from, flags);
     c.in.other_at = dir;
-    c.in.slash = slash;
+    c.in.slash = slash ? OTHER_SLASH : 0;
     c.other = name;
     return name_perform(&c);
 }

@@ -105,6 +105,8 @@ int fs_mkdir(const struct fs_who *who, struct fs_place at, const char *path, uin
 int fs_mknod(const struct fs_who *who, struct fs_place at, const char *path, uint32_t mode,
              uint64_t rdev);
 int fs_unlink(const struct fs_who *who, struct fs_place at, const char *path, bool directory);
+// What of the first name alone keeps a rename from being done.
+int fs_rename_from(const struct fs_who *who, struct fs_place from_at, const char *from);
 int fs_rename(const struct fs_who *who, struct fs_place from_at, const char *from,
               struct fs_place to_at, const char *to, unsigned flags);
 int fs_link(const struct fs_who *who, struct fs_place from_at, const char *from,

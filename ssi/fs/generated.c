@@ -450,9 +450,11 @@ static int gen_readlink(struct name_call *c, const struct gen_found *g)
 
 static int gen_parent(struct name_call *c, const struct gen_found *g)
 {
-    if (g->name == NULL || g->length > c->text_size)
-        return -EBUSY;
     c->out.place = c->in.at; // only that it is no place of the tree counts
+    if (g->name == NULL)
+        return 0;
+    if (g->length > c->text_size)
+        return -ENAMETOOLONG;
     memcpy(c->text, g->name, g->length);
     c->text_bytes = g->length;
     return 0;

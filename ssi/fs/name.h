@@ -46,11 +46,16 @@ enum { // rename flags, as renameat2
     NAME_EXCHANGE = 2
 };
 
+enum { // name_in.slash
+    NAME_SLASH = 1,
+    OTHER_SLASH = 2
+};
+
 struct name_in { // travels as it is
     uint8_t op;
     uint8_t hops;    // links and crossings so far
     uint8_t crossed; // an empty path names the place: the walk came from elsewhere
-    uint8_t slash;   // rename: the other name had a slash behind it
+    uint8_t slash;   // rename, link: the names had a slash behind them
     uint32_t flags;  // FS_*, or O_* for open, RENAME_* for rename
     uint32_t mode;   // permissions, MAY_* for access
     uint32_t uid, gid;

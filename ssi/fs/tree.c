@@ -249,10 +249,12 @@ static int walk_step(const struct name_call *c, struct inode *at, struct found *
     return 0;
 }
 
-// Is a link named with a slash behind it followed? Not where the name itself is taken away.
-static bool slash_follows(const struct name_call *c)
+// Is it about the last name itself, whatever it names and whether a slash is behind it?
+static bool of_name(const struct name_call *c)
 {
-    return c->in.op != NAME_UNLINK && c->in.op != NAME_RMDIR && c->in.op != NAME_PARENT;
+    uint8_t op = c->in.op;
+    return op == NAME_UNLINK || op == NAME_RMDIR || op == NAME_PARENT || op == NAME_MKDIR ||
+           op == NAME_MKNOD || op == NAME_SYMLINK;
 }
 
 int tree_walk(struct name_call *c, bool follow, struct found *f)
@@ -277,7 +279,7 @@ int tree_walk(struct name_call *c, bool follow, struct found *f)
             return 0;
         if (next == NULL)
             return -ENOENT;
-        if (inode_is(next, S_IFLNK) && (!last || follow || (f->slash && slash_follows(c)))) {
+        if (inode_is(next, S_IFLNK) && (!last || follow || (f->slash && !of_name(c)))) {
             c->in.at = place_in(f->view, at->number);
             if ((e = name_link_check(c, next->target, 0, f->view)) < 0 ||
                 (e = name_redirect(c, next->target, next->bytes, f->slash ? rest : NULL)) < 0 ||
@@ -286,6 +288,8 @@ int tree_walk(struct name_call *c, bool follow, struct found *f)
             *f = (struct found){.inode = at, .view = view};
             continue;
         }
+        if (last && c->in.op == NAME_PARENT)
+            return 0;
         struct fs_place under = {0};
         bool over = next->covers && f->dir && mount_over(f->view, next, &under);
         if ((c->in.resolve & FS_RESOLVE_NO_XDEV) && (over || (next->mount && f->dir)))
@@ -304,7 +308,8 @@ int tree_walk(struct name_call *c, bool follow, struct found *f)
         at = next;
         c->path = rest;
     }
-    return f->slash && !inode_is(f->inode, S_IFDIR) ? -ENOTDIR : 0;
+    bool wrong = f->slash && !inode_is(f->inode, S_IFDIR);
+    return wrong && (c->in.op == NAME_UNLINK || !of_name(c)) ? -ENOTDIR : 0;
 }
 
 static bool writes(const struct name_call *c)

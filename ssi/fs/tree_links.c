@@ -60,10 +60,10 @@ int op_rmdir(struct name_call *c)
         return e;
     if (f.dir == NULL)
         return f.length == 2 ? -ENOTEMPTY : f.length == 1 ? -EINVAL : -EBUSY;
-    if (!inode_is(f.inode, S_IFDIR))
-        return -ENOTDIR;
     if ((e = sticky_check(c, f.dir, f.inode)) < 0)
         return e;
+    if (!inode_is(f.inode, S_IFDIR))
+        return -ENOTDIR;
     if (f.inode->mount || f.inode->covers)
         return -EBUSY;
     if (f.inode->dir.count)
@@ -112,20 +112,20 @@ int op_link(struct name_call *c)
         return -EEXIST;
     if (c->in.slash)
         return -ENOENT;
-    if (inode_is(i, S_IFDIR))
+    if (mount_readonly(c->in.other_at.view))
+        return -EROFS;
+    if (f.view != c->in.other_at.view || i->fs != dir->fs)
+        return -EXDEV;
+    if (!link_safe(c, i))
         return -EPERM;
     if (!inode_may(dir, c->who, MAY_W | MAY_X))
         return -EACCES;
-    if (f.view != c->in.other_at.view || i->fs != dir->fs)
-        return -EXDEV;
-    if (i->links >= LINKS_MAX)
-        return -EMLINK;
+    if (inode_is(i, S_IFDIR))
+        return -EPERM;
     if (i->links == 0 && !i->linkable)
         return -ENOENT;
-    if (mount_readonly(f.view))
-        return -EROFS;
-    if (!link_safe(c, i))
-        return -EPERM;
+    if (i->links >= LINKS_MAX)
+        return -EMLINK;
     if (dirent_add(dir, c->other, strlen(c->other), i) < 0)
         return -ENOSPC;
     notify_inode(i, IN_ATTRIB);
@@ -148,54 +148,65 @@ static bool is_below(const struct inode *i, const struct inode *above)
     return i == above;
 }
 
-// May the entry `d` move into `dir`?
-static int rename_into(const struct name_call *c, const struct dirent *d, const struct inode *dir)
+// What the names and kinds of the two say, whoever asks.
+static int rename_kinds(const struct renaming *r, unsigned flags, bool from_slash, bool to_slash)
 {
-    if (!inode_is(d->inode, S_IFDIR))
-        return 0;
-    if (is_below(dir, d->inode))
+    bool from_dir = inode_is(r->from->inode, S_IFDIR);
+    bool to_dir = r->to && inode_is(r->to->inode, S_IFDIR);
+    bool exchange = flags & NAME_EXCHANGE;
+    if (r->to && (flags & NAME_NOREPLACE))
+        return -EEXIST;
+    if (r->to == NULL && exchange)
+        return -ENOENT;
+    if (exchange && !to_dir && to_slash)
+        return -ENOTDIR;
+    if (!from_dir && (from_slash || (!exchange && to_slash)))
+        return -ENOTDIR;
+    if (from_dir && is_below(r->to_dir, r->from->inode))
         return -EINVAL;
-    if (d->inode->mount || d->inode->covers)
-        return -EBUSY;
-    // Its ".." changes, which is a write to it.
-    return dir == d->dir || inode_may(d->inode, c->who, MAY_W) ? 0 : -EACCES;
+    if (to_dir && is_below(r->from_dir, r->to->inode))
+        return exchange ? -EINVAL : -ENOTEMPTY;
+    return 0;
+}
+
+// Another directory above it: its ".." changes, which is a write to it.
+static int parent_change_check(const struct name_call *c, const struct dirent *d)
+{
+    return inode_is(d->inode, S_IFDIR) && !inode_may(d->inode, c->who, MAY_W) ? -EACCES : 0;
 }
 
 static int rename_replace_check(const struct renaming *r)
 {
     bool from_dir = inode_is(r->from->inode, S_IFDIR), to_dir = inode_is(r->to->inode, S_IFDIR);
-    if (to_dir && !from_dir)
-        return -EISDIR;
-    if (from_dir && !to_dir)
-        return -ENOTDIR;
-    if (to_dir && is_below(r->from_dir, r->to->inode))
-        return -ENOTEMPTY;
-    if (to_dir && (r->to->inode->mount || r->to->inode->covers))
-        return -EBUSY;
-    return to_dir && r->to->inode->dir.count ? -ENOTEMPTY : 0;
+    if (from_dir != to_dir)
+        return to_dir ? -EISDIR : -ENOTDIR;
+    return 0;
 }
 
-static int rename_check(const struct name_call *c, const struct renaming *r, bool slash)
+static bool is_covered(const struct dirent *d)
 {
+    return d && inode_is(d->inode, S_IFDIR) && (d->inode->mount || d->inode->covers);
+}
+
+static int rename_check(const struct name_call *c, const struct renaming *r)
+{
+    bool exchange = c->in.flags & NAME_EXCHANGE;
     int e = sticky_check(c, r->from_dir, r->from->inode);
-    if (e < 0)
-        return e;
-    e = r->to                                         ? sticky_check(c, r->to_dir, r->to->inode)
-        : inode_may(r->to_dir, c->who, MAY_W | MAY_X) ? 0
-                                                      : -EACCES;
-    if (e < 0)
-        return e;
-    if (slash && !inode_is(r->from->inode, S_IFDIR))
-        return -ENOTDIR;
-    if ((c->in.flags & NAME_EXCHANGE) && r->to == NULL)
-        return -ENOENT;
-    if ((e = rename_into(c, r->from, r->to_dir)) < 0)
-        return e;
-    if (c->in.flags & NAME_EXCHANGE)
-        return rename_into(c, r->to, r->from_dir);
-    if (r->to == NULL)
-        return 0;
-    return c->in.flags & NAME_NOREPLACE ? -EEXIST : rename_replace_check(r);
+    if (e == 0 && r->to)
+        e = sticky_check(c, r->to_dir, r->to->inode);
+    else if (e == 0 && !inode_may(r->to_dir, c->who, MAY_W | MAY_X))
+        e = -EACCES;
+    if (e == 0 && r->to && !exchange)
+        e = rename_replace_check(r);
+    if (e == 0 && r->from_dir != r->to_dir)
+        e = parent_change_check(c, r->from);
+    if (e == 0 && r->from_dir != r->to_dir && exchange)
+        e = parent_change_check(c, r->to);
+    if (e == 0 && (is_covered(r->from) || is_covered(r->to)))
+        e = -EBUSY;
+    if (e == 0 && r->to && !exchange && inode_is(r->to->inode, S_IFDIR) && r->to->inode->dir.count)
+        e = -ENOTEMPTY;
+    return e;
 }
 
 // Both names exist and swap what they name.
@@ -246,11 +257,16 @@ int op_rename(struct name_call *c)
         return -ENOENT;
     r.from = dirent_find(r.from_dir, c->path, strlen(c->path));
     r.to = dirent_find(r.to_dir, c->other, strlen(c->other));
-    if (r.from == NULL)
-        return -ENOENT;
     if (mount_readonly(c->in.at.view))
         return -EROFS;
-    int e = rename_check(c, &r, c->in.slash);
+    if (r.from == NULL)
+        return -ENOENT;
+    int e = rename_kinds(&r, c->in.flags, c->in.slash & NAME_SLASH, c->in.slash & OTHER_SLASH);
+    if (e < 0)
+        return e;
+    if (r.to && r.to->inode == r.from->inode)
+        return 0; // two names of one file: both stay
+    e = rename_check(c, &r);
     if (e < 0)
         return e;
     if (c->in.flags & NAME_EXCHANGE) {
@@ -260,8 +276,6 @@ int op_rename(struct name_call *c)
         rename_told(&back, r.from->inode, c->other, c->path, NULL);
         return 0;
     }
-    if (r.to && r.to->inode == r.from->inode)
-        return 0; // two names of one file: both stay
     // The new entry first, so that being out of memory changes nothing.
     if (r.to) {
         struct inode *gone = r.to->inode;

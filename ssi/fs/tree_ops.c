@@ -18,11 +18,13 @@ bool name_owner(const struct name_call *c, const struct inode *i)
     return c->who->uid == i->uid || fs_can(c->who, CAP_FOWNER);
 }
 
-// May a new name be made at `f`?
+// May a new name be made at `f`? Only a directory's may have a slash behind it.
 static int create_check(const struct name_call *c, const struct found *f)
 {
     if (f->inode || f->dir == NULL)
         return -EEXIST;
+    if (f->slash && c->in.op != NAME_MKDIR)
+        return -ENOENT;
     if (mount_readonly(f->view))
         return -EROFS;
     return inode_may(f->dir, c->who, MAY_W | MAY_X) ? 0 : -EACCES;
@@ -222,8 +224,10 @@ static int op_parent(struct name_call *c)
     if (e != 0)
         return e;
     c->out.slash = f.slash;
-    if (f.dir == NULL)
-        return f.length == 1 || f.length == 2 ? -EINVAL : -EBUSY; // ".", ".." or the root
+    if (f.dir == NULL) { // ".", ".." or the root: no name
+        c->out.place = place_in(f.view, f.inode->number);
+        return 0;
+    }
     if (f.length > c->text_size)
         return -ENAMETOOLONG;
     c->out.place = place_in(f.view, f.dir->number);
@@ -368,8 +372,6 @@ static int op_mknod(struct name_call *c)
         return -EINVAL;
     if ((e = create_check(c, &f)) < 0)
         return e;
-    if (f.slash)
-        return -ENOENT;
     if ((type == S_IFCHR || type == S_IFBLK) && !fs_can(c->who, CAP_MKNOD))
         return -EPERM;
     struct inode *i = create(c, &f, type | (c->in.mode & 07777 & ~c->who->umask), &e);
@@ -389,8 +391,6 @@ static int op_symlink(struct name_call *c)
         return e;
     if ((e = create_check(c, &f)) < 0)
         return e;
-    if (f.slash)
-        return -ENOENT;
     char *target = heap_alloc(n + 1);
     if (target == NULL)
         return -ENOSPC;

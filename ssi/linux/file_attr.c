@@ -38,25 +38,34 @@ static long set_file(uint32_t fd, const struct fs_set *s, bool owner_only)
 }
 
 // ---- mode and owner ----------------------------------------------------------------------------
-static long chmod_at(int32_t dirfd, uint32_t path, uint32_t mode)
+static long chmod_at(int32_t dirfd, uint32_t path, uint32_t mode, uint32_t at_flags)
 {
     struct file_name n;
+    if (at_flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
+        return -EINVAL;
     int e = file_name_begin(&n, dirfd, path);
     if (e < 0)
         return e;
-    e = fs_chmod(&n.who, n.at, n.path, mode & 07777, 0);
+    e = fs_chmod(&n.who, n.at, n.path, mode & 07777,
+                 (at_flags & AT_SYMLINK_NOFOLLOW ? FS_NOFOLLOW : 0) |
+                     (at_flags & AT_EMPTY_PATH ? FS_EMPTY_PATH : 0));
     file_name_end(&n);
     return e;
 }
 
 long sys_chmod(struct call *c)
 {
-    return chmod_at(AT_FDCWD, c->args[0], c->args[1]);
+    return chmod_at(AT_FDCWD, c->args[0], c->args[1], 0);
 }
 
 long sys_fchmodat(struct call *c)
 {
-    return chmod_at((int32_t)c->args[0], c->args[1], c->args[2]);
+    return chmod_at((int32_t)c->args[0], c->args[1], c->args[2], 0);
+}
+
+long sys_fchmodat2(struct call *c)
+{
+    return chmod_at((int32_t)c->args[0], c->args[1], c->args[2], c->args[3]);
 }
 
 long sys_fchmod(struct call *c)
@@ -130,25 +139,27 @@ long sys_fchownat(struct call *c)
 struct times {
     int64_t atime_ns, mtime_ns; // FS_TIME_OMIT: stays
     bool now;                   // both are the present, asked for as such
+    bool bad;                   // no times; said once the file is known
 };
 
 static struct times times_now(void)
 {
     int64_t now = (int64_t)cluster_real_ns();
-    return (struct times){now, now, true};
+    return (struct times){now, now, true, false};
 }
 
-static int time_of(const struct linux_timespec64 *t, int64_t *ns)
+// False: not a time.
+static bool time_of(const struct linux_timespec64 *t, int64_t *ns)
 {
     if (t->nanoseconds == UTIME_NOW)
         *ns = (int64_t)cluster_real_ns();
     else if (t->nanoseconds == UTIME_OMIT)
         *ns = FS_TIME_OMIT;
     else if (t->nanoseconds < 0 || t->nanoseconds >= (int32_t)NS_PER_S)
-        return -EINVAL;
+        return false;
     else
         *ns = MAX(MIN(t->seconds, SECONDS_MAX), -SECONDS_MAX) * (int64_t)NS_PER_S + t->nanoseconds;
-    return 0;
+    return true;
 }
 
 static int times_in(uint32_t user, bool wide, struct times *t)
@@ -162,9 +173,7 @@ static int times_in(uint32_t user, bool wide, struct times *t)
     for (int k = 0; k < 2 && e == 0 && !wide; k++)
         two[k] = (struct linux_timespec64){narrow[k].seconds, narrow[k].nanoseconds, 0};
     if (e == 0)
-        e = time_of(&two[0], &t->atime_ns);
-    if (e == 0)
-        e = time_of(&two[1], &t->mtime_ns);
+        t->bad = !time_of(&two[0], &t->atime_ns) || !time_of(&two[1], &t->mtime_ns);
     t->now = e == 0 && two[0].nanoseconds == UTIME_NOW && two[1].nanoseconds == UTIME_NOW;
     return e;
 }
@@ -177,7 +186,13 @@ static long set_times(int32_t dirfd, uint32_t path, const struct times *t, uint3
         return e;
     unsigned flags = (at_flags & AT_SYMLINK_NOFOLLOW ? FS_NOFOLLOW : 0) |
                      (at_flags & AT_EMPTY_PATH ? FS_EMPTY_PATH : 0) | (t->now ? FS_TIMES_NOW : 0);
-    e = fs_utimes(&n.who, n.at, n.path, t->atime_ns, t->mtime_ns, flags);
+    if (t->bad) {
+        struct fs_stat st;
+        e = fs_stat(&n.who, n.at, n.path, flags & ~FS_TIMES_NOW, &st);
+        e = e < 0 ? e : -EINVAL;
+    } else {
+        e = fs_utimes(&n.who, n.at, n.path, t->atime_ns, t->mtime_ns, flags);
+    }
     file_name_end(&n);
     return e;
 }
@@ -197,6 +212,12 @@ static long utimens_call(const struct call *c, bool wide)
         return set_times((int32_t)c->args[0], path, &t, flags);
     if (flags)
         return -EINVAL;
+    if (t.bad) {
+        struct file *f = file_of(c->args[0]);
+        if (f)
+            file_put(f);
+        return f ? -EINVAL : -EBADF;
+    }
     struct fs_set s = {.times_set = true, .atime_ns = t.atime_ns, .mtime_ns = t.mtime_ns};
     return set_file(c->args[0], &s, !t.now);
 }
@@ -219,7 +240,8 @@ long sys_utime(struct call *c)
         int e = user_read(seconds, c->args[1], sizeof(seconds));
         if (e < 0)
             return e;
-        t = (struct times){seconds[0] * (int64_t)NS_PER_S, seconds[1] * (int64_t)NS_PER_S, false};
+        t = (struct times){seconds[0] * (int64_t)NS_PER_S, seconds[1] * (int64_t)NS_PER_S, false,
+                           false};
     }
     return set_times(AT_FDCWD, c->args[0], &t, 0);
 }
@@ -236,7 +258,8 @@ static long utimes_at(int32_t dirfd, uint32_t path, uint32_t user)
             if (two[k].microseconds < 0 || two[k].microseconds >= 1000000)
                 return -EINVAL;
         t = (struct times){two[0].seconds * (int64_t)NS_PER_S + two[0].microseconds * 1000,
-                           two[1].seconds * (int64_t)NS_PER_S + two[1].microseconds * 1000, false};
+                           two[1].seconds * (int64_t)NS_PER_S + two[1].microseconds * 1000, false,
+                           false};
     }
     return set_times(dirfd, path, &t, 0);
 }

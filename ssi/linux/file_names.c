@@ -85,6 +85,7 @@ long sys_unlinkat(struct call *c)
 }
 
 // ---- two names ---------------------------------------------------------------------------------
+// `to` is NULL when nothing can be made of it: what of `from` alone is an error.
 typedef int (*two_names)(const struct file_name *from, const struct file_name *to, unsigned flags);
 
 static long with_two(int32_t from_fd, uint32_t from, int32_t to_fd, uint32_t to, unsigned flags,
@@ -98,6 +99,9 @@ static long with_two(int32_t from_fd, uint32_t from, int32_t to_fd, uint32_t to,
     if (e == 0) {
         e = fn(&a, &b, flags);
         file_name_end(&b);
+    } else { // but an error of the first name comes first
+        int first = fn(&a, NULL, flags);
+        e = first < 0 ? first : e;
     }
     file_name_end(&a);
     return e;
@@ -105,11 +109,16 @@ static long with_two(int32_t from_fd, uint32_t from, int32_t to_fd, uint32_t to,
 
 static int rename_two(const struct file_name *from, const struct file_name *to, unsigned flags)
 {
+    if (to == NULL)
+        return fs_rename_from(&from->who, from->at, from->path);
     return fs_rename(&from->who, from->at, from->path, to->at, to->path, flags);
 }
 
 static int link_two(const struct file_name *from, const struct file_name *to, unsigned flags)
 {
+    struct fs_stat st;
+    if (to == NULL)
+        return fs_stat(&from->who, from->at, from->path, flags, &st);
     return fs_link(&from->who, from->at, from->path, to->at, to->path, flags);
 }
 

@@ -142,20 +142,21 @@ static long open_resolved(int32_t dirfd, uint32_t path, uint32_t flags, uint32_t
     return install(f, 0, flags & O_CLOEXEC);
 }
 
+#define O_SYNC_BITS 04010000u
+#define O_KNOWN                                                                                    \
+    (O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_SYNC_BITS |     \
+     O_ASYNC | O_DIRECT | O_LARGEFILE | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC |         \
+     O_PATH | O_TMPFILE)
+
 static long open_at(int32_t dirfd, uint32_t path, uint32_t flags, uint32_t mode)
 {
-    return open_resolved(dirfd, path, flags, mode, 0);
+    return open_resolved(dirfd, path, flags & O_KNOWN, mode, 0);
 }
 
 struct open_how { // of the ABI
     uint64_t flags, mode, resolve;
 };
 
-#define O_SYNC_BITS 04010000u
-#define O_KNOWN                                                                                    \
-    (O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_SYNC_BITS |     \
-     O_ASYNC | O_DIRECT | O_LARGEFILE | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC |         \
-     O_PATH | O_TMPFILE)
 #define RESOLVE_KNOWN 63u
 
 // A struct that may grow: bytes behind what is known must be zero.
