@@ -48,7 +48,7 @@ void file_put(struct file *f)
     if (f->ops->release)
         f->ops->release(f);
     if (f->keeps) { // tree files say so themselves
-        notify_file(f, (f->flags & O_ACCMODE) != O_RDONLY ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
+        notify_file(f, file_writes(f) ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
         inode_put(f->keeps);
     }
     list_remove(&f->link);
@@ -169,7 +169,7 @@ static long move_all(struct file *f, move_fn move, struct xfer *x, const uint64_
 
 long file_read(struct file *f, struct xfer *x, const uint64_t *at)
 {
-    if ((f->flags & O_ACCMODE) == O_WRONLY || (f->flags & O_PATH))
+    if (!file_reads(f) || (f->flags & O_PATH))
         return -EBADF;
     if (f->ops->read == NULL)
         return -EINVAL;
@@ -183,7 +183,7 @@ long file_read(struct file *f, struct xfer *x, const uint64_t *at)
 
 long file_write(struct file *f, struct xfer *x, const uint64_t *at)
 {
-    if ((f->flags & O_ACCMODE) == O_RDONLY || (f->flags & O_PATH))
+    if (!file_writes(f) || (f->flags & O_PATH))
         return -EBADF;
     if (f->ops->write == NULL)
         return -EINVAL;

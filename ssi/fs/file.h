@@ -74,6 +74,19 @@ struct file {
     struct file_owner *owner; // of owner.h; NULL: never set, or its home is elsewhere
 };
 
+// Was it opened for that? Access mode 3 is for neither.
+static inline bool file_reads(const struct file *f)
+{
+    uint32_t mode = f->flags & O_ACCMODE;
+    return mode == O_RDONLY || mode == O_RDWR;
+}
+
+static inline bool file_writes(const struct file *f)
+{
+    uint32_t mode = f->flags & O_ACCMODE;
+    return mode == O_WRONLY || mode == O_RDWR;
+}
+
 // ssi/stream: the last user of a watched file is gone, its ops are not released yet.
 extern void (*file_on_watched_end)(struct file *f);
 

@@ -187,6 +187,11 @@ int fs_rename(const struct fs_who *who, struct fs_place from_at, const char *fro
     int e = parent_of(who, from_at, from, &dir, name, &slash);
     if (e == 0)
         e = parent_of(who, to_at, to, &other_dir, other, &other_slash);
+    if (e == -ENAMETOOLONG) { // whether there is the first name comes before how long the other is
+        struct fs_stat st;
+        int first = fs_stat(who, from_at, from, FS_NOFOLLOW, &st);
+        e = first < 0 ? first : e;
+    }
     if (e < 0)
         return e;
     if (dir.mount != other_dir.mount || dir.view != other_dir.view)

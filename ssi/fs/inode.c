@@ -243,8 +243,14 @@ void inode_changed(struct inode *i)
 
 void inode_strip(struct inode *i)
 {
-    if (inode_is(i, S_IFREG))
+    if (!inode_is(i, S_IFDIR))
         i->mode &= ~(S_ISUID | (i->mode & 0010 ? S_ISGID : 0));
+}
+
+void inode_accessed(struct inode *i)
+{
+    if (i->atime_ns <= i->mtime_ns || i->atime_ns <= i->ctime_ns)
+        i->atime_ns = (int64_t)cluster_real_ns();
 }
 
 void inode_touch(struct inode *i)

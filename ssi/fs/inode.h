@@ -9,6 +9,8 @@
 
 struct container;
 
+#define O_NOATIME 01000000u
+
 #define S_IFMT   0170000u
 #define S_IFSOCK 0140000u
 #define S_IFLNK  0120000u
@@ -113,6 +115,8 @@ void inode_put(struct inode *i);     // frees what has neither users nor links
 void inode_strip(struct inode *i);   // written by who is not root: set-id bits go
 void inode_touch(struct inode *i);   // data changed: mtime and ctime
 void inode_changed(struct inode *i); // ctime
+// Read, listed, followed: atime, once behind each change (relatime; its once a day is not).
+void inode_accessed(struct inode *i);
 
 struct dirent *dirent_find(const struct inode *dir, const char *name, size_t length);
 // Some entry that names `i`, found by looking at all; NULL when there is none.

@@ -257,6 +257,11 @@ static bool of_name(const struct name_call *c)
            op == NAME_MKNOD || op == NAME_SYMLINK;
 }
 
+static bool creates(const struct name_call *c)
+{
+    return c->in.op == NAME_OPEN && (c->in.flags & (O_CREAT | O_PATH)) == O_CREAT;
+}
+
 int tree_walk(struct name_call *c, bool follow, struct found *f)
 {
     struct inode *at = NULL, *next;
@@ -274,6 +279,8 @@ int tree_walk(struct name_call *c, bool follow, struct found *f)
         if ((e = walk_step(c, at, f, &next)) < 0)
             return e;
         bool last = *rest == '\0';
+        if (last && f->slash && f->dir && creates(c))
+            return -EISDIR;
         f->inode = next;
         if (next == NULL && last)
             return 0;
@@ -285,6 +292,7 @@ int tree_walk(struct name_call *c, bool follow, struct found *f)
                 (e = name_redirect(c, next->target, next->bytes, f->slash ? rest : NULL)) < 0 ||
                 (e = walk_start(c, &at, &view)) != 0)
                 return e;
+            inode_accessed(next);
             *f = (struct found){.inode = at, .view = view};
             continue;
         }

@@ -67,6 +67,8 @@ static int open_may(const struct name_call *c, const struct inode *i)
         return -EISDIR;
     if (!inode_may(i, c->who, want))
         return -EACCES;
+    if ((flags & O_NOATIME) && !name_owner(c, i))
+        return -EPERM;
     if (inode_is(i, S_IFREG) && (want & MAY_W) && i->images)
         return -ETXTBSY;
     return 0;
@@ -167,8 +169,6 @@ static int op_open(struct name_call *c)
     if (f.inode == NULL) {
         if (!creates)
             return -ENOENT;
-        if (f.slash)
-            return -EISDIR;
         if ((e = create_check(c, &f)) < 0)
             return e;
         f.inode = create(c, &f, S_IFREG | (c->in.mode & 07777 & ~c->who->umask), &e);
@@ -181,10 +181,10 @@ static int op_open(struct name_call *c)
         return -EEXIST;
     if (creates && inode_is(f.inode, S_IFDIR))
         return -EISDIR;
-    if (inode_is(f.inode, S_IFLNK) && !(flags & O_PATH))
-        return -ELOOP;
     if ((flags & O_DIRECTORY) && !inode_is(f.inode, S_IFDIR))
         return -ENOTDIR;
+    if (inode_is(f.inode, S_IFLNK) && !(flags & O_PATH))
+        return -ELOOP;
     if (!(flags & O_PATH) && (e = open_may(c, f.inode)) < 0)
         return e;
     if (!(flags & O_PATH) && ((flags & O_ACCMODE) || (flags & O_TRUNC)) && mount_readonly(f.view))
@@ -314,6 +314,7 @@ static int op_readlink(struct name_call *c)
         return -EINVAL;
     c->text_bytes = MIN(c->text_size, (size_t)i->bytes);
     memcpy(c->text, i->target, c->text_bytes);
+    inode_accessed(i);
     return 0;
 }
 

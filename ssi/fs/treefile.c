@@ -132,8 +132,8 @@ static int regular_read(struct file *f, struct xfer *x, const uint64_t *at)
     int e = tree_read(i, offset, x);
     if (at == NULL)
         file_offset_settle(f, offset, room, x->done - before);
-    if (i->atime_ns <= i->mtime_ns) // as relatime does
-        i->atime_ns = (int64_t)cluster_real_ns();
+    if (!(f->flags & O_NOATIME))
+        inode_accessed(i);
     return x->done > before ? 0 : e;
 }
 
@@ -250,7 +250,7 @@ static int regular_map(struct file *f, uint64_t offset, bool shared, struct cont
         return -EINVAL;
     *index = (uint32_t)(offset >> PAGE_SHIFT);
     // What one maps for reading while it is empty, another may fill.
-    if (shared && ((f->flags & O_ACCMODE) != O_RDONLY || inode_image(i) == NULL)) {
+    if (shared && (file_writes(f) || inode_image(i) == NULL)) {
         int e = tree_own(i, i->bytes);
         if (e < 0)
             return e;
@@ -282,7 +282,7 @@ int tree_image_begin(struct inode *i)
 static void tree_release(struct file *f)
 {
     struct inode *i = f->data;
-    bool wrote = (f->flags & O_ACCMODE) != O_RDONLY;
+    bool wrote = file_writes(f);
     notify_file(f, wrote ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
     if (wrote && !(f->flags & (O_PATH | FILE_UNCOUNTED)))
         i->writers--;
@@ -308,7 +308,7 @@ static long regular_ioctl(struct file *f, uint32_t request, void *data, size_t i
     if (request != SEALS_ADD || in_bytes != sizeof(more))
         return -ENOTTY;
     memcpy(&more, data, sizeof(more));
-    if ((f->flags & O_ACCMODE) == O_RDONLY || (i->seals & FS_SEAL_SEAL))
+    if (!file_writes(f) || (i->seals & FS_SEAL_SEAL))
         return -EPERM;
     if ((more & ~(uint32_t)i->seals & FS_SEAL_WRITE) && i->data &&
         container_may_be_changed(i->data))
@@ -373,6 +373,8 @@ static int dir_list(struct file *f, struct xfer *x)
                 break;
             f->offset = d->cookie;
         }
+    if (!(f->flags & O_NOATIME))
+        inode_accessed(i);
     notify_child(i, IN_ACCESS);
     return !fits && x->done == before ? -EINVAL : 0;
 }
@@ -414,7 +416,7 @@ struct file *tree_file_new(struct inode *i, uint32_t flags)
     if (f == NULL)
         return NULL;
     inode_get(i);
-    if ((flags & O_ACCMODE) != O_RDONLY && !(flags & O_PATH))
+    if (file_writes(f) && !(flags & O_PATH))
         i->writers++;
     f->place = place_of(0, i->number);
     return f;
@@ -422,7 +424,7 @@ struct file *tree_file_new(struct inode *i, uint32_t flags)
 
 void tree_file_uncount(struct file *f)
 {
-    if ((f->flags & O_ACCMODE) == O_RDONLY || (f->flags & (O_PATH | FILE_UNCOUNTED)))
+    if (!file_writes(f) || (f->flags & (O_PATH | FILE_UNCOUNTED)))
         return;
     tree_file_inode(f)->writers--;
     f->flags |= FILE_UNCOUNTED;

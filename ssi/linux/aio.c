@@ -103,14 +103,13 @@ static int check_vector(const struct iocb *b)
 
 static int check_file(const struct iocb *b, const struct file *f)
 {
-    uint32_t mode = f->flags & O_ACCMODE;
     if (b->operation == AIO_FSYNC || b->operation == AIO_FDSYNC)
         return b->at || b->offset || b->bytes || b->rw_flags || !f->ops->sync ? -EINVAL : 0;
     if (!reads(b) && !writes(b))
         return -EINVAL;
     if (b->rw_flags)
         return -EOPNOTSUPP;
-    if (mode == (reads(b) ? O_WRONLY : O_RDONLY))
+    if (reads(b) ? !file_reads(f) : !file_writes(f))
         return -EBADF;
     if (reads(b) ? !f->ops->read : !f->ops->write)
         return -EINVAL;

@@ -25,6 +25,9 @@ struct file_name {
 
 // 0, -EFAULT, -ENAMETOOLONG, -ENOMEM, -EBADF, -ENOTDIR. file_name_end() after success. May sleep.
 int file_name_begin(struct file_name *n, int32_t dirfd, uint32_t user_path);
+// The same; with AT_EMPTY_PATH an empty path is no error.
+int file_name_begin_flags(struct file_name *n, int32_t dirfd, uint32_t user_path,
+                          uint32_t at_flags);
 void file_name_end(struct file_name *n);
 
 // The directory of that path: 0, or as fs_resolve_dir and file_name_begin. May sleep.

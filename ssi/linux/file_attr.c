@@ -43,7 +43,7 @@ static long chmod_at(int32_t dirfd, uint32_t path, uint32_t mode, uint32_t at_fl
     struct file_name n;
     if (at_flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
         return -EINVAL;
-    int e = file_name_begin(&n, dirfd, path);
+    int e = file_name_begin_flags(&n, dirfd, path, at_flags);
     if (e < 0)
         return e;
     e = fs_chmod(&n.who, n.at, n.path, mode & 07777,
@@ -84,7 +84,7 @@ static long chown_at(int32_t dirfd, uint32_t path, uint32_t uid, uint32_t gid, u
     struct file_name n;
     if (at_flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
         return -EINVAL;
-    int e = file_name_begin(&n, dirfd, path);
+    int e = file_name_begin_flags(&n, dirfd, path, at_flags);
     if (e < 0)
         return e;
     e = fs_chown(&n.who, n.at, n.path, uid, gid,
@@ -181,7 +181,7 @@ static int times_in(uint32_t user, bool wide, struct times *t)
 static long set_times(int32_t dirfd, uint32_t path, const struct times *t, uint32_t at_flags)
 {
     struct file_name n;
-    int e = file_name_begin(&n, dirfd, path);
+    int e = file_name_begin_flags(&n, dirfd, path, at_flags);
     if (e < 0)
         return e;
     unsigned flags = (at_flags & AT_SYMLINK_NOFOLLOW ? FS_NOFOLLOW : 0) |
@@ -296,7 +296,7 @@ static long truncate_file(uint32_t fd, int64_t bytes)
     if (f == NULL)
         return -EBADF;
     long e = -EINVAL;
-    if (bytes >= 0 && (f->flags & O_ACCMODE) != O_RDONLY)
+    if (bytes >= 0 && file_writes(f))
         e = file_size_allowed((uint64_t)bytes);
     if (e == 0)
         e = file_set(f, &(struct fs_set){.size_set = true, .bytes = (uint64_t)bytes});

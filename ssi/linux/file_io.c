@@ -272,8 +272,7 @@ long sys_copy_file_range(struct call *c)
     long r = in && out ? both_regular(in, out) : -EBADF;
     if (r == 0 && c->args[5] != 0)
         r = -EINVAL;
-    if (r == 0 && ((out->flags & O_APPEND) || (out->flags & O_ACCMODE) == O_RDONLY ||
-                   (in->flags & O_ACCMODE) == O_WRONLY))
+    if (r == 0 && ((out->flags & O_APPEND) || !file_writes(out) || !file_reads(in)))
         r = -EBADF;
     if (r == 0)
         r = copy_position(in, c->args[1], true, &from);
@@ -357,7 +356,7 @@ long sys_syncfs(struct call *c)
 static long readahead_fine(struct file *f)
 {
     struct fs_stat st;
-    if ((f->flags & O_ACCMODE) == O_WRONLY)
+    if (!file_reads(f))
         return -EBADF;
     int e = file_stat(f, &st);
     return e < 0 ? e : (st.mode & S_IFMT) == S_IFREG ? 0 : -EINVAL;
@@ -419,7 +418,7 @@ static int fallocate_check(struct file *f, uint32_t mode, const struct fs_stat *
     uint32_t what = mode & ~(uint32_t)FALLOC_KEEP_SIZE, type = st->mode & S_IFMT;
     if ((mode & ~(uint32_t)FALLOC_KNOWN) || (what & (what - 1)) || mode == FALLOC_PUNCH_HOLE)
         return -EOPNOTSUPP;
-    if ((f->flags & O_ACCMODE) == O_RDONLY)
+    if (!file_writes(f))
         return -EBADF;
     if (type != S_IFREG)
         return type == S_IFIFO ? -ESPIPE : type == S_IFDIR ? -EISDIR : -ENODEV;

@@ -92,7 +92,7 @@ static long with_two(int32_t from_fd, uint32_t from, int32_t to_fd, uint32_t to,
                      two_names fn)
 {
     struct file_name a, b;
-    int e = file_name_begin(&a, from_fd, from);
+    int e = file_name_begin_flags(&a, from_fd, from, flags & FS_EMPTY_PATH ? AT_EMPTY_PATH : 0);
     if (e < 0)
         return e;
     e = file_name_begin(&b, to_fd, to);
@@ -156,6 +156,8 @@ long sys_linkat(struct call *c)
     uint32_t flags = c->args[4];
     if (flags & ~(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH))
         return -EINVAL;
+    if ((flags & AT_EMPTY_PATH) && !process_can(CAP_DAC_READ_SEARCH))
+        return -ENOENT;
     return with_two((int32_t)c->args[0], c->args[1], (int32_t)c->args[2], c->args[3],
                     (flags & AT_SYMLINK_FOLLOW ? 0 : FS_NOFOLLOW) |
                         (flags & AT_EMPTY_PATH ? FS_EMPTY_PATH : 0),
@@ -193,7 +195,7 @@ static long readlink_at(int32_t dirfd, uint32_t path, uint32_t to, uint32_t size
     struct file_name n;
     if ((int32_t)size <= 0)
         return -EINVAL;
-    int e = file_name_begin(&n, dirfd, path);
+    int e = file_name_begin_flags(&n, dirfd, path, AT_EMPTY_PATH);
     if (e < 0)
         return e;
     char *text = heap_alloc(PATH_MAX_BYTES);
@@ -403,7 +405,7 @@ static long access_at(int32_t dirfd, uint32_t path, uint32_t mode, uint32_t at_f
     const struct credentials *cred = task_current()->cred;
     if ((mode & ~7u) || (at_flags & ~(AT_REMOVEDIR | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)))
         return -EINVAL;
-    int e = file_name_begin(&n, dirfd, path);
+    int e = file_name_begin_flags(&n, dirfd, path, at_flags);
     if (e < 0)
         return e;
     if (!(at_flags & AT_REMOVEDIR)) {

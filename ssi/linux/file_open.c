@@ -35,7 +35,6 @@ enum {
 };
 
 #define O_LARGEFILE 0100000u
-#define O_NOATIME   01000000u
 #define O_SETTABLE  (O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME)
 
 static int file_place_of(int32_t dirfd, struct fs_place *at)
@@ -53,7 +52,7 @@ static int file_place_of(int32_t dirfd, struct fs_place *at)
     return f->place.inode ? 0 : -ENOTDIR;
 }
 
-int file_name_begin(struct file_name *n, int32_t dirfd, uint32_t user_path)
+static int name_begin(struct file_name *n, int32_t dirfd, uint32_t user_path, bool empty_fine)
 {
     struct process *p = process_current();
     process_who(p, &n->who);
@@ -68,8 +67,19 @@ int file_name_begin(struct file_name *n, int32_t dirfd, uint32_t user_path)
         n->at = f->place;
         return 0;
     }
+    e = n->path[0] == '\0' && !empty_fine ? -ENOENT : f ? -ENOTDIR : -EBADF;
     heap_free(n->path);
-    return f ? -ENOTDIR : -EBADF;
+    return e;
+}
+
+int file_name_begin(struct file_name *n, int32_t dirfd, uint32_t user_path)
+{
+    return name_begin(n, dirfd, user_path, false);
+}
+
+int file_name_begin_flags(struct file_name *n, int32_t dirfd, uint32_t user_path, uint32_t at_flags)
+{
+    return name_begin(n, dirfd, user_path, at_flags & AT_EMPTY_PATH);
 }
 
 void file_name_end(struct file_name *n)
@@ -367,9 +377,8 @@ static long lock_call(struct file *f, uint32_t command, uint32_t user)
         e = lock_range(f, &l, &r);
     if (e < 0)
         return e;
-    uint32_t mode = f->flags & O_ACCMODE;
-    if (!gets && ((l.type == LOCK_SHARED && mode == O_WRONLY) ||
-                  (l.type == LOCK_EXCLUSIVE && mode == O_RDONLY)))
+    if (!gets && ((l.type == LOCK_SHARED && !file_reads(f)) ||
+                  (l.type == LOCK_EXCLUSIVE && !file_writes(f))))
         return -EBADF;
     r.owner = ofd ? -1 : process_current()->pid;
     r.whole = ofd ? f : NULL;

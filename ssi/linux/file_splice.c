@@ -82,7 +82,7 @@ static long splice_files(const struct call *c, struct file *in, struct file *out
     int e = offset_in(in, in_at, &from);
     if (e == 0)
         e = offset_in(out, out_at, &to);
-    if (e == 0 && ((in->flags & O_ACCMODE) == O_WRONLY || (out->flags & O_ACCMODE) == O_RDONLY))
+    if (e == 0 && (!file_reads(in) || !file_writes(out)))
         e = -EBADF;
     if (e == 0 &&
         ((!file_is_pipe(in) && !file_is_pipe(out)) || (in->data == out->data && in->data)))
@@ -105,7 +105,7 @@ static long tee_pipes(const struct call *c, struct file *in, struct file *out)
 {
     if (!file_is_pipe(in) || !file_is_pipe(out) || in->data == out->data)
         return -EINVAL;
-    if ((in->flags & O_ACCMODE) == O_WRONLY || (out->flags & O_ACCMODE) == O_RDONLY)
+    if (!file_reads(in) || !file_writes(out))
         return -EBADF;
     bool wait = !(c->args[3] & SPLICE_F_NONBLOCK) && !(in->flags & O_NONBLOCK);
     char *bytes = heap_alloc(PEEK_BYTES);
@@ -168,7 +168,7 @@ long sys_vmsplice(struct call *c)
     struct file *f = file_of(c->args[0]);
     if (f == NULL)
         return -EBADF;
-    bool pipe = file_is_pipe(f), reads = (f->flags & O_ACCMODE) == O_RDONLY;
+    bool pipe = file_is_pipe(f), reads = file_reads(f);
     file_put(f);
     if (!pipe)
         return -EBADF;

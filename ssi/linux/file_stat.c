@@ -217,7 +217,7 @@ static int stat_name(int32_t dirfd, uint32_t path, uint32_t at_flags, struct fs_
         if (path == 0 || first == '\0')
             return stat_fd((uint32_t)dirfd, st);
     }
-    int e = file_name_begin(&n, dirfd, path);
+    int e = file_name_begin_flags(&n, dirfd, path, at_flags);
     if (e < 0)
         return e;
     unsigned flags = (at_flags & AT_SYMLINK_NOFOLLOW ? FS_NOFOLLOW : 0) |

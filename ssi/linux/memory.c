@@ -138,12 +138,11 @@ static int place(uint32_t hint, uint32_t bytes, uint32_t flags, uint32_t *at)
 
 static int check_file(const struct file *f, unsigned prot, bool shared)
 {
-    unsigned access = f->flags & O_ACCMODE;
     if (f->flags & O_PATH)
         return -EBADF;
-    if (access == O_WRONLY)
+    if (!file_reads(f))
         return -EACCES;
-    if (shared && (prot & PROT_W) && access != O_RDWR)
+    if (shared && (prot & PROT_W) && !file_writes(f))
         return -EACCES;
     return f->ops->map ? 0 : -ENODEV;
 }

@@ -553,6 +553,8 @@ int fifo_open(void **fifo, uint32_t flags, struct file **f)
 {
     if (flags & O_DIRECT) // packets of a FIFO are asked for by F_SETFL
         return -EINVAL;
+    if ((flags & O_ACCMODE) == O_ACCMODE)
+        return -EINVAL;
     if (*fifo == NULL)
         *fifo = pipe_make();
     struct pipe *p = *fifo;
