@@ -198,8 +198,18 @@ size_t xfer_take(struct xfer *x, void *to, size_t n)
     return got;
 }
 
+void xfer_undo(struct xfer *x, const struct xfer *start)
+{
+    uint32_t at = x->user_at;
+    *x = *start;
+    x->short_copy = true;
+    x->stopped = at;
+}
+
 int xfer_fault_in(struct xfer *x, bool write)
 {
+    uint32_t at = x->stopped ? x->stopped : x->user_at;
     x->short_copy = false;
-    return x->user ? user_fault_in(x->user_at, x->left, write) : -EFAULT;
+    x->stopped = 0;
+    return x->user ? user_fault_in(at, x->left - (at - x->user_at), write) : -EFAULT;
 }

@@ -34,7 +34,8 @@ struct xfer {
     char *kernel_at;  // next kernel address
     size_t left;
     size_t done;
-    bool short_copy; // the last copy stopped at an absent user page
+    bool short_copy;  // the last copy stopped at an absent user page
+    uint32_t stopped; // of what was undone after that: there. 0: nothing was
 };
 
 void xfer_user(struct xfer *x, uint32_t user, size_t n);
@@ -43,5 +44,8 @@ void xfer_kernel(struct xfer *x, void *kernel, size_t n);
 // returns bytes copied and sets short_copy when fewer. Never sleeps.
 size_t xfer_put(struct xfer *x, const void *from, size_t n);
 size_t xfer_take(struct xfer *x, void *to, size_t n);
+// What came only in part is no part: x is as `start` again, short_copy is set, and the page where
+// the copy stopped is the one that is asked for.
+void xfer_undo(struct xfer *x, const struct xfer *start);
 // After a short copy, with nothing held busy: 0 or -EFAULT, -ENOMEM, -EINTR. May sleep.
 int xfer_fault_in(struct xfer *x, bool write);

@@ -65,6 +65,8 @@ void file_hold_inode(struct file *f, struct inode *i)
 unsigned file_poll(struct file *f)
 {
     unsigned now = f->ops->poll ? f->ops->poll(f) : POLL_IN | POLL_OUT;
+    if (f->ops->polls_plainly)
+        return now;
     now |= now & POLL_IN ? POLL_RDNORM : 0;
     return now | (now & POLL_OUT ? POLL_WRNORM : 0);
 }

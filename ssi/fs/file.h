@@ -42,6 +42,7 @@ struct file_ops {
     // `arg` bytes in and out by value: `data` holds in_bytes, at most out_size come back.
     long (*ioctl)(struct file *f, uint32_t request, void *data, size_t in_bytes, size_t out_size);
     unsigned (*poll)(struct file *f); // POLL_* that hold now
+    bool polls_plainly;               // POLL_IN and POLL_OUT are not RDNORM and WRNORM, too
     struct wait_queue *(*poll_queue)(
         struct file *f); // woken when poll may have changed; NULL: never
     int (*stat)(struct file *f, struct fs_stat *st);

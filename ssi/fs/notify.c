@@ -267,8 +267,7 @@ static int notify_read(struct file *f, struct xfer *x, const uint64_t *at)
         if (x->left < sizeof(e->wire) + e->wire.bytes)
             return x->done > before ? 0 : -EINVAL;
         if (!event_put(x, e)) {
-            *x = start;
-            x->short_copy = true;
+            xfer_undo(x, &start);
             break;
         }
         event_drop(n, e);

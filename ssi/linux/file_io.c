@@ -173,20 +173,26 @@ static long copy(struct file *out, uint64_t *to, struct file *in, uint64_t *pos,
     return total ? total : e;
 }
 
-// The place to read from: *user when given, else the file's own offset.
-static int copy_position(struct file *f, uint32_t user, bool wide, uint64_t *pos)
+// The place a call gives, when it gives one.
+static int copy_position_in(uint32_t user, bool wide, uint64_t *pos)
 {
-    int32_t narrow;
+    int32_t narrow = 0;
+    if (user == 0)
+        return 0;
+    int e = wide ? user_read(pos, user, sizeof(*pos)) : user_read(&narrow, user, sizeof(narrow));
+    if (!wide)
+        *pos = (uint64_t)(int64_t)narrow;
+    return e;
+}
+
+// Where to begin: that place, or the file's own offset.
+static int copy_position(struct file *f, uint32_t user, uint64_t *pos)
+{
     if (f->ops->seek == NULL)
         return user ? -ESPIPE : -EINVAL;
-    int e = user == 0 ? 0
-            : wide    ? user_read(pos, user, sizeof(*pos))
-                      : user_read(&narrow, user, sizeof(narrow));
     if (user == 0)
         *pos = (uint64_t)f->ops->seek(f, 0, WHENCE_CUR);
-    else if (!wide)
-        *pos = (uint64_t)(int64_t)narrow;
-    return e < 0 ? e : (int64_t)*pos < 0 ? -EINVAL : 0;
+    return (int64_t)*pos < 0 ? -EINVAL : 0;
 }
 
 static int copy_position_back(struct file *f, uint32_t user, bool wide, uint64_t pos)
@@ -197,13 +203,26 @@ static int copy_position_back(struct file *f, uint32_t user, bool wide, uint64_t
     return wide ? user_write(user, &pos, sizeof(pos)) : user_write(user, &narrow, sizeof(narrow));
 }
 
+// What is wrong with the file to read from comes before what is wrong with the other.
+static int sendfile_check(struct file *out, struct file *in, uint32_t user, uint64_t *pos)
+{
+    if (in == NULL || !file_reads(in))
+        return -EBADF;
+    int e = copy_position(in, user, pos);
+    if (e < 0 && (e == -ESPIPE || in->ops->seek))
+        return e;
+    if (out == NULL || !file_writes(out))
+        return -EBADF;
+    return e < 0 || ((out->flags & O_APPEND) && !file_is_pipe(out)) ? -EINVAL : 0;
+}
+
 static long sendfile_call(struct call *c, bool wide)
 {
-    uint64_t pos, count = MIN(c->args[3], MOVE_BYTES_MAX);
+    uint64_t pos = 0, count = MIN(c->args[3], MOVE_BYTES_MAX);
     struct file *out = file_of(c->args[0]), *in = file_of(c->args[1]);
-    long r = out && in ? copy_position(in, c->args[2], wide, &pos) : -EBADF;
-    if (r == 0 && (out->flags & O_APPEND))
-        r = -EINVAL;
+    long r = copy_position_in(c->args[2], wide, &pos);
+    if (r == 0)
+        r = sendfile_check(out, in, c->args[2], &pos);
     if (r == 0) {
         r = copy(out, NULL, in, &pos, count - c->done);
         file_count_read(r);
@@ -269,15 +288,19 @@ long sys_copy_file_range(struct call *c)
 {
     uint64_t from = 0, to = 0, count = MIN(c->args[4], MOVE_BYTES_MAX);
     struct file *in = file_of(c->args[0]), *out = file_of(c->args[2]);
-    long r = in && out ? both_regular(in, out) : -EBADF;
+    long r = in && out ? copy_position_in(c->args[1], true, &from) : -EBADF;
+    if (r == 0)
+        r = copy_position_in(c->args[3], true, &to);
     if (r == 0 && c->args[5] != 0)
         r = -EINVAL;
+    if (r == 0)
+        r = both_regular(in, out);
     if (r == 0 && ((out->flags & O_APPEND) || !file_writes(out) || !file_reads(in)))
         r = -EBADF;
     if (r == 0)
-        r = copy_position(in, c->args[1], true, &from);
+        r = copy_position(in, c->args[1], &from);
     if (r == 0)
-        r = copy_position(out, c->args[3], true, &to);
+        r = copy_position(out, c->args[3], &to);
     if (r == -EINVAL && (from + count < from || to + count < to)) // negative, and not by far
         r = -EOVERFLOW;
     if (r == 0)

@@ -496,11 +496,7 @@ long sys_flock(struct call *c)
         FLOCK_UN = 8
     };
     uint32_t what = c->args[1];
-    struct file *f = file_of(c->args[0]);
-    if (f == NULL)
-        return -EBADF;
-    struct lock_range r = {.to = UINT64_MAX, .owner = process_current()->pid, .whole = f};
-    long e = 0;
+    struct lock_range r = {.to = UINT64_MAX, .owner = process_current()->pid};
     if ((what & ~FLOCK_NB) == FLOCK_SH)
         r.kind = LOCK_SHARED;
     else if ((what & ~FLOCK_NB) == FLOCK_EX)
@@ -508,9 +504,14 @@ long sys_flock(struct call *c)
     else if ((what & ~FLOCK_NB) == FLOCK_UN)
         r.kind = LOCK_NONE;
     else
-        e = -EINVAL;
-    if (e == 0)
-        e = locks_set(f, &r, !(what & FLOCK_NB));
+        return -EINVAL;
+    struct file *f = file_of(c->args[0]);
+    if (f == NULL)
+        return -EBADF;
+    r.whole = f;
+    long e = r.kind == LOCK_NONE || file_reads(f) || file_writes(f)
+                 ? locks_set(f, &r, !(what & FLOCK_NB))
+                 : -EBADF;
     file_put(f);
     return e;
 }

@@ -65,29 +65,33 @@ static long move(struct file *in, uint64_t *from, struct file *out, uint64_t *to
     return total ? total : r;
 }
 
-static int offset_in(struct file *f, uint32_t user, uint64_t *at)
+static int offset_in(uint32_t user, uint64_t *at)
 {
-    if (user == 0)
-        return 0;
-    if (f->ops->seek == NULL)
-        return -ESPIPE;
-    int e = user_read(at, user, sizeof(*at));
-    return e < 0 ? e : (int64_t)*at < 0 ? -EINVAL : 0;
+    return user ? user_read(at, user, sizeof(*at)) : 0;
+}
+
+static bool offset_fits(const struct file *f, uint32_t user, uint64_t at)
+{
+    return user == 0 || (f->ops->seek && (int64_t)at >= 0);
 }
 
 static long splice_files(const struct call *c, struct file *in, struct file *out)
 {
     uint32_t in_at = c->args[1], out_at = c->args[3];
     uint64_t from = 0, to = 0;
-    int e = offset_in(in, in_at, &from);
+    int e = (file_is_pipe(in) && in_at) || (file_is_pipe(out) && out_at) ? -ESPIPE : 0;
     if (e == 0)
-        e = offset_in(out, out_at, &to);
+        e = offset_in(out_at, &to);
+    if (e == 0)
+        e = offset_in(in_at, &from);
     if (e == 0 && (!file_reads(in) || !file_writes(out)))
         e = -EBADF;
     if (e == 0 &&
         ((!file_is_pipe(in) && !file_is_pipe(out)) || (in->data == out->data && in->data)))
         e = -EINVAL;
     if (e == 0 && (out->flags & O_APPEND) && !file_is_pipe(out))
+        e = -EINVAL;
+    if (e == 0 && (!offset_fits(in, in_at, from) || !offset_fits(out, out_at, to)))
         e = -EINVAL;
     if (e < 0)
         return e;

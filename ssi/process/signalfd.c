@@ -98,6 +98,7 @@ static const struct file_ops signalfd_ops = {
     .name = "[signalfd]",
     .read = signalfd_read,
     .poll = signalfd_poll,
+    .polls_plainly = true,
     .poll_queue = signalfd_poll_queue,
     .stat = anon_stat,
     .release = signalfd_release,

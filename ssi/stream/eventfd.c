@@ -34,8 +34,7 @@ static int eventfd_read(struct file *f, struct xfer *x, const uint64_t *at)
             return e;
     uint64_t taken = v->semaphore ? 1 : v->count;
     if (xfer_put(x, &taken, sizeof(taken)) < sizeof(taken)) {
-        *x = start;
-        x->short_copy = true;
+        xfer_undo(x, &start);
         return 0;
     }
     v->count -= taken;
@@ -110,6 +109,7 @@ static const struct file_ops eventfd_ops = {
     .read = eventfd_read,
     .write = eventfd_write,
     .poll = eventfd_poll,
+    .polls_plainly = true,
     .poll_queue = eventfd_poll_queue,
     .ioctl = eventfd_ioctl,
     .stat = anon_stat,

@@ -150,8 +150,7 @@ static void pipe_drain(struct pipe *p, struct xfer *x)
         packet_drop(p);
         return;
     }
-    *x = start;
-    x->short_copy = true;
+    xfer_undo(x, &start);
 }
 
 // 0: there are some. 1: there will be none.
@@ -191,9 +190,8 @@ static int pipe_read(struct file *f, struct xfer *x, const uint64_t *at)
         const struct packet *next = packet_next(p);
         if (!x->short_copy || x->done > before || next == NULL)
             break;
-        if ((e = user_fault_in(x->user_at, MIN(x->left, (size_t)next->bytes), true)) < 0)
+        if ((e = xfer_fault_in(x, true)) < 0)
             return e;
-        x->short_copy = false;
     }
     file_news(&p->async, NEWS_OUT);
     return 0;
@@ -236,11 +234,13 @@ static int pipe_fill_whole(struct pipe *p, struct xfer *x)
     int e = pipe_fill(p, x);
     if (e == 0 && x->left == 0)
         return 0;
-    bool short_copy = x->short_copy;
-    *x = start;
-    x->short_copy = short_copy;
     p->bytes = bytes;
-    return short_copy ? 0 : -ENOMEM;
+    if (!x->short_copy) {
+        *x = start;
+        return -ENOMEM;
+    }
+    xfer_undo(x, &start);
+    return 0;
 }
 
 static int pipe_wait_room(struct file *f, size_t want)

@@ -64,8 +64,7 @@ static int timerfd_read(struct file *f, struct xfer *x, const uint64_t *at)
             return e;
     }
     if (xfer_put(x, &t->ticks, sizeof(t->ticks)) < sizeof(t->ticks)) {
-        *x = start;
-        x->short_copy = true;
+        xfer_undo(x, &start);
         return 0;
     }
     t->ticks = 0;
@@ -136,6 +135,7 @@ static const struct file_ops timerfd_ops = {
     .read = timerfd_read,
     .ioctl = timerfd_ioctl,
     .poll = timerfd_poll,
+    .polls_plainly = true,
     .poll_queue = timerfd_poll_queue,
     .stat = anon_stat,
     .release = timerfd_release,
