@@ -171,12 +171,12 @@ static long move_all(struct file *f, move_fn move, struct xfer *x, const uint64_
 
 long file_read(struct file *f, struct xfer *x, const uint64_t *at)
 {
+    if (at && f->ops->seek == NULL && !(f->flags & O_PATH))
+        return -ESPIPE;
     if (!file_reads(f) || (f->flags & O_PATH))
         return -EBADF;
     if (f->ops->read == NULL)
         return -EINVAL;
-    if (at && f->ops->seek == NULL)
-        return -ESPIPE;
     long done = move_all(f, f->ops->read, x, at, true);
     if (done > 0)
         notify_file(f, IN_ACCESS);
@@ -185,12 +185,12 @@ long file_read(struct file *f, struct xfer *x, const uint64_t *at)
 
 long file_write(struct file *f, struct xfer *x, const uint64_t *at)
 {
+    if (at && f->ops->seek == NULL && !(f->flags & O_PATH))
+        return -ESPIPE;
     if (!file_writes(f) || (f->flags & O_PATH))
         return -EBADF;
     if (f->ops->write == NULL)
         return -EINVAL;
-    if (at && f->ops->seek == NULL)
-        return -ESPIPE;
     long done = move_all(f, f->ops->write, x, at, false);
     if (done > 0)
         notify_file(f, IN_MODIFY);

@@ -43,6 +43,7 @@ struct file_ops {
     long (*ioctl)(struct file *f, uint32_t request, void *data, size_t in_bytes, size_t out_size);
     unsigned (*poll)(struct file *f); // POLL_* that hold now
     bool polls_plainly;               // POLL_IN and POLL_OUT are not RDNORM and WRNORM, too
+    bool seeks_nowhere;               // no `seek`, but lseek is no error: it gives 0
     struct wait_queue *(*poll_queue)(
         struct file *f); // woken when poll may have changed; NULL: never
     int (*stat)(struct file *f, struct fs_stat *st);

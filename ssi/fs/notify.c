@@ -329,6 +329,7 @@ static const struct file_ops notify_ops = {
     .read = notify_read,
     .ioctl = notify_ioctl,
     .poll = notify_poll,
+    .seeks_nowhere = true,
     .poll_queue = notify_poll_queue,
     .stat = anon_stat,
     .release = notify_release,

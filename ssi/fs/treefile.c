@@ -301,14 +301,12 @@ static long regular_ioctl(struct file *f, uint32_t request, void *data, size_t i
         memcpy(data, &more, sizeof(more));
         return 0;
     }
-    if (i->memfd == NULL)
-        return request == SEALS_GET || request == SEALS_ADD ? -EINVAL : -ENOTTY;
     if (request == SEALS_GET)
-        return i->seals;
+        return i->memfd ? i->seals : FS_SEAL_SEAL; // nothing else will ever be sealed
     if (request != SEALS_ADD || in_bytes != sizeof(more))
         return -ENOTTY;
     memcpy(&more, data, sizeof(more));
-    if (!file_writes(f) || (i->seals & FS_SEAL_SEAL))
+    if (!file_writes(f) || i->memfd == NULL || (i->seals & FS_SEAL_SEAL))
         return -EPERM;
     if ((more & ~(uint32_t)i->seals & FS_SEAL_WRITE) && i->data &&
         container_may_be_changed(i->data))

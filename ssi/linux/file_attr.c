@@ -292,11 +292,13 @@ static long truncate_name(uint32_t path, int64_t bytes)
 
 static long truncate_file(uint32_t fd, int64_t bytes)
 {
+    if (bytes < 0)
+        return -EINVAL;
     struct file *f = file_of(fd);
     if (f == NULL)
         return -EBADF;
     long e = -EINVAL;
-    if (bytes >= 0 && file_writes(f))
+    if (file_writes(f))
         e = file_size_allowed((uint64_t)bytes);
     if (e == 0)
         e = file_set(f, &(struct fs_set){.size_set = true, .bytes = (uint64_t)bytes});

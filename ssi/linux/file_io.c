@@ -39,9 +39,12 @@ long file_moved(struct call *c, const struct file *f, long moved, uint64_t wante
 int file_size_limit(struct file *f, const uint64_t *at, size_t *n)
 {
     uint32_t limit = process_current()->limits[RLIMIT_FSIZE].current;
-    if (limit == UINT32_MAX || !file_is_tree(f))
+    if (limit == UINT32_MAX || !file_is_tree(f) || !file_writes(f))
         return 0;
+    struct fs_stat st;
     uint64_t from = at ? *at : f->ops->seek ? (uint64_t)f->ops->seek(f, 0, WHENCE_CUR) : 0;
+    if ((f->flags & O_APPEND) && file_stat(f, &st) == 0)
+        from = st.bytes;
     if (from >= limit && *n > 0) {
         raise(SIGXFSZ);
         return -EFBIG;
@@ -122,9 +125,10 @@ static int64_t seek(uint32_t fd, int64_t offset, uint32_t whence)
     struct file *f = file_of(fd);
     if (f == NULL)
         return -EBADF;
-    int64_t r = whence > WHENCE_HOLE ? -EINVAL
-                : f->ops->seek       ? f->ops->seek(f, offset, (int)whence)
-                                     : -ESPIPE;
+    int64_t r = whence > WHENCE_HOLE    ? -EINVAL
+                : f->ops->seek          ? f->ops->seek(f, offset, (int)whence)
+                : f->ops->seeks_nowhere ? 0
+                                        : -ESPIPE;
     file_put(f);
     return r;
 }

@@ -216,6 +216,9 @@ static long ioctl_on(struct file *f, struct call *c)
         if ((e = user_read(&on, arg, sizeof(on))) == 0)
             e = (int)file_async_set(f, (int)c->args[0], on != 0);
         return e;
+    case FIGETBSZ:
+        on = PAGE_SIZE;
+        return user_write(arg, &on, sizeof(on));
     case TIOCSCTTY:
     case TIOCNOTTY:
     case TIOCSPGRP:

@@ -400,6 +400,8 @@ static long lock_call(struct file *f, uint32_t command, uint32_t user)
 
 static long seals_call(struct file *f, uint32_t command, uint32_t seals)
 {
+    if (command == F_ADD_SEALS && !file_writes(f))
+        return -EPERM;
     if (!file_is_tree(f) || f->ops->ioctl == NULL || (command == F_ADD_SEALS && (seals & ~31u)))
         return -EINVAL;
     return f->ops->ioctl(f, command == F_ADD_SEALS ? SEALS_ADD : SEALS_GET, &seals, sizeof(seals),

@@ -89,21 +89,57 @@ static long vector_read_pipe(struct file *f, const struct linux_iovec *v, uint32
     return vector_read_whole(f, v, count, total);
 }
 
-static long vector_read_call(uint32_t fd, uint32_t user, uint32_t count, uint64_t *at)
+enum {
+    RWF_APPEND = 16,
+    RWF_NOAPPEND = 32,
+    RWF_KNOWN = 7 | RWF_APPEND | RWF_NOAPPEND // HIPRI, DSYNC, SYNC: memory is all there is
+};
+
+// Of bytes that there are: may they move so?
+static int rwf_check(uint32_t flags, uint64_t total)
+{
+    if (total == 0)
+        return 0;
+    if (flags & ~(uint32_t)RWF_KNOWN)
+        return -EOPNOTSUPP;
+    return (flags & RWF_APPEND) && (flags & RWF_NOAPPEND) ? -EINVAL : 0;
+}
+
+// What a file is open for, before the vector is looked at. Only with `at` NULL need it not seek.
+static int vector_file_check(const struct file *f, const uint64_t *at, bool reads)
+{
+    if (at && f->ops->seek == NULL)
+        return -ESPIPE;
+    if (reads ? !file_reads(f) : !file_writes(f))
+        return -EBADF;
+    return (reads ? f->ops->read == NULL : f->ops->write == NULL) ? -EINVAL : 0;
+}
+
+static long vector_read_kind(struct file *f, const struct linux_iovec *v, uint32_t count,
+                             uint64_t total, uint64_t *at)
+{
+    if (socket_is(f))
+        return vector_read_whole(f, v, count, total);
+    if (count > 1 && at == NULL && file_is_pipe(f))
+        return vector_read_pipe(f, v, count, total);
+    return vector_read(f, v, count, at);
+}
+
+static long vector_read_call(uint32_t fd, uint32_t user, uint32_t count, uint64_t *at,
+                             uint32_t flags)
 {
     struct linux_iovec *v;
     uint64_t total;
     struct file *f = file_of(fd);
     if (f == NULL)
         return -EBADF;
-    long r = vector_in(user, count, &v, &total);
+    long r = vector_file_check(f, at, true);
+    if (r == 0)
+        r = vector_in(user, count, &v, &total);
     if (r == 0) {
-        if (socket_is(f))
-            r = vector_read_whole(f, v, count, total);
-        else if (count > 1 && at == NULL && file_is_pipe(f))
-            r = vector_read_pipe(f, v, count, total);
-        else
-            r = vector_read(f, v, count, at);
+        r = rwf_check(flags, total);
+        if (r == 0 && total > 0)
+            r = vector_read_kind(f, v, count, total, at);
         file_count_read(r);
         heap_free(v);
     }
@@ -200,17 +236,21 @@ static long vector_write(struct file *f, const struct linux_iovec *v, uint32_t c
 }
 
 static long vector_write_call(struct call *c, uint32_t fd, uint32_t user, uint32_t count,
-                              const uint64_t *at)
+                              const uint64_t *at, uint32_t flags)
 {
     struct linux_iovec *v;
     uint64_t total, pos = at ? *at + c->done : 0;
     struct file *f = file_of(fd);
     if (f == NULL)
         return -EBADF;
-    long r = vector_in(user, count, &v, &total);
+    long r = vector_file_check(f, at, false);
+    if (r == 0)
+        r = vector_in(user, count, &v, &total);
     if (r == 0) {
         size_t allowed = (size_t)total;
-        r = file_size_limit(f, at, &allowed);
+        r = rwf_check(flags, total);
+        if (r == 0)
+            r = file_size_limit(f, at, &allowed);
         bool message = socket_is(f) && !socket_is_stream(f); // must not be sent in parts
         bool whole = message || (socket_is(f) && total <= WHOLE_BYTES);
         if (r == 0 && message && total > SOCKET_MESSAGE_MAX)
@@ -231,65 +271,49 @@ static long vector_write_call(struct call *c, uint32_t fd, uint32_t user, uint32
 
 long sys_readv(struct call *c)
 {
-    return vector_read_call(c->args[0], c->args[1], c->args[2], NULL);
+    return vector_read_call(c->args[0], c->args[1], c->args[2], NULL, 0);
 }
 
 long sys_writev(struct call *c)
 {
-    return vector_write_call(c, c->args[0], c->args[1], c->args[2], NULL);
+    return vector_write_call(c, c->args[0], c->args[1], c->args[2], NULL, 0);
 }
 
 long sys_preadv(struct call *c)
 {
     uint64_t at = u64_of(c->args[3], c->args[4]);
-    return (int64_t)at < 0 ? -EINVAL : vector_read_call(c->args[0], c->args[1], c->args[2], &at);
+    return (int64_t)at < 0 ? -EINVAL : vector_read_call(c->args[0], c->args[1], c->args[2], &at, 0);
 }
 
 long sys_pwritev(struct call *c)
 {
     uint64_t at = u64_of(c->args[3], c->args[4]);
     return (int64_t)at < 0 ? -EINVAL
-                           : vector_write_call(c, c->args[0], c->args[1], c->args[2], &at);
+                           : vector_write_call(c, c->args[0], c->args[1], c->args[2], &at, 0);
 }
 
 // preadv2 and pwritev2: at -1 the file's own offset is meant.
-enum {
-    RWF_APPEND = 16,
-    RWF_NOAPPEND = 32,
-    RWF_KNOWN = 7 | RWF_APPEND | RWF_NOAPPEND // HIPRI, DSYNC, SYNC: memory is all there is
-};
-
-static int rwf_check(uint32_t flags, uint64_t at)
-{
-    if ((int64_t)at < -1)
-        return -EINVAL;
-    if (flags & ~(uint32_t)RWF_KNOWN)
-        return -EOPNOTSUPP;
-    return (flags & RWF_APPEND) && (flags & RWF_NOAPPEND) ? -EINVAL : 0;
-}
-
 long sys_preadv2(struct call *c)
 {
     uint64_t at = u64_of(c->args[3], c->args[4]);
-    int e = rwf_check(c->args[5], at);
-    return e < 0 ? e
-                 : vector_read_call(c->args[0], c->args[1], c->args[2],
-                                    at == UINT64_MAX ? NULL : &at);
+    if ((int64_t)at < -1)
+        return -EINVAL;
+    return vector_read_call(c->args[0], c->args[1], c->args[2], at == UINT64_MAX ? NULL : &at,
+                            c->args[5]);
 }
 
 long sys_pwritev2(struct call *c)
 {
     uint64_t at = u64_of(c->args[3], c->args[4]);
-    uint32_t how = c->args[5] & (RWF_APPEND | RWF_NOAPPEND);
-    int e = rwf_check(c->args[5], at);
-    struct file *f = e == 0 && how ? file_of(c->args[0]) : NULL;
-    if (e < 0)
-        return e;
+    uint32_t flags = c->args[5], how = flags & (RWF_APPEND | RWF_NOAPPEND);
+    if ((int64_t)at < -1)
+        return -EINVAL;
+    struct file *f = how ? file_of(c->args[0]) : NULL;
     uint32_t was = f ? f->flags & O_APPEND : 0;
     if (f)
         f->flags = (f->flags & ~O_APPEND) | (how == RWF_APPEND ? O_APPEND : 0);
-    long r =
-        vector_write_call(c, c->args[0], c->args[1], c->args[2], at == UINT64_MAX ? NULL : &at);
+    long r = vector_write_call(c, c->args[0], c->args[1], c->args[2], at == UINT64_MAX ? NULL : &at,
+                               flags);
     if (f) {
         f->flags = (f->flags & ~O_APPEND) | was;
         file_put(f);

@@ -99,6 +99,7 @@ static const struct file_ops signalfd_ops = {
     .read = signalfd_read,
     .poll = signalfd_poll,
     .polls_plainly = true,
+    .seeks_nowhere = true,
     .poll_queue = signalfd_poll_queue,
     .stat = anon_stat,
     .release = signalfd_release,

@@ -306,6 +306,7 @@ static void epoll_release(struct file *f)
 static const struct file_ops epoll_ops = {
     .name = "[eventpoll]",
     .poll = epoll_poll,
+    .seeks_nowhere = true,
     .poll_queue = epoll_poll_queue,
     .stat = anon_stat,
     .release = epoll_release,

@@ -110,6 +110,7 @@ static const struct file_ops eventfd_ops = {
     .write = eventfd_write,
     .poll = eventfd_poll,
     .polls_plainly = true,
+    .seeks_nowhere = true,
     .poll_queue = eventfd_poll_queue,
     .ioctl = eventfd_ioctl,
     .stat = anon_stat,

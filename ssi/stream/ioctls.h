@@ -39,6 +39,7 @@
 #define FIONCLEX       0x5450u
 #define TIOCGLCKTRMIOS 0x5456u
 #define TIOCSLCKTRMIOS 0x5457u
+#define FIGETBSZ       2u
 #define FIOCLEX        0x5451u
 #define FIOASYNC       0x5452u
 

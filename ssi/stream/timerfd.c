@@ -136,6 +136,7 @@ static const struct file_ops timerfd_ops = {
     .ioctl = timerfd_ioctl,
     .poll = timerfd_poll,
     .polls_plainly = true,
+    .seeks_nowhere = true,
     .poll_queue = timerfd_poll_queue,
     .stat = anon_stat,
     .release = timerfd_release,

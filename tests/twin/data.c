@@ -342,7 +342,7 @@ static void step_poll(void)
 static void step_ioctl(void)
 {
     static const unsigned long requests[] = {FIONREAD, FIONREAD,   FIOCLEX, FIONCLEX, FIONBIO,
-                                             TCGETS,   TIOCGWINSZ, 0x1234,  FIOQSIZE, FIGETBSZ};
+                                             TCGETS,   TIOCGWINSZ, 0x1234,  FIGETBSZ};
     int fd = draw_fd(), value = 1;
     unsigned long request = PICK(requests);
     if (said(CALL(ioctl, fd, request, &value), "ioctl(%d, %lx)", fd, request) == 0 &&
