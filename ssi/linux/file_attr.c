@@ -298,7 +298,7 @@ static long truncate_file(uint32_t fd, int64_t bytes)
     if (f == NULL)
         return -EBADF;
     long e = -EINVAL;
-    if (file_writes(f))
+    if (file_writes(f) && file_is_tree(f))
         e = file_size_allowed((uint64_t)bytes);
     if (e == 0)
         e = file_set(f, &(struct fs_set){.size_set = true, .bytes = (uint64_t)bytes});

@@ -217,6 +217,8 @@ static int sendfile_check(struct file *out, struct file *in, uint32_t user, uint
         return e;
     if (out == NULL || !file_writes(out))
         return -EBADF;
+    if (file_is_pipe(out) && (out->ops->poll(out) & POLL_ERR)) // EPIPE, and SIGPIPE
+        return 0;
     return e < 0 || ((out->flags & O_APPEND) && !file_is_pipe(out)) ? -EINVAL : 0;
 }
 
@@ -301,11 +303,12 @@ long sys_copy_file_range(struct call *c)
         r = both_regular(in, out);
     if (r == 0 && ((out->flags & O_APPEND) || !file_writes(out) || !file_reads(in)))
         r = -EBADF;
+    bool regular = r == 0;
     if (r == 0)
         r = copy_position(in, c->args[1], &from);
     if (r == 0)
         r = copy_position(out, c->args[3], &to);
-    if (r == -EINVAL && (from + count < from || to + count < to)) // negative, and not by far
+    if (regular && (from + count < from || to + count < to)) // negative, and not by far
         r = -EOVERFLOW;
     if (r == 0)
         r = copy_allowed(in, from, out, to, &count);
@@ -469,7 +472,7 @@ long sys_fallocate(struct call *c)
         r = -EFBIG;
     if (r == 0 && mode > 1 && mode != (FALLOC_KEEP_SIZE | FALLOC_PUNCH_HOLE))
         r = -EOPNOTSUPP;
-    if (r == 0 && !mode && from + n > st.bytes)
+    if (r == 0 && mode <= FALLOC_KEEP_SIZE && from + n > st.bytes)
         r = file_size_allowed(from + n);
     if (r == 0 && mode == 3)
         r = from < st.bytes ? write_zeros(f, from, MIN(n, st.bytes - from)) : 0;

@@ -233,7 +233,7 @@ static long ioctl_on(struct file *f, struct call *c)
         return -EPERM;
     if (r && f->ops->ioctl)
         return carry(f, r, arg);
-    if (number == FIONREAD && file_is_tree(f) && f->ops->seek) {
+    if (number == FIONREAD && file_is_tree(f) && f->ops->seek && !f->ops->list) {
         struct fs_stat st;
         if ((e = file_stat(f, &st)) < 0)
             return e;

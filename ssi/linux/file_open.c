@@ -130,10 +130,11 @@ static long open_resolved(int32_t dirfd, uint32_t path, uint32_t flags, uint32_t
                           : directory && (flags & O_CREAT))
         return -EINVAL;
     int e = file_name_begin(&n, dirfd, path);
-    if (e < 0)
-        return e;
-    if (!fd_room(process_current()->files))
+    bool begun = e == 0; // where the path begins is looked at behind the room
+    if ((begun || e == -EBADF || e == -ENOTDIR) && !fd_room(process_current()->files))
         e = -EMFILE;
+    if (!begun)
+        return e;
     if (e == 0 && n.path[0] == '/' && (resolve & FS_RESOLVE_IN_ROOT))
         e = file_place_of(dirfd, &n.at);
     if (e == 0)

@@ -47,7 +47,7 @@ static bool poller_begin(struct poller *p, uint32_t count)
 // What holds of `events` for a descriptor; it is watched from now on.
 static unsigned poller_look(struct poller *p, int32_t fd, unsigned events)
 {
-    struct file *f = fd_file_get(process_current()->files, fd);
+    struct file *f = fd < 0 ? NULL : file_of((uint32_t)fd);
     if (f == NULL)
         return POLL_NVAL;
     struct wait_queue *q = f->ops->poll_queue ? f->ops->poll_queue(f) : NULL;

@@ -91,6 +91,9 @@ static long splice_files(const struct call *c, struct file *in, struct file *out
         e = -EINVAL;
     if (e == 0 && (out->flags & O_APPEND) && !file_is_pipe(out))
         e = -EINVAL;
+    bool broken = file_is_pipe(out) && (out->ops->poll(out) & POLL_ERR); // EPIPE, and SIGPIPE
+    if (e == 0 && !broken && (in->ops->seeks_nowhere || in->ops->list || out->ops->seeks_nowhere))
+        e = -EINVAL;
     if (e == 0 && (!offset_fits(in, in_at, from) || !offset_fits(out, out_at, to)))
         e = -EINVAL;
     if (e < 0)
@@ -107,10 +110,10 @@ static long splice_files(const struct call *c, struct file *in, struct file *out
 
 static long tee_pipes(const struct call *c, struct file *in, struct file *out)
 {
-    if (!file_is_pipe(in) || !file_is_pipe(out) || in->data == out->data)
-        return -EINVAL;
     if (!file_reads(in) || !file_writes(out))
         return -EBADF;
+    if (!file_is_pipe(in) || !file_is_pipe(out) || in->data == out->data)
+        return -EINVAL;
     bool wait = !(c->args[3] & SPLICE_F_NONBLOCK) && !(in->flags & O_NONBLOCK);
     char *bytes = heap_alloc(PEEK_BYTES);
     if (bytes == NULL)

@@ -118,7 +118,7 @@ static int vector_file_check(const struct file *f, const uint64_t *at, bool read
 static long vector_read_kind(struct file *f, const struct linux_iovec *v, uint32_t count,
                              uint64_t total, uint64_t *at)
 {
-    if (socket_is(f))
+    if (socket_is(f) || f->ops->seeks_nowhere) // what it gives has a length of its own
         return vector_read_whole(f, v, count, total);
     if (count > 1 && at == NULL && file_is_pipe(f))
         return vector_read_pipe(f, v, count, total);
@@ -235,11 +235,30 @@ static long vector_write(struct file *f, const struct linux_iovec *v, uint32_t c
     return total;
 }
 
+static long vector_write_kind(struct call *c, struct file *f, const struct linux_iovec *v,
+                              uint32_t count, uint64_t total, const uint64_t *at)
+{
+    size_t allowed = (size_t)total;
+    uint64_t pos = at ? *at + c->done : 0;
+    long r = file_size_limit(f, at, &allowed);
+    bool message = socket_is(f) && !socket_is_stream(f); // must not be sent in parts
+    bool whole = message || (socket_is(f) && total <= WHOLE_BYTES);
+    if (r < 0)
+        return r;
+    if (message && total > SOCKET_MESSAGE_MAX)
+        return -EMSGSIZE;
+    if ((whole || total <= GATHER_BYTES) && c->done == 0)
+        return vector_write_small(f, v, count, (uint32_t)allowed, at);
+    if ((f->flags & O_DIRECT) && f->ops->seek == NULL && at == NULL)
+        return vector_write_packets(f, v, count, c->done);
+    return vector_write(f, v, count, c->done, at ? &pos : NULL);
+}
+
 static long vector_write_call(struct call *c, uint32_t fd, uint32_t user, uint32_t count,
                               const uint64_t *at, uint32_t flags)
 {
     struct linux_iovec *v;
-    uint64_t total, pos = at ? *at + c->done : 0;
+    uint64_t total;
     struct file *f = file_of(fd);
     if (f == NULL)
         return -EBADF;
@@ -247,20 +266,9 @@ static long vector_write_call(struct call *c, uint32_t fd, uint32_t user, uint32
     if (r == 0)
         r = vector_in(user, count, &v, &total);
     if (r == 0) {
-        size_t allowed = (size_t)total;
         r = rwf_check(flags, total);
-        if (r == 0)
-            r = file_size_limit(f, at, &allowed);
-        bool message = socket_is(f) && !socket_is_stream(f); // must not be sent in parts
-        bool whole = message || (socket_is(f) && total <= WHOLE_BYTES);
-        if (r == 0 && message && total > SOCKET_MESSAGE_MAX)
-            r = -EMSGSIZE;
-        if (r == 0 && (whole || total <= GATHER_BYTES) && c->done == 0)
-            r = vector_write_small(f, v, count, (uint32_t)allowed, at);
-        else if (r == 0 && (f->flags & O_DIRECT) && f->ops->seek == NULL && at == NULL)
-            r = vector_write_packets(f, v, count, c->done);
-        else if (r == 0)
-            r = vector_write(f, v, count, c->done, at ? &pos : NULL);
+        if (r == 0 && total > 0)
+            r = vector_write_kind(c, f, v, count, total, at);
         file_count_write(r);
         r = file_moved(c, f, r, total);
         heap_free(v);

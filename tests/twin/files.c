@@ -417,5 +417,6 @@ static const struct step steps[] = {
 
 int main(int argc, char **argv)
 {
+    tells_blocks = true;
     return twin_main(argc, argv, steps, sizeof(steps) / sizeof(steps[0]), files_begin);
 }

@@ -24,6 +24,9 @@ enum {
     OLD = 1000000000 // earlier times were set by the program
 };
 
+// How much of a file has memory: fallocate reserves none on Weft, and a hole is made of zeros.
+static bool tells_blocks;
+
 static char *buffer; // a page that cannot be touched follows its BUFFER bytes
 
 #define LOW(x)          (unsigned long)(uint64_t)(x)
@@ -193,8 +196,9 @@ static inline void said_stat(const char *what, const struct statx *st)
     printf("%u:   %s %o links %u uid %u gid %u", twin_step, what, st->stx_mode, st->stx_nlink,
            st->stx_uid, st->stx_gid);
     if (!S_ISDIR(st->stx_mode))
-        printf(" size %llu blocks %llu", (unsigned long long)st->stx_size,
-               (unsigned long long)st->stx_blocks);
+        printf(" size %llu", (unsigned long long)st->stx_size);
+    if (tells_blocks && !S_ISDIR(st->stx_mode))
+        printf(" blocks %llu", (unsigned long long)st->stx_blocks);
     printf(" atime %s mtime %s\n", when(st->stx_atime.tv_sec), when(st->stx_mtime.tv_sec));
 }
 
