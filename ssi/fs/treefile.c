@@ -297,7 +297,7 @@ static long regular_ioctl(struct file *f, uint32_t request, void *data, size_t i
     struct inode *i = f->data;
     uint32_t more;
     if (request == FILE_UNREAD && out_size >= sizeof(more)) {
-        more = (uint32_t)(i->bytes - MIN(f->offset, i->bytes));
+        more = (uint32_t)(i->bytes - f->offset); // negative behind the end
         memcpy(data, &more, sizeof(more));
         return 0;
     }

@@ -217,8 +217,6 @@ static int sendfile_check(struct file *out, struct file *in, uint32_t user, uint
         return e;
     if (out == NULL || !file_writes(out))
         return -EBADF;
-    if (file_is_pipe(out) && (out->ops->poll(out) & POLL_ERR)) // EPIPE, and SIGPIPE
-        return 0;
     return e < 0 || ((out->flags & O_APPEND) && !file_is_pipe(out)) ? -EINVAL : 0;
 }
 

@@ -132,7 +132,7 @@ static long open_resolved(int32_t dirfd, uint32_t path, uint32_t flags, uint32_t
     int e = file_name_begin(&n, dirfd, path);
     bool begun = e == 0; // where the path begins is looked at behind the room
     if ((begun || e == -EBADF || e == -ENOTDIR) && !fd_room(process_current()->files))
-        e = -EMFILE;
+        e = begun && n.path[0] == '\0' ? -ENOENT : -EMFILE;
     if (!begun)
         return e;
     if (e == 0 && n.path[0] == '/' && (resolve & FS_RESOLVE_IN_ROOT))

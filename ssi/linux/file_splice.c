@@ -91,8 +91,7 @@ static long splice_files(const struct call *c, struct file *in, struct file *out
         e = -EINVAL;
     if (e == 0 && (out->flags & O_APPEND) && !file_is_pipe(out))
         e = -EINVAL;
-    bool broken = file_is_pipe(out) && (out->ops->poll(out) & POLL_ERR); // EPIPE, and SIGPIPE
-    if (e == 0 && !broken && (in->ops->seeks_nowhere || in->ops->list || out->ops->seeks_nowhere))
+    if (e == 0 && (in->ops->seeks_nowhere || in->ops->list || out->ops->seeks_nowhere))
         e = -EINVAL;
     if (e == 0 && (!offset_fits(in, in_at, from) || !offset_fits(out, out_at, to)))
         e = -EINVAL;

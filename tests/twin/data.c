@@ -75,6 +75,8 @@ static void step_pwrite(void)
     struct range r = draw_range();
     int64_t at = draw_offset();
     int fd = draw_fd();
+    if (r.at == NULL && type_of(fd) == S_IFREG)
+        return;
     fill();
     said(CALL(pwrite64, fd, r.at, r.length, LOW(at), HIGH(at)), "pwrite64(%d, %s, %lld)", fd,
          r.words, (long long)at);
@@ -134,6 +136,11 @@ static void step_writev(void)
     char words[100];
     int fd = draw_fd(), n = draw_vector(v, words, sizeof(words)), f = PICK(flags);
     int64_t at = draw(3) ? draw_offset() : -1;
+    unsigned long total = 0;
+    for (int i = 0; i < 4; i++)
+        total = v[i].iov_base ? total + v[i].iov_len : ULONG_MAX / 2;
+    if (total > BUFFER || total > room_of(fd, total))
+        return;
     fill();
     switch (draw(3)) {
     case 0:
@@ -200,7 +207,7 @@ static void step_fcntl(void)
     static const int commands[] = {
         F_GETFD,      F_SETFD,      F_GETFL,     F_SETFL,     F_GETOWN, F_GETSIG,
         F_GETPIPE_SZ, F_SETPIPE_SZ, F_GET_SEALS, F_ADD_SEALS, 1033,     1034,
-        F_GETLEASE,   3000,         -1,          F_SETSIG,    F_SETOWN, 17};
+        F_GETLEASE,   3000,         -1,          F_SETSIG,    17};
     static const unsigned long values[] = {
         0,    1,     2,      4,        8,        16,        31,      4096,      4097,
         8192, 65536, 100000, O_APPEND, O_DIRECT, O_NOATIME, O_ASYNC, 0xffffffff};
@@ -235,7 +242,10 @@ static void step_lock(void)
     static const int flocks[] = {LOCK_SH, LOCK_EX, LOCK_UN, LOCK_SH | LOCK_EX, 0};
     char words[64];
     struct flock64 l = draw_lock(words);
+    // To Linux all that has no file is one file.
     int fd = draw_fd(), command = PICK(commands), how = PICK(flocks);
+    if (type_of(fd) == 0)
+        return;
     if (command == F_OFD_GETLK && l.l_type == F_UNLCK) // later ones know of it
         command = F_GETLK64;
     if (draw(3) == 0) {
@@ -274,19 +284,43 @@ static void step_locked(void)
     waitpid(child, NULL, 0);
 }
 
+// What moved into a pipe by reference changes with its file: it is taken out at once.
+static void drain(int pipe)
+{
+    struct stat64 st, other;
+    long got;
+    CALL(fstat64, pipe, &st);
+    for (int fd = 0; fd < FDS; fd++)
+        if (CALL(fstat64, fd, &other) == 0 && other.st_ino == st.st_ino &&
+            other.st_dev == st.st_dev)
+            while (S_ISFIFO(st.st_mode) && (got = CALL(read, fd, buffer, BUFFER)) > 0)
+                said_bytes("drained", buffer, got);
+}
+
+// What cannot be read and what nobody will read: which is said first is no matter.
+static bool is_broken(int out)
+{
+    struct pollfd p = {out, POLLOUT, 0};
+    return type_of(out) == S_IFIFO && poll(&p, 1, 0) == 1 && (p.revents & POLLERR);
+}
+
 static void step_splice(void)
 {
     static const unsigned flags[] = {0, 1, 4, 8, 0x10};
     int in = draw_fd(), out = draw_fd();
     int64_t from = draw_offset(), to = draw_offset();
     bool has_from = draw(3) == 0, has_to = draw(3) == 0;
-    unsigned long length = draw_length();
+    unsigned long length = room_of(out, draw_length());
     unsigned f = PICK(flags) | 2;
+    if (is_broken(out) || length == 0)
+        return;
     long done = said(CALL(splice, in, has_from ? &from : NULL, out, has_to ? &to : NULL, length, f),
                      "splice(%d, %lld, %d, %lld, %lu, %x)", in, has_from ? (long long)from : -1,
                      out, has_to ? (long long)to : -1, length, f);
     if (done > 0)
         printf("%u:   %lld %lld\n", twin_step, (long long)from, (long long)to);
+    if (done > 0)
+        drain(out);
 }
 
 static void step_sendfile(void)
@@ -294,21 +328,27 @@ static void step_sendfile(void)
     int in = draw_fd(), out = draw_fd();
     int64_t from = draw_offset();
     bool has_from = draw(2);
-    unsigned long length = draw_length();
+    unsigned long length = room_of(out, draw_length());
+    if (is_broken(out) || length == 0)
+        return;
     long done =
         said(CALL(sendfile64, out, in, has_from ? &from : NULL, length),
              "sendfile64(%d, %d, %lld, %lu)", out, in, has_from ? (long long)from : -1, length);
     if (done > 0 && has_from)
         printf("%u:   %lld\n", twin_step, (long long)from);
+    if (done > 0)
+        drain(out);
 }
 
 static void step_tee(void)
 {
     int in = draw_fd(), out = draw_fd();
-    unsigned long length = draw_length();
-    struct iovec v = {buffer, length};
+    unsigned long length = room_of(out, draw_length());
+    struct iovec v = {buffer, length = room_of(in, length)};
     fill();
-    if (length == 0 || draw(2)) // vmsplice of nothing is no error, wherever
+    // vmsplice of nothing is no error, wherever; what it gives a pipe changes with the buffer.
+    bool gives = type_of(in) == S_IFIFO && (CALL(fcntl64, in, F_GETFL, 0) & O_ACCMODE);
+    if (length == 0 || gives || draw(2))
         said(CALL(tee, in, out, length, 2), "tee(%d, %d, %lu)", in, out, length);
     else
         said(CALL(vmsplice, in, &v, 1, 2), "vmsplice(%d, %lu)", in, length);
