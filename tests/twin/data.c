@@ -141,6 +141,8 @@ static void step_writev(void)
         total = v[i].iov_base ? total + v[i].iov_len : ULONG_MAX / 2;
     if (total > BUFFER || total > room_of(fd, total))
         return;
+    if (type_of(fd) == 0) // without vectors of its own a file knows no flags
+        f = 0;
     fill();
     switch (draw(3)) {
     case 0:

@@ -163,7 +163,7 @@ static inline unsigned type_of(int fd)
 static inline unsigned long room_of(int fd, unsigned long length)
 {
     int in = 0;
-    if (type_of(fd) == S_IFIFO && CALL(ioctl, fd, FIONREAD, &in) == 0 && length <= BUFFER)
+    if (type_of(fd) == S_IFIFO && CALL(ioctl, fd, FIONREAD, &in) == 0)
         return in > 20000 ? 0 : in > 0 ? length % 500 : length % 20000;
     return length;
 }
