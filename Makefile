@@ -63,6 +63,7 @@ help:
 	@echo 'make fault-points lists what fault=ROOM:STATE:die|drop|stall|tell can strike'
 	@echo 'make fuzz        SECONDS=60 [TARGET=x]: libFuzzer on every parser; hostile messages, ghosts'
 	@echo 'make fuzz-replay the corpus and changes of it, in seconds'
+	@echo 'make twin        SEEDS=20 [TARGET=files]: random sequences of system calls, here and on a node'
 	@echo 'make fuzz-syscall CALLS=100000 [SEED=n]: random system calls on a node'
 	@echo 'make test-lab    tests of qemu/cluster itself, without a kernel'
 	@echo 'make compat      real programs here and on Linux: docs/compatibility.md (COMPAT_EXTRA=DIR)'

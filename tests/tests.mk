@@ -22,6 +22,7 @@ unit: $(UNIT_BIN) host-tools $(O)/weft.img fuzz-replay
 	WEFT_BUILD=$(abspath $(O)) /usr/bin/python3 -m pytest -q -p no:cacheprovider tests/unit
 
 include tests/fuzz/fuzz.mk
+include tests/twin/twin.mk
 include tests/lint/lint.mk
 -include tests/explore/explore.mk
 -include tests/sim/sim.mk

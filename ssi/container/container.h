@@ -105,6 +105,7 @@ void container_truncate(struct container *c, uint64_t bytes);
 // faults (SIGBUS) until the next call. Known on this node alone: a segment on another node sees
 // zeros there. Never sleeps.
 void container_bound(struct container *c, uint64_t bytes);
+bool container_shows(const struct container *c, uint32_t index); // that page may be seen
 // `c`, a new clone of the file's content, is privately mapped: from now on truncation takes its
 // pages behind the end, too, and it shows `bytes` bytes, or as many as the file is bound to later.
 // What other nodes know of (a linked clone) keeps its pages. Never sleeps.

@@ -280,7 +280,7 @@ static bool page_shows_writable(page_t p)
     return !(p & PAGE_CLEAN) && page_may_write(p) && page_is_own(p);
 }
 
-static bool in_bound(const struct container *c, uint32_t index)
+bool container_shows(const struct container *c, uint32_t index)
 {
     return c->bound == 0 || index < c->bound - 1;
 }
@@ -293,7 +293,7 @@ static void fault_around(struct segment *s, uint32_t index)
     uint32_t first = MAX(ALIGN_DOWN(index, AROUND_PAGES), s->index);
     uint32_t end = MIN(ALIGN_DOWN(index, AROUND_PAGES) + AROUND_PAGES,
                        s->index + ((s->end - s->start) >> PAGE_SHIFT));
-    for (uint32_t i = first; i < end && in_bound(c, i); i++) {
+    for (uint32_t i = first; i < end && container_shows(c, i); i++) {
         page_t p = page_get(c, i);
         if (p == 0 && c->link == NULL)
             p = touch_borrowed(c, i);
@@ -311,7 +311,7 @@ static int segment_fault(struct segment *s, uint32_t index, unsigned access,
         container_space_settle(s->space);
         return -EAGAIN;
     }
-    if (!in_bound(c, index))
+    if (!container_shows(c, index))
         return -EIO;
     int error = page_want(c, index, access, &p);
     if (error < 0)

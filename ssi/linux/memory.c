@@ -33,6 +33,7 @@ enum { // mmap(2), asm-generic/mman-common.h
     PROT_ALL = PROT_R | PROT_W | PROT_X,
     PROT_SEM_FLAG = 8, // means nothing here
     PROT_GROWSDOWN_FLAG = 0x01000000,
+    PROT_GROWS_BOTH = 0x03000000, // with PROT_GROWSUP, which is for other machines
 };
 
 #define MODE_TYPE    0170000u
@@ -243,9 +244,9 @@ static long map(uint32_t hint, uint32_t length, uint32_t prot, uint32_t flags, u
         return -ENOMEM;
     if (((offset + bytes) >> PAGE_SHIFT) > UINT32_MAX)
         return -EOVERFLOW;
-    int e = check_flags(bytes, flags);
+    int e = place(hint, bytes, flags, &at);
     if (e == 0)
-        e = place(hint, bytes, flags, &at);
+        e = check_flags(bytes, flags);
     if (e < 0)
         return e;
     unsigned kind = flags & MMAP_LOCKED ? SEGMENT_LOCKED : 0;
@@ -313,16 +314,20 @@ static int protect_one(struct segment *g, uint32_t from, uint32_t to, uint32_t p
 long sys_mprotect(struct call *c)
 {
     uint32_t at = c->args[0], bytes = memory_round_up(c->args[1]), prot = c->args[2];
-    if ((at & PAGE_MASK) || (prot & ~(PROT_ALL | PROT_SEM_FLAG | PROT_GROWSDOWN_FLAG)))
+    if ((at & PAGE_MASK) || (prot & PROT_GROWS_BOTH) == PROT_GROWS_BOTH)
         return -EINVAL;
     if (c->args[1] == 0)
         return 0;
     if (bytes == 0 || memory_range_bad(at, bytes))
         return -ENOMEM;
+    if (prot & ~(PROT_ALL | PROT_SEM_FLAG | PROT_GROWSDOWN_FLAG))
+        return -EINVAL;
     memory_settle();
     if (prot & PROT_GROWSDOWN_FLAG) {
-        struct segment *g = space_find(space(), at);
-        if (!g || !(g->flags & SEGMENT_GROWS_DOWN))
+        struct segment *g = space_find_from(space(), at);
+        if (!g || g->start >= at + bytes)
+            return -ENOMEM;
+        if (g->start > at || !(g->flags & SEGMENT_GROWS_DOWN))
             return -EINVAL;
         bytes += at - g->start;
         at = g->start;

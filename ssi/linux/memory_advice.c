@@ -67,23 +67,28 @@ static int each_piece(struct space *of, uint32_t at, uint32_t end,
     return result;
 }
 
-static bool range_whole(uint32_t at, uint32_t bytes)
+// The first address from `at` on where nothing is mapped, or `end`.
+static uint32_t whole_until(struct space *of, uint32_t at, uint32_t end)
 {
-    uint32_t end = at + bytes;
     while (at < end) {
-        struct segment *g = space_find(space(), at);
+        struct segment *g = space_find(of, at);
         if (!g)
-            return false;
+            return at;
         at = g->end;
     }
-    return true;
+    return end;
+}
+
+static bool range_whole(uint32_t at, uint32_t bytes)
+{
+    return whole_until(space(), at, at + bytes) == at + bytes;
 }
 
 // ---- bringing in -------------------------------------------------------------------------------
 static int populate_piece(struct segment *g, uint32_t from, uint32_t to, uint32_t write)
 {
     if (g->prot == 0)
-        return -ENOMEM;
+        return -EFAULT;
     for (uint32_t at = from; at < to; at += PAGE_SIZE) {
         int e = user_fault_in(at, 1, write);
         if (e < 0)
@@ -128,7 +133,7 @@ static int dont_need(const struct segment *g, uint32_t from, uint32_t to)
 static int remove_pages(const struct segment *g, uint32_t from, uint32_t to)
 {
     if (!(g->flags & SEGMENT_SHARED))
-        return -EINVAL;
+        return g->note ? -EACCES : -EINVAL;
     return (uintptr_t)g->note == MAPS_READ_ONLY ? -EACCES : discard(g, from, to);
 }
 
@@ -173,7 +178,11 @@ int memory_advise(struct space *of, uint32_t at, uint32_t length, uint32_t advic
         return 0;
     if (memory_range_bad(at, bytes))
         return -ENOMEM;
-    return each_piece(of, at, at + bytes, advise, advice);
+    if (advice != ADVICE_POPULATE_READ && advice != ADVICE_POPULATE_WRITE)
+        return each_piece(of, at, at + bytes, advise, advice);
+    uint32_t stop = whole_until(of, at, at + bytes); // these do not pass over holes
+    int e = each_piece(of, at, stop, advise, advice);
+    return e < 0 ? e : stop < at + bytes ? -ENOMEM : 0;
 }
 
 long sys_madvise(struct call *c)
@@ -188,6 +197,13 @@ bool memory_advice_is_hint(uint32_t advice)
 }
 
 // ---- msync, mincore ----------------------------------------------------------------------------
+static int sync_piece(struct segment *g, uint32_t from, uint32_t to, uint32_t flags)
+{
+    (void)from, (void)to;
+    return (flags & MSYNC_INVALIDATE) && (g->flags & SEGMENT_LOCKED) ? -EBUSY : 0;
+}
+
+// One copy of each page serves mappings, reads and writes: there is nothing to be done.
 long sys_msync(struct call *c)
 {
     uint32_t at = c->args[0], bytes = memory_round_up(c->args[1]), flags = c->args[2];
@@ -196,9 +212,8 @@ long sys_msync(struct call *c)
         return -EINVAL;
     if (bytes == 0)
         return 0;
-    if (memory_range_bad(at, bytes) || !range_whole(at, bytes))
-        return -ENOMEM;
-    return 0; // one copy of each page serves mappings, reads and writes
+    return memory_range_bad(at, bytes) ? -ENOMEM
+                                       : each_piece(space(), at, at + bytes, sync_piece, flags);
 }
 
 long sys_mincore(struct call *c)
@@ -259,6 +274,14 @@ static int lock_piece(struct segment *g, uint32_t from, uint32_t to, uint32_t on
     return space_flags(space(), from, to - from, on ? flag : 0, on ? 0 : flag);
 }
 
+// Up to the first hole, which is an error.
+static int lock_pieces(uint32_t at, uint32_t end, bool on)
+{
+    uint32_t stop = whole_until(space(), at, end);
+    int e = each_piece(space(), at, stop, lock_piece, on);
+    return e < 0 ? e : stop < end ? -ENOMEM : 0;
+}
+
 // The range that an address and a length of mlock(2) mean: false: none, *result says why.
 static bool lock_range(const struct call *c, uint32_t *at, uint32_t *end, long *result)
 {
@@ -279,8 +302,7 @@ static long lock(const struct call *c, bool now)
     if (!lock_range(c, &at, &end, &result))
         return result;
     uint32_t more = end - at - (uint32_t)locked_bytes(at, end);
-    if ((e = memory_may_lock(more, -ENOMEM)) < 0 ||
-        (e = each_piece(space(), at, end, lock_piece, true)) < 0 || !now)
+    if ((e = memory_may_lock(more, -ENOMEM)) < 0 || (e = lock_pieces(at, end, true)) < 0 || !now)
         return e;
     e = memory_populate(at, end);
     return e == -ENOMEM ? -EAGAIN : e == -EFAULT ? -ENOMEM : e;
@@ -300,8 +322,7 @@ long sys_munlock(struct call *c)
 {
     uint32_t at, end;
     long result;
-    return lock_range(c, &at, &end, &result) ? each_piece(space(), at, end, lock_piece, false)
-                                             : result;
+    return lock_range(c, &at, &end, &result) ? lock_pieces(at, end, false) : result;
 }
 
 static void lock_future(uint32_t flags)

@@ -159,7 +159,7 @@ long sys_mremap(struct call *c)
         e = new < old ? space_unmap(space(), at + new, old - new) : 0;
         return e < 0 ? e : (long)at;
     }
-    if (!within_one(g, at, old))
+    if (!within_one(g, at, flags & MREMAP_FIXED ? MIN(old, new) : old)) // the rest only goes
         return -EFAULT;
     if (new > old && !memory_within_limit(new - old))
         return -ENOMEM;

@@ -58,7 +58,9 @@ long process_memory_move(int32_t pid, uint32_t at, void *bytes, size_t n, enum r
         return -EFAULT;
     struct container *c = s->object;
     uint64_t offset = ((uint64_t)s->index << PAGE_SHIFT) + (at - s->start);
-    xfer_kernel(&x, bytes, MIN(n, (size_t)(s->end - at)));
+    if (!container_shows(c, (uint32_t)(offset >> PAGE_SHIFT)))
+        return -EFAULT; // behind the end of a file
+    xfer_kernel(&x, bytes, MIN(n, (size_t)(PAGE_SIZE - (at & PAGE_MASK))));
     container_get(c);
     e = how == REACH_WRITE || how == REACH_POKE ? container_write(c, offset, &x)
                                                 : container_read(c, offset, &x);

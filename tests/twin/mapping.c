@@ -18,7 +18,7 @@ enum {
 };
 
 static char *const base = (char *)0x50000000; // far from what a kernel would choose
-static int fds[FILES];
+static int fds[FILES], still;                 // and a file that never changes
 static sigjmp_buf caught;
 static siginfo_t fault;
 
@@ -51,7 +51,8 @@ static char *draw_address(void)
 
 static unsigned long draw_length(const char *at)
 {
-    static const unsigned long odd[] = {0, 1, 5000, 0xfffff000, 0x80000000, 4095};
+    // None beyond 3 GiB: a kernel of 64 bits has more to give and to take away.
+    static const unsigned long odd[] = {0, 1, 5000, 4095};
     unsigned left = PAGES - (unsigned)(at - base) / PAGE;
     unsigned long length = (1 + draw(6)) * PAGE;
     if (draw(20) == 0)
@@ -64,11 +65,11 @@ static bool stays(const char *at, unsigned long length)
     return (unsigned long)(at - base) + length <= PAGES * PAGE;
 }
 
+// Not PROT_WRITE alone: whether that can be read depends on who wrote before.
 static void step_map(void)
 {
-    static const int prots[] = {
-        PROT_NONE, PROT_READ, PROT_READ | PROT_WRITE, PROT_READ | PROT_WRITE, PROT_READ | PROT_EXEC,
-        PROT_WRITE};
+    static const int prots[] = {PROT_NONE, PROT_READ, PROT_READ | PROT_WRITE,
+                                PROT_READ | PROT_WRITE, PROT_READ | PROT_EXEC};
     static const int kinds[] = {MAP_PRIVATE, MAP_PRIVATE,         MAP_SHARED,
                                 MAP_SHARED,  MAP_SHARED_VALIDATE, 0};
     static const int more[] = {0, 0, 0, MAP_NORESERVE, MAP_POPULATE, MAP_LOCKED};
@@ -81,6 +82,8 @@ static void step_map(void)
         flags |= MAP_ANONYMOUS;
     } else {
         fd = draw(30) ? fds[draw(FILES)] : PICK(wrong);
+        if ((flags & MAP_TYPE) == MAP_PRIVATE) // nobody says which changes of a file are seen
+            fd = still;
         page = draw(6);
     }
     flags |= draw(6) ? MAP_FIXED : MAP_FIXED_NOREPLACE;
@@ -92,7 +95,7 @@ static void step_unmap(void)
 {
     char *at = draw_address();
     unsigned long length = draw_length(at);
-    if (stays(at, length) || length > 0x70000000)
+    if (stays(at, length))
         said(CALL(munmap, at, length), "munmap(%lx, %lx)", (long)(at - base), length);
 }
 
@@ -133,6 +136,8 @@ static void step_advise(void)
     char *at = draw_address();
     unsigned long length = draw_length(at);
     int advice = PICK(advices);
+    if (!stays(at, length)) // the end of all memory is not the same to a kernel of 64 bits
+        length = PAGE;
     said(CALL(madvise, at, length, advice), "madvise(%lx, %lx, %d)", (long)(at - base), length,
          advice);
 }
@@ -173,18 +178,18 @@ static void step_lock(void)
     }
 }
 
+// Not MREMAP_DONTUNMAP, which Weft has for anonymous and shared memory alone.
 static void step_remap(void)
 {
-    static const int flags[] = {0,
-                                0,
-                                MREMAP_MAYMOVE | MREMAP_FIXED,
-                                MREMAP_MAYMOVE | MREMAP_FIXED,
-                                MREMAP_FIXED,
-                                8,
-                                MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP};
+    static const int flags[] = {
+        0, 0, MREMAP_MAYMOVE | MREMAP_FIXED, MREMAP_MAYMOVE | MREMAP_FIXED, MREMAP_FIXED, 8};
     char *at = draw_address(), *to = draw_address();
     unsigned long from_length = draw_length(at), length = draw_length(to);
     int f = PICK(flags);
+    if ((f & MREMAP_FIXED) && from_length == length) // later ones move more than one mapping
+        from_length = length = PAGE;
+    if (length > from_length) // whether neighbours are one mapping is not told
+        from_length = PAGE;
     if (from_length && stays(at, from_length) && stays(at, length) && stays(to, length))
         said(within(CALL(mremap, at, from_length, length, f, to)), "mremap(%lx, %lx, %lx, %x, %lx)",
              (long)(at - base), from_length, length, f, (long)(to - base));
@@ -316,6 +321,10 @@ static void begin(void)
         if (write(fds[0], page, PAGE) != PAGE || write(fds[3], page, PAGE - 10) != PAGE - 10)
             exit(3);
     }
+    still = open("s", O_RDWR | O_CREAT, 0666);
+    for (int i = 0; i < 5; i++)
+        if (write(still, memset(page, 'A' + i, PAGE), PAGE - 100) != PAGE - 100)
+            exit(3);
     if (mmap(base, PAGES * PAGE, PROT_READ | PROT_WRITE,
              MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) != base)
         exit(3);

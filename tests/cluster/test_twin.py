@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: MIT
+"""Random sequences of system calls: what a program of tests/twin prints is the same on Linux."""
+
+import glob
+import importlib.machinery
+import os
+
+import pytest
+
+import weft
+
+pytestmark = pytest.mark.usefixtures('kernel')
+TWIN = os.path.join(weft.ROOT, 'tests', 'twin')
+PROGRAMS = sorted(os.path.basename(path)[:-2] for path in glob.glob(os.path.join(TWIN, '*.c')))
+STEPS = 200
+
+runner = importlib.machinery.SourceFileLoader('twin', os.path.join(TWIN, 'twin')).load_module()
+
+
+@pytest.fixture(scope='module')
+def programs():
+    return {name: runner.compiled(name) for name in PROGRAMS}
+
+
+@pytest.fixture(scope='module')
+def node(programs):
+    with weft.cluster(1, add=[f'{path}:/opt/{name}' for name, path in programs.items()]) as c:
+        yield c
+
+
+@pytest.mark.parametrize('seeds', [range(1, 16), pytest.param(range(16, 216),
+                                                              marks=pytest.mark.heavy)],
+                         ids=['few', 'many'])
+@pytest.mark.parametrize('name', PROGRAMS)
+def test_as_on_linux(node, programs, name, seeds):
+    found = list(runner.differences(node, name, programs[name], seeds, STEPS))
+    assert not found, '\n'.join(found)
