@@ -21,6 +21,7 @@
 #define TRIES_MAX     6u
 #define TRIES_UNICAST 3u              // of a neighbour that is known: then it may have moved
 #define DEFEND_GAP_NS (10 * NS_PER_S) // RFC 5227, DEFEND_INTERVAL
+#define FRAGMENTS_MAX 96u             // that wait: a quarter of the common pool has room for them
 
 struct neighbour {
     struct list link;
@@ -28,13 +29,15 @@ struct neighbour {
     struct nic *nic;
     uint32_t ip;
     uint8_t mac[6];
-    bool known;     // mac is valid
-    unsigned tries; // unanswered requests
-    struct buf *waiting;
+    bool known;          // mac is valid
+    unsigned tries;      // unanswered requests
+    struct list waiting; // the fragments of one datagram; mostly one buffer
+    unsigned waiting_count;
 };
 
 NODE_VAR(struct list, buckets[BUCKETS]);
 NODE_VAR(unsigned, entries);
+NODE_VAR(unsigned, fragments_waiting); // beyond the first of each neighbour
 NODE_VAR(uint64_t, defended_ns);
 
 void arp_init(void)
@@ -57,11 +60,24 @@ static struct neighbour *neighbour_find(uint32_t ip)
     return NULL;
 }
 
+static void waiting_forget(struct neighbour *e)
+{
+    if (e->waiting_count)
+        node(fragments_waiting) -= e->waiting_count - 1;
+    e->waiting_count = 0;
+}
+
+static void waiting_drop(struct neighbour *e)
+{
+    if (e->waiting_count)
+        net_counter_add(COUNT_arp_dropped);
+    waiting_forget(e);
+    buf_free_all(&e->waiting);
+}
+
 static void neighbour_free(struct neighbour *e)
 {
-    if (e->waiting)
-        net_counter_add(COUNT_arp_dropped);
-    buf_free(e->waiting);
+    waiting_drop(e);
     timer_cancel(&e->timer);
     list_remove(&e->link);
     heap_free(e);
@@ -141,6 +157,7 @@ static struct neighbour *neighbour_new(struct nic *nic, uint32_t ip)
     if (!e)
         return NULL;
     timer_init(&e->timer, neighbour_timer, e);
+    list_init(&e->waiting);
     e->nic = nic;
     e->ip = ip;
     list_push(bucket, &e->link);
@@ -154,30 +171,51 @@ static void neighbour_learn(struct neighbour *e, const uint8_t mac[6])
     e->known = true;
     e->tries = 0;
     timer_set(&e->timer, clock_now_ns() + FRESH_NS);
-    struct buf *b = e->waiting;
-    e->waiting = NULL;
-    if (b)
-        (void)eth_send(e->nic, b, e->mac, ETH_IPV4); // a full ring is counted there
+    waiting_forget(e);
+    (void)eth_send_all(e->nic, &e->waiting, e->mac, ETH_IPV4); // a full ring is counted there
 }
 
-int arp_send(struct nic *nic, uint32_t ip, struct buf *b)
+static struct neighbour *neighbour_use(struct nic *nic, uint32_t ip)
 {
     struct neighbour *e = neighbour_find(ip);
     if (!e)
         e = neighbour_new(nic, ip);
-    if (!e) {
-        buf_free(b);
+    if (e && !timer_is_set(&e->timer)) // new, or stale and used again
+        neighbour_ask(e);
+    return e;
+}
+
+static int wait_for(struct neighbour *e, struct list *bufs)
+{
+    unsigned n = buf_count(bufs);
+    if (e)
+        waiting_drop(e);
+    if (!e || node(fragments_waiting) + n - 1 > FRAGMENTS_MAX) {
+        net_counter_add(COUNT_arp_dropped);
+        buf_free_all(bufs);
         return -ENOBUFS;
     }
-    if (!timer_is_set(&e->timer)) // new, or stale and used again
-        neighbour_ask(e);
-    if (e->known)
-        return eth_send(nic, b, e->mac, ETH_IPV4);
-    if (e->waiting)
-        net_counter_add(COUNT_arp_dropped);
-    buf_free(e->waiting);
-    e->waiting = b;
+    list_move(&e->waiting, bufs);
+    e->waiting_count = n;
+    node(fragments_waiting) += n - 1;
     return 0;
+}
+
+int arp_send_all(struct nic *nic, uint32_t ip, struct list *bufs)
+{
+    struct neighbour *e = neighbour_use(nic, ip);
+    return e && e->known ? eth_send_all(nic, bufs, e->mac, ETH_IPV4) : wait_for(e, bufs);
+}
+
+int arp_send(struct nic *nic, uint32_t ip, struct buf *b)
+{
+    struct neighbour *e = neighbour_use(nic, ip);
+    struct list one;
+    if (e && e->known)
+        return eth_send(nic, b, e->mac, ETH_IPV4);
+    list_init(&one);
+    list_append(&one, &b->link);
+    return wait_for(e, &one);
 }
 
 void net_neighbour_doubt(uint32_t ip)

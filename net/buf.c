@@ -118,6 +118,21 @@ void buf_free(struct buf *b)
     list_push(b->reserve ? &node(critical_free) : &node(common_free), &b->link);
 }
 
+unsigned buf_count(const struct list *bufs)
+{
+    unsigned n = 0;
+    for (const struct list *item = bufs->next; item != bufs; item = item->next)
+        n++;
+    return n;
+}
+
+void buf_free_all(struct list *bufs)
+{
+    struct list *item;
+    while ((item = list_pop(bufs)))
+        buf_free(list_entry(item, struct buf, link));
+}
+
 void *buf_push(struct buf *b, size_t n)
 {
     ASSERT((size_t)(b->at - b->base) >= n);

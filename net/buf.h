@@ -38,6 +38,9 @@ void buf_exit(void); // gives all memory back; no buffer may be out. For the sim
 // Empty, `at` behind the headroom. NULL: none left; counted.
 struct buf *buf_alloc(bool critical);
 void buf_free(struct buf *b); // NULL is fine
+// Lists of buffers, by link.
+unsigned buf_count(const struct list *bufs);
+void buf_free_all(struct list *bufs);
 // Room for n bytes in front of / behind what is there; asserts that it exists.
 void *buf_push(struct buf *b, size_t n);
 void *buf_put(struct buf *b, size_t n);

@@ -67,3 +67,13 @@ int eth_send(struct nic *nic, struct buf *b, const uint8_t to[6], uint16_t type)
     net_counter_add(COUNT_nic_tx_full);
     return -ENOBUFS;
 }
+
+int eth_send_all(struct nic *nic, struct list *bufs, const uint8_t to[6], uint16_t type)
+{
+    struct list *item;
+    int error = 0;
+    while (error == 0 && (item = list_pop(bufs)))
+        error = eth_send(nic, list_entry(item, struct buf, link), to, type);
+    buf_free_all(bufs); // without one of them the others are worth nothing
+    return error;
+}

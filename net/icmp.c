@@ -20,17 +20,20 @@ static void icmp_send(struct buf *b, uint32_t from, uint32_t to)
     (void)ip_send(b, from, to, IP_ICMP); // best effort
 }
 
+// As Linux does, any router may cut the answer (DF is clear).
 static void echo_answer(const struct ip_packet *p)
 {
-    if (p->broadcast || p->n > ip_room(p->from)) // RFC 1122, 3.2.2.6: broadcasts may be ignored
+    if (p->broadcast) // RFC 1122, 3.2.2.6: may be ignored
         return;
-    struct buf *b = buf_alloc(false);
-    if (!b)
-        return;
-    memcpy(buf_put(b, p->n), p->bytes, p->n);
-    ((struct icmp_wire *)b->at)->type = ICMP_ECHO_REPLY;
-    net_counter_add(COUNT_icmp_echoed);
-    icmp_send(b, p->to, p->from);
+    struct icmp_wire h;
+    memcpy(&h, p->bytes, sizeof(h));
+    h.type = ICMP_ECHO_REPLY;
+    h.checksum = be16(0);
+    struct ip_text t = {&h, sizeof(h), p->bytes + sizeof(h), p->n - sizeof(h)};
+    uint64_t sum = wire_sum(0, &h, sizeof(h));
+    h.checksum = be16(wire_sum_end(wire_sum(sum, t.bytes, t.n)));
+    if (ip_send_text(&t, p->to, p->from, IP_ICMP, (struct net_way){.ttl = IP_TTL}) == 0)
+        net_counter_add(COUNT_icmp_echoed);
 }
 
 void icmp_receive(const struct ip_packet *p)
@@ -51,28 +54,28 @@ void icmp_receive(const struct ip_packet *p)
         net_counter_add(COUNT_icmp_type);
 }
 
-void icmp_send_port_unreachable(const struct ip_packet *p)
+// RFC 1122, 3.2.2: which packets no error may be about.
+static bool error_allowed(const struct ip_packet *p)
+{
+    const struct ip_wire *h = (const void *)p->header;
+    const struct icmp_wire *icmp = (const void *)p->bytes;
+    if (p->broadcast)
+        return false;
+    return h->protocol != IP_ICMP || icmp->type == ICMP_ECHO || icmp->type == ICMP_ECHO_REPLY;
+}
+
+void icmp_send_error(uint8_t type, uint8_t code, const struct ip_packet *p)
 {
     uint64_t now = clock_now_ns();
-    if (p->broadcast || (node(error_sent_ns) && now - node(error_sent_ns) < ERROR_GAP_NS))
+    if (!error_allowed(p) || (node(error_sent_ns) && now - node(error_sent_ns) < ERROR_GAP_NS))
         return;
     struct buf *b = buf_alloc(false);
     if (!b)
         return;
     node(error_sent_ns) = now;
     struct icmp_wire *h = buf_put(b, sizeof(*h));
-    memset(h, 0, sizeof(*h));
-    h->type = ICMP_UNREACHABLE;
-    h->code = ICMP_CODE_PORT;
-    struct ip_wire *quote = buf_put(b, sizeof(*quote));
-    *quote = (struct ip_wire){.version_ihl = 0x45,
-                              .total = be16((unsigned)(sizeof(*quote) + p->n)),
-                              .ttl = 1,
-                              .protocol = IP_UDP,
-                              .from = be32(p->from),
-                              .to = be32(p->to)};
-    quote->checksum = be16(wire_sum_end(wire_sum(0, quote, sizeof(*quote))));
-    size_t n = MIN(p->n, (size_t)QUOTE_BYTES);
-    memcpy(buf_put(b, n), p->bytes, n);
+    *h = (struct icmp_wire){.type = type, .code = code};
+    size_t header = (size_t)(p->bytes - p->header), n = MIN(p->n, (size_t)QUOTE_BYTES);
+    memcpy(buf_put(b, header + n), p->header, header + n);
     icmp_send(b, p->to, p->from);
 }

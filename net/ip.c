@@ -1,23 +1,26 @@
 // SPDX-License-Identifier: MIT
 #include "net/ip.h"
 
+#include "kernel/random.h"
 #include "kernel/timer.h"
 #include "lib/errno.h"
 #include "lib/node_var.h"
 #include "net/arp.h"
 #include "net/counters.h"
 #include "net/eth.h"
+#include "net/fragment.h"
 #include "net/icmp.h"
-#include "net/net.h"
 #include "net/route.h"
 #include "net/tcp/input.h"
 #include "net/udp.h"
 #include "net/wire.h"
 
-#define TTL      64
-#define LOOP_MAX 64u // packets on their way to ourselves
+#define LOOP_MAX 128u // packets on their way to ourselves: two of the largest datagrams fit
+#define IDS      64u
 
-NODE_VAR(uint16_t, next_id);
+NODE_VAR(uint16_t, next_id); // of packets that nobody may cut: any will do (RFC 6864, 4.1)
+NODE_VAR(uint16_t, ids[IDS]);
+NODE_VAR(uint32_t, id_key); // 0: not drawn yet
 NODE_VAR(struct list, loop_queue);
 NODE_VAR(unsigned, loop_length);
 NODE_VAR(struct timer, loop_timer);
@@ -40,10 +43,17 @@ static void loop_deliver(void *arg)
         timer_set(&node(loop_timer), clock_now_ns());
 }
 
+static bool loop_full(unsigned packets)
+{
+    if (node(loop_length) + packets <= LOOP_MAX)
+        return false;
+    net_counter_add(COUNT_loop_full);
+    return true;
+}
+
 static int loop_send(struct buf *b)
 {
-    if (node(loop_length) >= LOOP_MAX) {
-        net_counter_add(COUNT_loop_full);
+    if (loop_full(1)) {
         buf_free(b);
         return -ENOBUFS;
     }
@@ -60,6 +70,7 @@ void ip_init(void)
 {
     list_init(&node(loop_queue));
     timer_init(&node(loop_timer), loop_deliver, NULL);
+    fragment_init();
 }
 
 static void ip_deliver(uint8_t protocol, const struct ip_packet *p)
@@ -79,6 +90,16 @@ static void ip_deliver(uint8_t protocol, const struct ip_packet *p)
     default: // a number from the wire, not an enum
         net_counter_add(COUNT_ip_protocol);
     }
+}
+
+static void fragment_arrives(uint8_t protocol, const struct ip_packet *p)
+{
+    struct ip_packet whole;
+    struct assembly *a = fragment_receive(p, &whole);
+    if (!a)
+        return;
+    ip_deliver(protocol, &whole);
+    fragment_free(a);
 }
 
 // Sources that no honest packet has: nobody, everybody, loopback or ourselves on the wire.
@@ -112,8 +133,6 @@ void ip_receive(const uint8_t *packet, size_t n, enum ip_via via)
         refused = COUNT_ip_short;
     else if (wire_sum_end(wire_sum(0, packet, header)) != 0)
         refused = COUNT_ip_checksum;
-    else if (be16_get(h->fragment) & (IP_MORE_FRAGMENTS | IP_OFFSET_MASK))
-        refused = COUNT_ip_fragment;
     else if (!source_possible(be32_get(h->from), via))
         refused = COUNT_ip_source;
     else if (!destination_ours(be32_get(h->to), via))
@@ -131,7 +150,10 @@ void ip_receive(const uint8_t *packet, size_t n, enum ip_via via)
                           h->ttl,
                           h->tos};
     p.broadcast = via == IP_VIA_BROADCAST || ip_is_broadcast(p.to);
-    ip_deliver(h->protocol, &p);
+    if (be16_get(h->fragment) & (IP_MORE_FRAGMENTS | IP_OFFSET_MASK))
+        fragment_arrives(h->protocol, &p);
+    else
+        ip_deliver(h->protocol, &p);
 }
 
 int ip_source(uint32_t to, uint32_t *from)
@@ -143,13 +165,22 @@ int ip_source(uint32_t to, uint32_t *from)
     return error;
 }
 
-size_t ip_room(uint32_t to)
+static size_t card_mtu(uint32_t to)
 {
     struct route r;
-    size_t mtu = ETH_PAYLOAD_MAX;
-    if (route_find(to, &r) == 0 && r.kind != ROUTE_LOOP)
-        mtu = nic_first()->mtu;
-    return mtu - sizeof(struct ip_wire);
+    return route_find(to, &r) == 0 && r.kind != ROUTE_LOOP ? nic_first()->mtu : ETH_PAYLOAD_MAX;
+}
+
+size_t ip_room(uint32_t to)
+{
+    return route_mtu(to, card_mtu(to)) - sizeof(struct ip_wire);
+}
+
+size_t ip_mtu(uint32_t to)
+{
+    struct route r;
+    bool loop = route_find(to, &r) == 0 && r.kind == ROUTE_LOOP;
+    return loop ? IP_TOTAL_MAX : route_mtu(to, card_mtu(to));
 }
 
 uint32_t ip_cut_max(uint32_t to)
@@ -160,13 +191,48 @@ uint32_t ip_cut_max(uint32_t to)
     return nic_first()->cut_max;
 }
 
-int ip_send(struct buf *b, uint32_t from, uint32_t to, uint8_t protocol)
+// ---- sending -----------------------------------------------------------------------------------
+// Ids of what may be cut must not come again while fragments live (RFC 6864, 4.3): a counter for
+// each group of peers, so that the traffic of others uses none up and tells nothing (RFC 7739).
+static uint16_t id_of(uint32_t to, uint8_t protocol)
 {
-    return ip_send_as(b, from, to, protocol, TTL, 0);
+    if (!node(id_key)) {
+        random_bytes(node(ids), sizeof(node(ids)));
+        node(id_key) = random_u32() | 1;
+    }
+    uint32_t mixed = (to ^ protocol ^ node(id_key)) * 0x9e3779b1u;
+    uint16_t *id = &node(ids)[(mixed ^ mixed >> 16) % IDS];
+    *id = (uint16_t)(*id + 1 + (*id == UINT16_MAX)); // 0 has a meaning in struct net_way
+    return *id;
 }
 
-int ip_send_as(struct buf *b, uint32_t from, uint32_t to, uint8_t protocol, uint8_t ttl,
-               uint8_t tos)
+static uint16_t id_for(uint32_t to, uint8_t protocol, const struct net_way *way)
+{
+    if (way->id)
+        return way->id;
+    return way->fragment & IP_DONT_FRAGMENT ? node(next_id)++ : id_of(to, protocol);
+}
+
+static void header_push(struct buf *b, uint32_t from, uint32_t to, uint8_t protocol,
+                        const struct net_way *way)
+{
+    struct ip_wire *h = buf_push(b, sizeof(*h));
+    *h = (struct ip_wire){.version_ihl = 0x45,
+                          .tos = way->tos,
+                          .total = be16((unsigned)b->n),
+                          .id = be16(way->id),
+                          .fragment = be16(way->fragment),
+                          .ttl = way->ttl,
+                          .protocol = protocol,
+                          .from = be32(from),
+                          .to = be32(to)};
+    if (b->cut_bytes) // the card counts both for each segment
+        h->total = be16(0);
+    else
+        h->checksum = be16(wire_sum_end(wire_sum(0, h, sizeof(*h))));
+}
+
+static int send_as(struct buf *b, uint32_t from, uint32_t to, uint8_t protocol, struct net_way way)
 {
     struct route r;
     int error = route_find(to, &r);
@@ -175,20 +241,8 @@ int ip_send_as(struct buf *b, uint32_t from, uint32_t to, uint8_t protocol, uint
         buf_free(b);
         return error;
     }
-    struct ip_wire *h = buf_push(b, sizeof(*h));
-    *h = (struct ip_wire){.version_ihl = 0x45,
-                          .tos = tos,
-                          .total = be16((unsigned)b->n),
-                          .id = be16(node(next_id)++),
-                          .fragment = be16(IP_DONT_FRAGMENT),
-                          .ttl = ttl,
-                          .protocol = protocol,
-                          .from = be32(from),
-                          .to = be32(to)};
-    if (b->cut_bytes) // the card counts both for each segment
-        h->total = be16(0);
-    else
-        h->checksum = be16(wire_sum_end(wire_sum(0, h, sizeof(*h))));
+    way.id = id_for(to, protocol, &way);
+    header_push(b, from, to, protocol, &way);
     switch (r.kind) {
     case ROUTE_LOOP:
         return loop_send(b);
@@ -198,4 +252,96 @@ int ip_send_as(struct buf *b, uint32_t from, uint32_t to, uint8_t protocol, uint
         break;
     }
     return arp_send(nic_first(), r.next_hop, b);
+}
+
+int ip_send(struct buf *b, uint32_t from, uint32_t to, uint8_t protocol)
+{
+    return send_as(b, from, to, protocol,
+                   (struct net_way){.ttl = IP_TTL, .fragment = IP_DONT_FRAGMENT});
+}
+
+static void text_copy(const struct ip_text *t, size_t at, uint8_t *out, size_t n)
+{
+    size_t head = at < t->head_bytes ? MIN(t->head_bytes - at, n) : 0;
+    if (head)
+        memcpy(out, (const uint8_t *)t->head + at, head);
+    if (n > head)
+        memcpy(out + head, (const uint8_t *)t->bytes + (at + head - t->head_bytes), n - head);
+}
+
+static struct buf *text_buf(const struct ip_text *t, size_t at, size_t n)
+{
+    struct buf *b = buf_alloc(false);
+    if (b)
+        text_copy(t, at, buf_put(b, n), n);
+    return b;
+}
+
+// All fragments, or none.
+static bool fragments_make(const struct ip_text *t, uint32_t from, uint32_t to, uint8_t protocol,
+                           struct net_way way, struct list *made)
+{
+    size_t total = t->head_bytes + t->n, most = ip_room(to) & ~7u; // offsets count 8 bytes
+    way.id = id_of(to, protocol);
+    for (size_t at = 0; at < total; at += most) {
+        size_t n = MIN(most, total - at);
+        struct buf *b = text_buf(t, at, n);
+        if (!b) {
+            buf_free_all(made);
+            return false;
+        }
+        way.fragment = (uint16_t)(at / 8 | (at + n < total ? IP_MORE_FRAGMENTS : 0));
+        header_push(b, from, to, protocol, &way);
+        list_append(made, &b->link);
+    }
+    return true;
+}
+
+static int loop_send_all(struct list *bufs)
+{
+    if (loop_full(buf_count(bufs))) {
+        buf_free_all(bufs);
+        return -ENOBUFS;
+    }
+    struct list *item;
+    while ((item = list_pop(bufs)))
+        (void)loop_send(list_entry(item, struct buf, link)); // there is room
+    return 0;
+}
+
+static int send_cut(const struct ip_text *t, uint32_t from, uint32_t to, uint8_t protocol,
+                    struct net_way way)
+{
+    struct route r;
+    struct list made;
+    int error = route_find(to, &r);
+    if (error)
+        return error;
+    if (way.whole && r.kind != ROUTE_LOOP)
+        return -EMSGSIZE;
+    list_init(&made);
+    if (!fragments_make(t, from, to, protocol, way, &made))
+        return -ENOBUFS;
+    net_counter_add(COUNT_ip_fragmented);
+    switch (r.kind) {
+    case ROUTE_LOOP:
+        return loop_send_all(&made);
+    case ROUTE_BROADCAST:
+        return eth_send_all(nic_first(), &made, eth_broadcast, ETH_IPV4);
+    case ROUTE_NEIGHBOUR:
+        break;
+    }
+    return arp_send_all(nic_first(), r.next_hop, &made);
+}
+
+int ip_send_text(const struct ip_text *t, uint32_t from, uint32_t to, uint8_t protocol,
+                 struct net_way way)
+{
+    size_t n = t->head_bytes + t->n;
+    if (n > IP_TOTAL_MAX - sizeof(struct ip_wire))
+        return -EMSGSIZE;
+    if (n > (way.probe ? card_mtu(to) - sizeof(struct ip_wire) : ip_room(to)))
+        return send_cut(t, from, to, protocol, way);
+    struct buf *b = text_buf(t, 0, n);
+    return b ? send_as(b, from, to, protocol, way) : -ENOBUFS;
 }

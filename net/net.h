@@ -12,6 +12,14 @@ struct net_address {
     uint16_t port;
 };
 
+struct net_way { // how a datagram is sent
+    uint8_t ttl, tos;
+    uint16_t id;       // of the IPv4 header; 0: the stack's choice
+    uint16_t fragment; // its word of flags and offset, in a packet that needs no fragments
+    bool whole;        // -EMSGSIZE rather than fragments
+    bool probe;        // as large as the card takes, whatever is known of the path
+};
+
 // Address and prefix length of the interface; 0 until one is set.
 uint32_t net_ip(void);
 unsigned net_prefix(void);

@@ -2,6 +2,7 @@
 // The interface's address and what follows from it.
 #include "net/route.h"
 
+#include "kernel/timer.h"
 #include "lib/errno.h"
 #include "lib/fmt.h"
 #include "lib/node_var.h"
@@ -14,6 +15,18 @@
 NODE_VAR(uint32_t, own_ip);
 NODE_VAR(unsigned, own_prefix);
 NODE_VAR(uint32_t, own_gateway);
+
+#define PATHS     16u
+#define NARROW_NS (600 * NS_PER_S) // RFC 1191, 6.3: then the card's size is tried again
+#define PATH_MIN  552u             // Linux's bound: nobody makes us send crumbs
+
+struct path { // one that takes less than the card
+    uint32_t to;
+    size_t mtu;
+    uint64_t until_ns;
+};
+NODE_VAR(struct path, paths[PATHS]);
+NODE_VAR(unsigned, path_count); // slots that were ever used
 
 uint32_t net_ip(void)
 {
@@ -38,6 +51,7 @@ uint32_t net_gateway(void)
 void net_ip_set(uint32_t ip, unsigned prefix, uint32_t gateway)
 {
     arp_flush(); // what was learnt may belong to another link
+    node(path_count) = 0;
     node(own_ip) = ip;
     node(own_prefix) = MIN(prefix, 32u);
     node(own_gateway) = gateway;
@@ -82,6 +96,41 @@ int route_find(uint32_t to, struct route *r)
         return 0;
     r->next_hop = node(own_gateway);
     return node(own_gateway) ? 0 : -EHOSTUNREACH;
+}
+
+static struct path *path_find(uint32_t to)
+{
+    for (unsigned i = 0; i < node(path_count); i++)
+        if (node(paths)[i].to == to)
+            return &node(paths)[i];
+    return NULL;
+}
+
+size_t route_mtu(uint32_t to, size_t mtu)
+{
+    const struct path *p = path_find(to);
+    return p && clock_now_ns() < p->until_ns ? MIN(mtu, p->mtu) : mtu;
+}
+
+// A free slot, or the one of the oldest news.
+static struct path *path_slot(void)
+{
+    if (node(path_count) < PATHS)
+        return &node(paths)[node(path_count)++];
+    struct path *oldest = &node(paths)[0];
+    for (unsigned i = 1; i < PATHS; i++)
+        if (node(paths)[i].until_ns < oldest->until_ns)
+            oldest = &node(paths)[i];
+    return oldest;
+}
+
+void route_narrow(uint32_t to, size_t mtu)
+{
+    struct path *p = path_find(to);
+    mtu = route_mtu(to, MAX(mtu, PATH_MIN)); // never wider while older news hold
+    if (!p)
+        p = path_slot();
+    *p = (struct path){to, mtu, clock_now_ns() + NARROW_NS};
 }
 
 // One number of a dotted address; moves *text behind it.

@@ -18,3 +18,8 @@ struct route {
 
 // 0, -ENETDOWN (no address or NIC), -EHOSTUNREACH (no route).
 int route_find(uint32_t to, struct route *r) MUST_CHECK;
+
+// Path MTU discovery (RFC 1191): bytes of the largest packet on the way to `to`, as far as is
+// known, at most `mtu`; and what a router said of it, believed for ten minutes.
+size_t route_mtu(uint32_t to, size_t mtu);
+void route_narrow(uint32_t to, size_t mtu);

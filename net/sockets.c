@@ -5,6 +5,8 @@
 #include "lib/node_var.h"
 #include "net/counters.h"
 #include "net/icmp.h"
+#include "net/route.h"
+#include "net/tcp/input.h"
 #include "net/wire.h"
 
 static bool no_datagram(const struct net_datagram *d)
@@ -19,9 +21,10 @@ static void no_packet(uint8_t protocol, const struct net_packet *p)
     (void)p;
 }
 
-static void no_error(const struct net_error *e)
+static bool no_error(const struct net_error *e)
 {
     (void)e;
+    return false;
 }
 
 static const struct net_sockets none = {no_datagram, no_packet, no_error};
@@ -61,37 +64,34 @@ void net_traffic(bool loop, struct net_traffic *in, struct net_traffic *out)
                                 net_counter(COUNT_nic_tx_bad), net_counter(COUNT_nic_tx_full)};
 }
 
+size_t net_mtu(uint32_t to)
+{
+    return ip_mtu(to);
+}
+
 int ip_send_raw(uint32_t from, uint32_t to, uint8_t protocol, const void *bytes, size_t n,
                 struct net_way way)
 {
-    if (n > ip_room(to) || n > BUF_ROOM)
-        return -EMSGSIZE;
-    struct buf *b = buf_alloc(false);
-    if (!b)
-        return -ENOBUFS;
-    memcpy(buf_put(b, n), bytes, n);
-    return ip_send_as(b, from, to, protocol, way.ttl, way.tos);
+    return ip_send_text(&(struct ip_text){.bytes = bytes, .n = n}, from, to, protocol, way);
 }
 
 int udp_send_from(struct net_address from, struct net_address to, const void *bytes, size_t n,
                   struct net_way way)
 {
     size_t length = n + sizeof(struct udp_wire);
-    if (length > ip_room(to.ip) || n > BUF_ROOM)
+    if (length > IP_TOTAL_MAX - sizeof(struct ip_wire))
         return -EMSGSIZE;
-    struct buf *b = buf_alloc(false);
-    if (!b)
-        return -ENOBUFS;
-    memcpy(buf_put(b, n), bytes, n);
-    struct udp_wire *h = buf_push(b, sizeof(*h));
-    *h = (struct udp_wire){be16(from.port), be16(to.port), be16((unsigned)length), be16(0)};
+    struct udp_wire h = {be16(from.port), be16(to.port), be16((unsigned)length), be16(0)};
     uint64_t sum = wire_sum_pseudo(from.ip, to.ip, IP_UDP, length);
-    uint16_t checksum = wire_sum_end(wire_sum(sum, b->at, length));
-    h->checksum = be16(checksum ? checksum : 0xffff); // 0 would say: none
-    return ip_send_as(b, from.ip, to.ip, IP_UDP, way.ttl, way.tos);
+    sum = wire_sum(sum, &h, sizeof(h));
+    uint16_t checksum = wire_sum_end(wire_sum(sum, bytes, n));
+    h.checksum = be16(checksum ? checksum : 0xffff); // 0 would say: none
+    struct ip_text t = {&h, sizeof(h), bytes, n};
+    return ip_send_text(&t, from.ip, to.ip, IP_UDP, way);
 }
 
-// An ICMP error quotes the header of the datagram it is about, and 8 bytes behind it (RFC 792).
+#define QUOTE_BYTES 8u // of the packet that an ICMP error is about, behind its IPv4 header
+
 static int error_of(uint8_t type, uint8_t code)
 {
     static const int16_t unreachable[] = {-ENETUNREACH,  -EHOSTUNREACH, -ENOPROTOOPT,
@@ -113,6 +113,34 @@ void ip_tell_sockets(uint8_t protocol, const struct ip_packet *p)
     net_sockets()->packet(protocol, &whole);
 }
 
+// RFC 1191, 7: what a router means that names no size.
+static size_t plateau_below(size_t n)
+{
+    static const uint16_t plateaus[] = {32000, 17914, 8166, 4352, 2002, 1492, 1006, 508, 296};
+    for (unsigned i = 0; i < ARRAY_SIZE(plateaus); i++)
+        if (plateaus[i] < n)
+            return plateaus[i];
+    return 0;
+}
+
+// "Fragmentation needed and DF set", about `quote`. Believed of a packet that can be ours, and
+// that does not fit the size it tells (RFC 5927, 7.2).
+static void path_told(const struct icmp_wire *h, const struct ip_wire *quote,
+                      const struct net_error *e, bool ours)
+{
+    size_t sent = be16_get(quote->total), told = be16_get(h->sequence);
+    if (told == 0)
+        told = plateau_below(sent);
+    if (!ours || told >= sent || told < IP_MTU_MIN) {
+        net_counter_add(COUNT_icmp_path_off);
+        return;
+    }
+    net_counter_add(COUNT_icmp_path_narrow);
+    route_narrow(e->remote.ip, told);
+    if (e->protocol == IP_TCP)
+        tcp_path_narrows(e->local, e->remote);
+}
+
 void icmp_tell_sockets(const struct ip_packet *p)
 {
     const struct icmp_wire *h = (const void *)p->bytes;
@@ -123,7 +151,7 @@ void icmp_tell_sockets(const struct ip_packet *p)
     if (error == 0 || left < sizeof(*quote))
         return;
     size_t header = (quote->version_ihl & 15) * 4u;
-    if (header < sizeof(*quote) || left < header + 4)
+    if (header < sizeof(*quote) || left < header + QUOTE_BYTES)
         return;
     const uint8_t *ports = (const uint8_t *)quote + header;
     struct net_error e = {
@@ -132,5 +160,9 @@ void icmp_tell_sockets(const struct ip_packet *p)
         .protocol = quote->protocol,
         .error = error,
     };
-    net_sockets()->error(&e);
+    bool ours = net_sockets()->error(&e);
+    if (e.protocol == IP_TCP)
+        ours = tcp_in_flight(e.local, e.remote, be32_at(ports + 4));
+    if (h->type == ICMP_UNREACHABLE && h->code == ICMP_CODE_TOO_LARGE)
+        path_told(h, quote, &e, ours);
 }

@@ -33,7 +33,8 @@ struct net_sockets {
     bool (*datagram)(const struct net_datagram *d);
     // Every packet of a protocol, of ICMP those that are well formed; the stack has it as well.
     void (*packet)(uint8_t protocol, const struct net_packet *p);
-    void (*error)(const struct net_error *e);
+    // False: nobody here can have sent the datagram.
+    bool (*error)(const struct net_error *e);
 };
 void net_sockets_set(const struct net_sockets *s); // kept
 const struct net_sockets *net_sockets(void);       // never NULL
@@ -43,6 +44,7 @@ bool net_is_broadcast(uint32_t ip); // limited, or of our subnet
 uint32_t net_gateway(void);         // 0: none
 // Our address on the way to `to`: 0, -ENETDOWN, -EHOSTUNREACH.
 int net_source(uint32_t to, uint32_t *from) MUST_CHECK;
+size_t net_mtu(uint32_t to); // of the way there, as far as is known
 
 struct net_traffic {
     uint64_t packets, bytes, errors, dropped;
@@ -50,10 +52,8 @@ struct net_traffic {
 // What the interface has carried: the loopback, or the NIC.
 void net_traffic(bool loop, struct net_traffic *in, struct net_traffic *out);
 
-struct net_way { // how a packet is sent
-    uint8_t ttl, tos;
-};
-// A datagram from an address of ours: as udp_send. -EMSGSIZE: no fragments are made.
+// A datagram from an address of ours: as udp_send, but in fragments if need be. -EMSGSIZE: more
+// than 65507 bytes, or more than one packet takes and the way wants it whole.
 int udp_send_from(struct net_address from, struct net_address to, const void *bytes, size_t n,
                   struct net_way way);
 // `bytes` of the protocol behind an IPv4 header of our making. Same errors.

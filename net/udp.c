@@ -106,7 +106,7 @@ void udp_receive(const struct ip_packet *p)
         if (net_sockets()->datagram(&d))
             return;
         net_counter_add(COUNT_udp_no_port);
-        icmp_send_port_unreachable(p);
+        icmp_send_error(ICMP_UNREACHABLE, ICMP_CODE_PORT, p);
         return;
     }
     struct net_address from = {p->from, be16_get(h->from)};

@@ -77,6 +77,8 @@ enum {
 #define IP_DONT_FRAGMENT  0x4000u
 #define IP_MORE_FRAGMENTS 0x2000u
 #define IP_OFFSET_MASK    0x1fffu
+#define IP_TOTAL_MAX      65535u // with the header
+#define IP_MTU_MIN        68u    // RFC 791, 3.2: of every link
 
 struct ip_wire {
     uint8_t version_ihl, tos;
@@ -93,9 +95,13 @@ enum {
     ICMP_ECHO = 8,
     ICMP_TIME_EXCEEDED = 11
 };
-enum {
-    ICMP_CODE_PORT = 3
-}; // of ICMP_UNREACHABLE
+enum { // of ICMP_UNREACHABLE
+    ICMP_CODE_PORT = 3,
+    ICMP_CODE_TOO_LARGE = 4, // and DF is set (RFC 1191)
+};
+enum { // of ICMP_TIME_EXCEEDED
+    ICMP_CODE_REASSEMBLY = 1
+};
 
 struct icmp_wire {
     uint8_t type, code;

@@ -10,3 +10,7 @@ void tcp_init(void);
 void tcp_batch_begin(void);
 void tcp_batch_end(void);
 void tcp_input(const struct ip_packet *p);
+// Is the byte with that number sent and not acknowledged? What an ICMP error quotes has to be
+// (RFC 5927, 4.1).
+bool tcp_in_flight(struct net_address local, struct net_address peer, uint32_t seq);
+void tcp_path_narrows(struct net_address local, struct net_address peer); // route_narrow was told

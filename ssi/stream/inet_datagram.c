@@ -5,16 +5,13 @@
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "net/sockets.h"
+#include "net/wire.h"
 #include "ssi/cluster/cluster.h"
 #include "ssi/stream/socket_priv.h"
 
 #define UDP_BYTES_MAX 65507u
 #define RAW_BYTES_MAX 65535u
 #define LOOPBACK      0x7f000001u
-#define PROTOCOL_ICMP 1
-#define PROTOCOL_UDP  17
-#define HEADER_BYTES  20u // of IPv4, without options
-#define AT_PROTOCOL   9u  // in it
 
 // ---- who gets it -------------------------------------------------------------------------------
 // How well a datagram fits a socket; 0: not at all.
@@ -100,7 +97,7 @@ static bool on_datagram(const struct net_datagram *d)
 // ICMP_FILTER of raw(7).
 static bool filtered(const struct socket *s, uint8_t protocol, const struct net_packet *in)
 {
-    if (protocol != PROTOCOL_ICMP)
+    if (protocol != IP_ICMP)
         return false;
     uint8_t type = in->header[in->header_bytes];
     return type < 32 && s->icmp_filter & 1u << type;
@@ -124,15 +121,31 @@ static void on_packet(uint8_t protocol, const struct net_packet *in)
     }
 }
 
-static void on_error(const struct net_error *e)
+static bool raw_may_have_sent(uint8_t protocol)
+{
+    const struct socket *s;
+    list_for_each (s, inet_ports(INET_RAW, protocol), port_link)
+        if (s->protocol == protocol)
+            return true;
+    return false;
+}
+
+static bool on_error(const struct net_error *e)
 {
     struct socket *s;
-    if (e->protocol != PROTOCOL_UDP)
-        return;
-    list_for_each (s, inet_ports(INET_UDP, e->local.port), port_link)
-        if (s->local.port == e->local.port && s->state == SOCKET_CONNECTED &&
-            s->remote.ip == e->remote.ip && s->remote.port == e->remote.port)
+    bool any = false;
+    if (e->protocol != IP_UDP)
+        return raw_may_have_sent(e->protocol);
+    list_for_each (s, inet_ports(INET_UDP, e->local.port), port_link) {
+        if (s->local.port != e->local.port || (s->local.ip && s->local.ip != e->local.ip))
+            continue;
+        bool connected = s->state == SOCKET_CONNECTED;
+        bool its = connected && s->remote.ip == e->remote.ip && s->remote.port == e->remote.port;
+        if (its)
             socket_fail(s, e->error);
+        any = any || its || !connected;
+    }
+    return any;
 }
 
 static const struct net_sockets handlers = {on_datagram, on_packet, on_error};
@@ -225,17 +238,35 @@ static int source_of(struct socket *s, uint32_t to, struct net_address *from)
     return from->ip == 0 ? inet_source(to, &from->ip) : 0;
 }
 
+// IP_MTU_DISCOVER of ip(7).
+static struct net_way way_of(const struct socket *s)
+{
+    static const struct {
+        bool dont_fragment, whole, probe;
+    } means[] = {
+        [MTU_DISCOVER_DONT] = {false, false, false},    [MTU_DISCOVER_WANT] = {true, false, false},
+        [MTU_DISCOVER_DO] = {true, true, false},        [MTU_DISCOVER_PROBE] = {true, true, true},
+        [MTU_DISCOVER_INTERFACE] = {false, true, true}, [MTU_DISCOVER_OMIT] = {false, false, true},
+    };
+    return (struct net_way){
+        .ttl = s->ttl,
+        .tos = s->tos,
+        .fragment = means[s->mtu_discover].dont_fragment ? IP_DONT_FRAGMENT : 0,
+        .whole = means[s->mtu_discover].whole,
+        .probe = means[s->mtu_discover].probe,
+    };
+}
+
 // To the wire, or to ourselves.
 static int udp_transmit(struct socket *s, struct net_address from, struct net_address to,
                         struct packet *p)
 {
-    struct net_way way = {s->ttl, s->tos};
     p->from = from;
     p->to_ip = to.ip;
     p->ttl = s->ttl;
     p->tos = s->tos;
     if (!inet_is_local(to.ip) || udp_port_taken(to.port)) {
-        int e = udp_send_from(from, to, p->bytes, p->n, way);
+        int e = udp_send_from(from, to, p->bytes, p->n, way_of(s));
         if (e == 0 && net_is_broadcast(to.ip)) {
             struct net_datagram d = {from, to, p->bytes, p->n, s->ttl, s->tos, true};
             (void)on_datagram(&d);
@@ -275,12 +306,25 @@ static int udp_send_socket(struct socket *s, struct socket_message *m)
     return e;
 }
 
+// IP_HDRINCL: what the program's header asks for is done with ours.
+static int header_take(const struct packet *p, struct net_way *way, uint8_t *protocol,
+                       uint32_t *bytes)
+{
+    const struct ip_wire *h = (const void *)p->bytes;
+    *bytes = p->n >= sizeof(*h) ? (h->version_ihl & 15u) * 4u : 0;
+    if (*bytes < sizeof(*h) || *bytes > p->n)
+        return -EINVAL;
+    *way = (struct net_way){h->ttl, h->tos, be16_get(h->id), be16_get(h->fragment), true, true};
+    *protocol = h->protocol;
+    return 0;
+}
+
 static int raw_send_socket(struct socket *s, struct socket_message *m)
 {
     struct net_address from, to;
     struct packet *p;
     struct xfer start = *m->data;
-    struct net_way way = {s->ttl, s->tos};
+    struct net_way way = way_of(s);
     int e = target_of(s, m, &to);
     if (e == 0)
         e = packet_gather(m, RAW_BYTES_MAX, &p);
@@ -288,12 +332,8 @@ static int raw_send_socket(struct socket *s, struct socket_message *m)
         return e;
     uint32_t skip = 0;
     uint8_t protocol = (uint8_t)s->protocol;
-    if (s->header_included) { // the program's header: what it asks for is done with ours
-        skip = p->n >= HEADER_BYTES ? (p->bytes[0] & 15u) * 4u : 0;
-        way = (struct net_way){p->n > 8 ? p->bytes[8] : 0, p->n > 1 ? p->bytes[1] : 0};
-        e = skip < HEADER_BYTES || skip > p->n ? -EINVAL : 0;
-        protocol = e == 0 ? p->bytes[AT_PROTOCOL] : 0;
-    }
+    if (s->header_included)
+        e = header_take(p, &way, &protocol, &skip);
     from = s->local;
     if (e == 0 && from.ip == 0)
         e = inet_source(to.ip, &from.ip);

@@ -5,6 +5,7 @@
 #include "kernel/timer.h"
 #include "lib/errno.h"
 #include "lib/string.h"
+#include "net/sockets.h"
 #include "net/tcp/tcp.h"
 #include "ssi/stream/socket_priv.h"
 
@@ -33,7 +34,7 @@ void options_init(struct socket *s)
     s->keep_idle_s = 7200;
     s->keep_interval_s = 75;
     s->keep_count = 9;
-    s->mtu_discover = 1;
+    s->mtu_discover = MTU_DISCOVER_WANT;
     s->quick_ack = true;
 }
 
@@ -78,7 +79,7 @@ void options_apply(struct socket *s)
 // ---- the table ---------------------------------------------------------------------------------
 enum how {         // what a set does with the value
     HOW_FIELD,     // kept in the field
-    HOW_BYTE,      // 0..255, -1: the usual value; also as one byte
+    HOW_BYTE,      // 0..255, -1: the usual value (or -1: an error); also as one byte
     HOW_READ_ONLY, // -ENOPROTOOPT
     HOW_OWN,       // set_own
 };
@@ -100,8 +101,8 @@ struct option {
         level, number, HOW_OWN, 0, 0, 0                                                            \
     }
 
-// Without effect here, kept: DONTROUTE, PRIORITY, RCVLOWAT, MARK, CORK, MTU_DISCOVER,
-// MULTICAST_*, TCP_MAXSEG, USER_TIMEOUT, QUICKACK, DEFER_ACCEPT.
+// Without effect here, kept: DONTROUTE, PRIORITY, RCVLOWAT, MARK, CORK, MULTICAST_*,
+// TCP_MAXSEG, USER_TIMEOUT, QUICKACK, DEFER_ACCEPT.
 static const struct option options[] = {
     FIELD(SOL_SOCKET, 2, reuse_address, HOW_FIELD, 0), // SO_REUSEADDR
     FIELD(SOL_SOCKET, 3, type, HOW_READ_ONLY, 0),      // SO_TYPE
@@ -136,7 +137,7 @@ static const struct option options[] = {
     FIELD(SOL_IP, 2, ttl, HOW_BYTE, 64),               // IP_TTL
     FIELD(SOL_IP, 3, header_included, HOW_FIELD, 0),   // IP_HDRINCL
     FIELD(SOL_IP, 8, want_pktinfo, HOW_FIELD, 0),      // IP_PKTINFO
-    FIELD(SOL_IP, 10, mtu_discover, HOW_BYTE, 1),      // IP_MTU_DISCOVER
+    FIELD(SOL_IP, 10, mtu_discover, HOW_BYTE, -1),     // IP_MTU_DISCOVER
     FIELD(SOL_IP, 11, receive_errors, HOW_FIELD, 0),   // IP_RECVERR
     FIELD(SOL_IP, 12, want_ttl, HOW_FIELD, 0),         // IP_RECVTTL
     FIELD(SOL_IP, 13, want_tos, HOW_FIELD, 0),         // IP_RECVTOS
@@ -151,6 +152,7 @@ static const struct option options[] = {
     FIELD(SOL_TCP, 5, keep_interval_s, HOW_FIELD, 0),  // TCP_KEEPINTVL
     FIELD(SOL_TCP, 6, keep_count, HOW_FIELD, 0),       // TCP_KEEPCNT
     FIELD(SOL_TCP, 9, defer_accept, HOW_FIELD, 0),     // TCP_DEFER_ACCEPT
+    OWN(SOL_IP, 14),                                   // IP_MTU
     OWN(SOL_TCP, 11),                                  // TCP_INFO
     FIELD(SOL_TCP, 12, quick_ack, HOW_FIELD, 0),       // TCP_QUICKACK
     FIELD(SOL_TCP, 18, user_timeout_ms, HOW_FIELD, 0), // TCP_USER_TIMEOUT
@@ -291,6 +293,11 @@ static long get_own(struct socket *s, const struct option *o, void *value)
         *(uint8_t *)value = (uint8_t)socket_state_number(s);
         return TCP_INFO_BYTES;
     }
+    if (o->level == SOL_IP) {
+        v[0] = (int32_t)net_mtu(s->remote.ip);
+        memcpy(value, v, n);
+        return s->state == SOCKET_CONNECTED ? (long)n : -ENOTCONN;
+    }
     switch (o->number) {
     case 4:
         if (s->kind == &tcp_kind)
@@ -340,14 +347,14 @@ static long get_own(struct socket *s, const struct option *o, void *value)
 // ---- the calls ---------------------------------------------------------------------------------
 static int byte_value(const struct option *o, const void *value, size_t n, int32_t *v)
 {
-    if (n == 0)
+    if (n == 0 && o->usual > 0) // the times to live
         return -EINVAL;
-    if (n < sizeof(*v))
+    if (n > 0 && n < sizeof(*v))
         *v = *(const uint8_t *)value;
     if (*v == -1)
         *v = o->usual;
-    bool ttl = o->level == SOL_IP && o->number == 2;
-    return *v < (ttl ? 1 : 0) || *v > 255 ? -EINVAL : 0;
+    bool ttl = o->number == 2, discover = o->number == 10; // all are of SOL_IP
+    return *v < (ttl ? 1 : 0) || *v > (discover ? MTU_DISCOVER_OMIT : 255) ? -EINVAL : 0;
 }
 
 int options_set(struct socket *s, int32_t level, int32_t number, const void *value, size_t n)

@@ -20,6 +20,15 @@ enum socket_state {
     SOCKET_CLOSED, // a stream that was connected once
 };
 
+enum mtu_discover { // IP_MTU_DISCOVER
+    MTU_DISCOVER_DONT,
+    MTU_DISCOVER_WANT,
+    MTU_DISCOVER_DO,
+    MTU_DISCOVER_PROBE,
+    MTU_DISCOVER_INTERFACE,
+    MTU_DISCOVER_OMIT,
+};
+
 enum {
     SHUT_READ = 1,
     SHUT_WRITE = 2

@@ -14,7 +14,8 @@ PROGRAMS = ['names', 'data', 'mappings', 'calls', 'families', 'signals', 'memory
             'descriptors', 'selves', 'notify', 'resolve', 'mqueues', 'owners', 'reaches', 'rests',
             'links', 'corners', 'packets', 'pidfds', 'nices', 'mapped', 'tracing', 'watches',
             'usages', 'attributes', 'powers', 'realtime', 'sections', 'lends', 'settles', 'olds',
-            'filters', 'newer', 'aios', 'ldts', 'runs', 'emulates', 'urgent', 'listings', 'gang']
+            'filters', 'newer', 'aios', 'ldts', 'runs', 'emulates', 'urgent', 'listings', 'gang',
+            'fragments']
 SLOW = ['sockwaits']  # whether a wait ends is seen by its taking time
 
 

@@ -32,7 +32,7 @@ static bool catch_frame(struct sim_wire *w, unsigned from, const uint8_t *frame,
     return true;
 }
 
-static void inject_ip(uint8_t protocol, const void *bytes, size_t n)
+void send_ip(uint8_t protocol, const void *bytes, size_t n)
 {
     uint8_t frame[2000] = {0};
     struct eth_wire *eth = (void *)frame;
@@ -70,7 +70,7 @@ static void send_all(uint32_t seq, uint32_t ack, uint8_t flags, uint32_t n, uint
     size_t total = 20 + options + n;
     uint64_t sum = wire_sum_pseudo(PEER_IP, STACK_IP(0), IP_TCP, total);
     h->checksum = be16(wire_sum_end(wire_sum(sum, bytes, total)));
-    inject_ip(IP_TCP, bytes, total);
+    send_ip(IP_TCP, bytes, total);
     if (conn && conn->state != TCP_CLOSED && tcp_conn_check(conn))
         fail_msg("invariant %s", tcp_conn_check(conn));
 }

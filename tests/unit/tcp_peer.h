@@ -39,6 +39,7 @@ void peer_accepts(void *arg, struct tcp_conn *c);
 void send_segment(uint32_t seq, uint32_t ack, uint8_t flags, uint32_t n, uint16_t window);
 void send_options(uint32_t seq, uint32_t ack, uint8_t flags, uint32_t n, uint16_t window,
                   const struct tcp_options *o);
+void send_ip(uint8_t protocol, const void *bytes, size_t n); // any packet of the peer
 // With URG, and the pointer as the header names it.
 void send_urgent(uint32_t seq, uint32_t ack, uint8_t flags, uint32_t n, uint16_t pointer);
 struct seen expect(uint32_t seq, uint32_t ack, uint8_t flags, uint32_t n, int line);

@@ -2,7 +2,7 @@
 // links: ssi/cluster/membership.c ssi/cluster/membership_vote.c ssi/cluster/membership_change.c
 // links: ssi/cluster/membership_wire.c ssi/cluster/witness.c ssi/cluster/link.c ssi/cluster/rpc.c
 // links: ssi/cluster/link_conn.c ssi/cluster/cluster.c ssi/cluster/epoch.c ssi/cluster/leave.c
-// links: ssi/cluster/link_out.c ssi/cluster/seal.c lib/archive.c lib/crc32c.c
+// links: net/fragment.c ssi/cluster/link_out.c ssi/cluster/seal.c lib/archive.c lib/crc32c.c
 // links: ssi/cluster/report.c ssi/cluster/gossip.c ssi/cluster/witness_ask.c ssi/cluster/clock.c
 // links: net/arp.c net/buf.c net/counters.c net/eth.c net/icmp.c net/ip.c net/nic.c net/route.c
 // links: net/services.c net/stack.c net/sockets.c net/udp.c net/wire.c net/tcp/*.c lib/fmt.c

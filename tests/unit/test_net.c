@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // links: net/arp.c net/buf.c net/counters.c net/eth.c net/icmp.c net/ip.c net/nic.c net/route.c
 // links: net/services.c net/stack.c net/sockets.c net/udp.c net/wire.c net/tcp/*.c lib/fmt.c
-// links: lib/log.c
+// links: net/fragment.c lib/log.c
 // links: tests/sim/ports/node.c tests/sim/ports/clock.c tests/sim/ports/random.c lib/radix.c
 // links: tests/sim/ports/wire.c tests/sim/ports/stacks.c tests/sim/ports/frames.c
 // libs: -DWEFT_SIM
@@ -293,7 +293,7 @@ static void test_ping(void **state)
     ping.ip.checksum = be16(0);
     ping.ip.checksum = be16(wire_sum_end(wire_sum(0, &ping.ip, 20)));
     sim_wire_inject(&net.wire, (void *)&ping, sizeof(ping));
-    assert_int_equal(net_counter(COUNT_ip_fragment), 1);
+    assert_int_equal(net_counter(COUNT_ip_fragments_in), 1);
     net.wire.filter = NULL;
 }
 
