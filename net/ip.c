@@ -282,7 +282,10 @@ static bool fragments_make(const struct ip_text *t, uint32_t from, uint32_t to, 
                            struct net_way way, struct list *made)
 {
     size_t total = t->head_bytes + t->n, most = ip_room(to) & ~7u; // offsets count 8 bytes
-    way.id = id_of(to, protocol);
+    unsigned start = way.fragment & IP_OFFSET_MASK; // what is cut may be a program's fragment
+    uint16_t last = way.fragment & IP_MORE_FRAGMENTS;
+    if (!way.id)
+        way.id = id_of(to, protocol);
     for (size_t at = 0; at < total; at += most) {
         size_t n = MIN(most, total - at);
         struct buf *b = text_buf(t, at, n);
@@ -290,7 +293,8 @@ static bool fragments_make(const struct ip_text *t, uint32_t from, uint32_t to, 
             buf_free_all(made);
             return false;
         }
-        way.fragment = (uint16_t)(at / 8 | (at + n < total ? IP_MORE_FRAGMENTS : 0));
+        uint16_t offset = (start + at / 8) & IP_OFFSET_MASK;
+        way.fragment = offset | (at + n < total ? IP_MORE_FRAGMENTS : last);
         header_push(b, from, to, protocol, &way);
         list_append(made, &b->link);
     }

@@ -105,16 +105,21 @@ def wireshark(capture, what, *more):
     return done.stdout.splitlines()
 
 
-def judge(loss, mib, capture, urgent=''):
+def own_network(judge_program, *words):
+    """The program in a network namespace of its own, where it may have a tap."""
     if subprocess.run([*OWN_NET, 'true'], check=False).returncode:
         pytest.skip('no network namespace of our own here')
     if not os.access('/dev/net/tun', os.R_OK | os.W_OK):
         pytest.skip('no /dev/net/tun')
     here = os.path.dirname(weft.__file__)
-    done = subprocess.run([*OWN_NET, sys.executable, '-B', '-c', JUDGE, here, loss, str(mib),
-                           capture, urgent], check=False, stdin=subprocess.DEVNULL,
-                          capture_output=True, text=True, timeout=1500)
+    done = subprocess.run([*OWN_NET, sys.executable, '-B', '-c', judge_program, here, *words],
+                          check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          timeout=1500)
     assert done.returncode == 0 and done.stdout == 'judged\n', done.stderr
+
+
+def judge(loss, mib, capture, urgent=''):
+    own_network(JUDGE, loss, str(mib), capture, urgent)
     if not shutil.which('tshark'):
         pytest.skip('the transfer was right, but there is no tshark to look at its capture')
     options = wireshark(capture, 'ip.src == 10.77.0.10 && tcp.flags.syn == 1 && '
@@ -123,6 +128,127 @@ def judge(loss, mib, capture, urgent=''):
     assert options, 'our SYN agrees to window scaling, SACK and timestamps'
     wrong = wireshark(capture, WRONG)
     assert not wrong, wrong[:20]
+
+
+# What `fragments ask` says when each datagram came back as it was, and IP_MTU_DISCOVER and IP_HDRINCL
+# do what ip(7) and raw(7) say.
+ASKED = """\
+connect: 0
+connected: mtu ok 1500 4
+too large: EMSGSIZE
+1473: 1473
+back 1
+1472: 1472
+back 1
+1473: 1473
+back 1
+1472: 1472
+back 1
+1473: EMSGSIZE
+1472: 1472
+back 1
+1473: EMSGSIZE
+1472: 1472
+back 1
+1473: EMSGSIZE
+1472: 1472
+back 1
+1473: 1473
+back 1
+1472: 1472
+back 1
+raw: 1481
+own header: 1500
+own header: EMSGSIZE
+"""
+
+# Datagrams that need fragments, both ways, in order and out of it; what Linux makes of lies that
+# only fragments can tell is in tests/unit/test_fragment.c.
+FRAGMENTS = r'''
+import os, socket, subprocess, sys, threading
+sys.path.insert(0, sys.argv[1])
+import weft
+capture, program, HEARD = sys.argv[2:5]
+SIZES = [1472, 1473, 1480, 2953, 8000, 30000, 65507]
+
+
+def counters(c):
+    lines = c.read(0, '/proc/cluster/counters').splitlines()
+    return {name: int(value) for line in lines if len(line.split()) == 2
+            for name, value in [line.split()] if value.isdigit()}
+
+
+def echo(s):
+    while data := s.recvfrom(70000):
+        if not data[0]:
+            return
+        s.sendto(*data)
+
+
+def ask(s, times):
+    for n in SIZES * times:
+        data = os.urandom(n)
+        s.send(data)
+        assert s.recv(70000) == data, n
+
+
+with weft.cluster(1, host_if='weft0', pcap=capture) as c:
+    subprocess.run(['ping', '-c', '3', '-W', '5', '-s', '8000', '10.77.0.10'], check=True,
+                   stdout=subprocess.DEVNULL)
+    subprocess.run(['ping', '-c', '2', '-W', '5', '-s', '65507', '10.77.0.10'], check=True,
+                   stdout=subprocess.DEVNULL)
+    c.do('put', '0', f'{program}:/tmp/fragments')
+    pid = c.start(0, '/tmp/fragments echo 4000')
+    weft.wait_for('the socket', lambda: ':0FA0' in c.read(0, '/proc/net/udp'))
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.settimeout(20)
+    s.connect(('10.77.0.10', 4000))
+    server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    server.bind(('0.0.0.0', 4001))
+    threading.Thread(target=echo, args=(server,), daemon=True).start()
+    here = subprocess.run(['hostname', '-I'], check=True, capture_output=True,
+                          text=True).stdout.split()[0]
+    for reorder in '0', '50':
+        c.do('net', 'reorder', reorder)
+        ask(s, 3)
+        heard = c.sh(0, f'/tmp/fragments ask {here} 4001 3', timeout=120)
+        assert heard == HEARD, heard
+    c.do('net', 'dup', '50')
+    subprocess.run(['ping', '-c', '3', '-W', '5', '-s', '30000', '10.77.0.10'], check=True,
+                   stdout=subprocess.DEVNULL)
+    c.do('net', 'dup', '0')
+    c.do('net', 'reorder', '0')
+    s.send(b'')
+    assert c.ended(pid, 0) == 0
+    got = counters(c)
+    assert got['net_ip_reassembled'] > 40 and got['net_ip_fragmented'] > 40, got
+    assert got['net_ip_fragment_twice'] > 0, got
+    for what in 'overlap', 'length', 'full', 'late', 'no_memory':
+        assert got.get('net_ip_fragment_' + what, 0) == 0, (what, got)
+print('judged')
+'''
+
+
+def test_linux_exchanges_datagrams_in_fragments(tmp_path, program):
+    capture = str(tmp_path / 'all.pcap')
+    own_network(FRAGMENTS, capture, program('fragments'), ASKED)
+    if not shutil.which('tshark'):
+        pytest.skip('the datagrams were right, but there is no tshark to look at its capture')
+    assert wireshark(capture, 'ip.src == 10.77.0.10 && ip.flags.mf == 1')
+    assert wireshark(capture, 'ip.src == 10.77.0.10 && udp.length == 65515')
+    wrong = wireshark(capture, f'{WRONG} || (ip.src == 10.77.0.10 && (udp.checksum.status == "Bad" '
+                      '|| icmp.checksum.status == "Bad" || ip.fragment.overlap || '
+                      'ip.fragment.error))', '-o', 'udp.check_checksum:TRUE')
+    assert not wrong, wrong[:20]
+
+
+def test_nodes_exchange_datagrams_in_fragments(pair, program):
+    pair.do('put', '0', f'{program("fragments")}:/tmp/fragments')
+    pid = pair.start(0, '/tmp/fragments echo 4000')
+    weft.wait_for('the socket', lambda: ':0FA0' in pair.read(0, '/proc/net/udp'))
+    assert pair.sh(1, '/tmp/fragments ask 10.77.0.10 4000 5') == ASKED
+    assert '1 packets received' in pair.sh(1, 'busybox ping -s 65507 -c 1 10.77.0.10')
+    pair.sh(0, f'kill {pid}')
 
 
 @pytest.mark.parametrize('loss', ['0', '3'])
