@@ -52,13 +52,15 @@ static uint32_t address_at(const uint8_t *at)
 
 static void sums_repair(uint8_t *f, size_t n)
 {
-    if (n < 54 || f[12] != 8 || f[13] != 0 || (f[14] & 15) < 5)
+    if (n < 34 || f[12] != 8 || f[13] != 0 || (f[14] & 15) < 5)
         return;
     size_t header = (f[14] & 15) * 4u, total = (size_t)(f[16] << 8 | f[17]);
-    if (header > total || 14 + total > n || total - header < 20)
+    if (header > total || 14 + total > n)
         return;
     sum_put(f + 24, 0);
     sum_put(f + 24, wire_sum_end(wire_sum(0, f + 14, header)));
+    if (f[20] & 0x3f || f[21] || total - header < 20) // a fragment has no sum of its own
+        return;
     uint8_t *body = f + 14 + header;
     size_t length = total - header, at = f[23] == IP_TCP ? 16 : f[23] == IP_UDP ? 6 : 2;
     uint64_t pseudo = f[23] == IP_ICMP
