@@ -21,6 +21,7 @@ enum {             // of the byte before a frame
     SUMMED = 2,    // with the right checksums
     ACKED = 4,     // with the acknowledgement that the node waits for
     WAITS = 8,     // time goes by behind it
+    QUOTES = 16,   // it quotes the segment that the node sent last
     FRAMES_MAX = 24,
     FRAME_MAX = 1514
 };
@@ -82,6 +83,12 @@ static void check_conn(void *arg UNUSED, struct tcp_conn *c)
     HOLDS(tcp_conn_check(c) == NULL);
 }
 
+// Nobody speaks any more: connections of a peer that is silent end too.
+static void expect_life(void *arg UNUSED, struct tcp_conn *c)
+{
+    tcp_set_keepalive(c, (struct tcp_keepalive){.idle_s = 30, .interval_s = 10, .probes = 3});
+}
+
 static void feed(uint8_t what, const uint8_t *bytes, size_t n)
 {
     uint8_t frame[FRAME_MAX];
@@ -91,6 +98,10 @@ static void feed(uint8_t what, const uint8_t *bytes, size_t n)
     if (n >= 46 && what & ACKED) {
         sum_put(frame + 42, (uint16_t)(sent_next >> 16));
         sum_put(frame + 44, (uint16_t)sent_next);
+    }
+    if (n >= 70 && what & QUOTES) {
+        sum_put(frame + 66, (uint16_t)(sent_next >> 16));
+        sum_put(frame + 68, (uint16_t)sent_next);
     }
     if (what & SUMMED)
         sums_repair(frame, n);
@@ -116,6 +127,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     sim_stacks_enter(&net, 0);
     udp_close(u);
+    tcp_each(expect_life, NULL);
     sim_run_for(600 * NS_PER_S);
     for (unsigned i = 0; i < ARRAY_SIZE(services); i++)
         tcp_unlisten(tcp_listener_find(services[i]));
