@@ -130,8 +130,8 @@ def judge(loss, mib, capture, urgent=''):
     assert not wrong, wrong[:20]
 
 
-# What `fragments ask` says when each datagram came back as it was, and IP_MTU_DISCOVER and IP_HDRINCL
-# do what ip(7) and raw(7) say.
+# What `fragments ask` says when each datagram came back as it was, and IP_MTU_DISCOVER and
+# IP_HDRINCL do what ip(7) and raw(7) say.
 ASKED = """\
 connect: 0
 connected: mtu ok 1500 4
@@ -162,8 +162,8 @@ own header: 1500
 own header: EMSGSIZE
 """
 
-# Datagrams that need fragments, both ways, in order and out of it; what Linux makes of lies that
-# only fragments can tell is in tests/unit/test_fragment.c.
+# Datagrams that need fragments, both ways, in order and out of it. Fragments that lie are in
+# tests/unit/test_fragment.c.
 FRAGMENTS = r'''
 import os, socket, subprocess, sys, threading
 sys.path.insert(0, sys.argv[1])
