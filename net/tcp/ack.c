@@ -25,12 +25,13 @@ void tcp_rtt_sample(struct tcp_conn *c, uint64_t rtt_ns)
 {
     if (!c->rtt_known) {
         c->rtt_known = true;
-        c->srtt_ns = rtt_ns;
+        c->srtt_ns = c->seen.rtt_min_ns = rtt_ns;
         c->rttvar_ns = rtt_ns / 2;
     } else {
         uint64_t error = c->srtt_ns > rtt_ns ? c->srtt_ns - rtt_ns : rtt_ns - c->srtt_ns;
         c->rttvar_ns = c->rttvar_ns - c->rttvar_ns / 4 + error / 4;
         c->srtt_ns = c->srtt_ns - c->srtt_ns / 8 + rtt_ns / 8;
+        c->seen.rtt_min_ns = MIN(c->seen.rtt_min_ns, rtt_ns);
     }
     tcp_rto_reset(c);
 }
@@ -47,6 +48,7 @@ void tcp_ack_established(struct tcp_conn *c, const struct tcp_segment *s)
 {
     bool syn_was_lost = c->backoff > 0;
     timing_end(c, s->ack);
+    c->seen.bytes_acked = c->listener ? 0 : 1; // as Linux: the SYN of who connects
     c->snd_una = s->ack;
     c->snd_nxt = seq_max(c->snd_nxt, s->ack);
     c->snd_wnd = s->window;
@@ -91,6 +93,8 @@ static void acked_new(struct tcp_conn *c, const struct tcp_segment *s)
     ring_consume(&c->send, data, false);
     c->snd_data += data;
     c->snd_una = ack;
+    c->seen.bytes_acked += bytes;
+    c->waiting_ns = c->heard_ns;
     c->snd_nxt = seq_max(c->snd_nxt, ack);
     c->urging = c->urging && seq_lt(ack, c->snd_up);
     tcp_ranges_cut(&c->sacked, ack);

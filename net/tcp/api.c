@@ -22,11 +22,13 @@ static uint16_t port_choose(uint32_t own_ip, struct net_address peer)
 }
 
 static struct tcp_conn *connect_begin(struct net_address local, struct net_address to,
-                                      unsigned flags, tcp_event_fn event, void *arg)
+                                      unsigned flags, const struct tcp_tuning *t,
+                                      tcp_event_fn event, void *arg)
 {
     struct tcp_conn *c = tcp_conn_new(local, to, flags);
     if (!c)
         return NULL;
+    c->tuning = *t;
     c->event = event;
     c->arg = arg;
     tcp_state_set(c, TCP_SYN_SENT);
@@ -42,11 +44,12 @@ struct tcp_conn *tcp_connect(struct net_address to, unsigned flags, tcp_event_fn
     local.port = port_choose(local.ip, to);
     if (local.port == 0)
         return NULL;
-    return connect_begin(local, to, flags, event, arg);
+    return connect_begin(local, to, flags, &(struct tcp_tuning){0}, event, arg);
 }
 
 struct tcp_conn *tcp_connect_from(struct net_address local, struct net_address to, unsigned flags,
-                                  tcp_event_fn event, void *arg, int *error)
+                                  const struct tcp_tuning *t, tcp_event_fn event, void *arg,
+                                  int *error)
 {
     uint32_t own;
     *error = to.port == 0 || ip_is_broadcast(to.ip) ? -ENETUNREACH : ip_source(to.ip, &own);
@@ -56,7 +59,7 @@ struct tcp_conn *tcp_connect_from(struct net_address local, struct net_address t
     if (tcp_conn_find(local, to))
         return NULL;
     *error = -ENOBUFS;
-    struct tcp_conn *c = connect_begin(local, to, flags, event, arg);
+    struct tcp_conn *c = connect_begin(local, to, flags, t, event, arg);
     if (c)
         *error = 0;
     return c;
@@ -72,11 +75,44 @@ void tcp_want_writable(struct tcp_conn *c)
     c->want_writable = true;
 }
 
+static void flag_set(struct tcp_conn *c, unsigned flag, bool on)
+{
+    c->flags = on ? c->flags | flag : c->flags & ~flag;
+}
+
+void tcp_set_corked(struct tcp_conn *c, bool on)
+{
+    flag_set(c, TCP_CORKED, on);
+    c->more = c->more && on;
+    if (!on && c->state != TCP_CLOSED)
+        tcp_output(c);
+}
+
 void tcp_set_nodelay(struct tcp_conn *c, bool on)
 {
-    c->flags = on ? c->flags | TCP_NODELAY : c->flags & ~(unsigned)TCP_NODELAY;
-    if (on && c->state != TCP_CLOSED)
-        tcp_output(c);
+    bool corked = c->flags & TCP_CORKED;
+    flag_set(c, TCP_NODELAY, on);
+    if (!on)
+        return;
+    tcp_set_corked(c, false);
+    flag_set(c, TCP_CORKED, corked);
+}
+
+void tcp_set_prompt(struct tcp_conn *c, bool on)
+{
+    flag_set(c, TCP_PROMPT, on);
+    if (on && c->ack_later)
+        tcp_ack_send(c);
+}
+
+void tcp_tune(struct tcp_conn *c, const struct tcp_tuning *t)
+{
+    bool patience = c->tuning.user_timeout_ms != t->user_timeout_ms;
+    uint16_t segment_max = c->tuning.segment_max;
+    c->tuning = *t;
+    c->tuning.segment_max = segment_max;
+    if (patience && c->state != TCP_CLOSED && c->snd_una != c->snd_max)
+        tcp_send_timer_restart(c);
 }
 
 void tcp_set_events(struct tcp_conn *c, tcp_event_fn event, void *arg)
@@ -91,7 +127,7 @@ static bool may_queue(const struct tcp_conn *c)
                               c->state == TCP_ESTABLISHED || c->state == TCP_CLOSE_WAIT);
 }
 
-static long queue(struct tcp_conn *c, const void *bytes, size_t n, bool urgent)
+static long queue(struct tcp_conn *c, const void *bytes, size_t n, bool urgent, bool more)
 {
     if (!may_queue(c))
         return -EPIPE;
@@ -108,18 +144,24 @@ static long queue(struct tcp_conn *c, const void *bytes, size_t n, bool urgent)
     }
     if (taken < n)
         c->want_writable = true;
+    c->more = more && taken == n;
     tcp_output(c);
     return (long)taken;
 }
 
 long tcp_send(struct tcp_conn *c, const void *bytes, size_t n)
 {
-    return queue(c, bytes, n, false);
+    return queue(c, bytes, n, false, false);
+}
+
+long tcp_send_more(struct tcp_conn *c, const void *bytes, size_t n)
+{
+    return queue(c, bytes, n, false, true);
 }
 
 long tcp_send_urgent(struct tcp_conn *c, const void *bytes, size_t n)
 {
-    return queue(c, bytes, n, true);
+    return queue(c, bytes, n, true, false);
 }
 
 long tcp_receive(struct tcp_conn *c, void *bytes, size_t n)
@@ -166,13 +208,23 @@ size_t tcp_readable_bytes(const struct tcp_conn *c)
 
 size_t tcp_writable_bytes(const struct tcp_conn *c)
 {
-    return may_queue(c) ? ring_space(&c->send) : 0;
+    uint32_t most = c->tuning.unsent_max;
+    size_t space = may_queue(c) ? ring_space(&c->send) : 0, unsent;
+    if (most == 0 || space == 0)
+        return space;
+    unsent = tcp_unsent_bytes(c);
+    return unsent < most ? MIN(space, most - unsent) : 0;
 }
 
 size_t tcp_unsent_bytes(const struct tcp_conn *c)
 {
     uint32_t end = tcp_fin_seq(c), sent = seq_max(c->snd_max, c->snd_data);
     return seq_lt(sent, end) ? end - sent : 0;
+}
+
+bool tcp_is_full(const struct tcp_conn *c)
+{
+    return c->rcv_adv - c->rcv_nxt < c->mss;
 }
 
 static void finish_sending(struct tcp_conn *c)
@@ -192,6 +244,11 @@ void tcp_shutdown_send(struct tcp_conn *c)
     finish_sending(c);
 }
 
+bool tcp_is_closing(const struct tcp_conn *c)
+{
+    return c->state == TCP_FIN_WAIT_1 || c->state == TCP_CLOSING || c->state == TCP_LAST_ACK;
+}
+
 // Leaves the connection to the stack; the caller holds it.
 static void let_go(struct tcp_conn *c)
 {
@@ -207,8 +264,12 @@ void tcp_close(struct tcp_conn *c)
     if (c->state == TCP_SYN_SENT)
         tcp_dead(c, 0);
     finish_sending(c);
-    if (c->state == TCP_FIN_WAIT_2)
-        tcp_end_timer_start(c, TCP_FIN_WAIT_NS);
+    if (c->state == TCP_FIN_WAIT_2 && c->tuning.fin_wait_2_s < 0) {
+        tcp_reset_send(c);
+        tcp_dead(c, 0);
+    } else if (c->state == TCP_FIN_WAIT_2) {
+        tcp_fin_wait_2_start(c);
+    }
     tcp_release(c);
 }
 

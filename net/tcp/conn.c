@@ -108,6 +108,7 @@ void tcp_release(struct tcp_conn *c)
     if (c->holds == 1) {
         deliver(c);
         tcp_respond(c); // behind the events: what they sent carries the ACK
+        deliver(c);     // what may be written again now that more was sent
     }
     if (--c->holds > 0 || !c->released || c->state != TCP_CLOSED)
         return;

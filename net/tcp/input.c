@@ -18,7 +18,7 @@ void tcp_syn_received(struct tcp_conn *c, const struct tcp_segment *s)
 {
     const struct tcp_options *o = &s->options;
     uint16_t offered = o->mss ? MAX(o->mss, TCP_MSS_MIN) : TCP_MSS_DEFAULT;
-    c->mss = MIN(tcp_mss_for(c->peer.ip), offered);
+    c->mss = MIN(tcp_mss_own(c), offered);
     c->sack = o->sack_ok;
     c->stamping = o->stamped;
     if (c->stamping) { // RFC 6691: what options take, the sender of data leaves out
@@ -83,8 +83,8 @@ static void syn_sent_arrives(struct tcp_conn *c, const struct tcp_segment *s)
     struct tcp_segment rest = *s; // controls or text behind the SYN
     rest.seq++;
     rest.flags &= (uint8_t)~TCP_SYN;
-    rest.n = MIN(rest.n, TCP_WINDOW_PLAIN); // what our SYN offered
-    c->rcv_adv = c->rcv_nxt + TCP_WINDOW_PLAIN;
+    rest.n = MIN(rest.n, tcp_window_first(c)); // what our SYN offered
+    c->rcv_adv = c->rcv_nxt + tcp_window_first(c);
     tcp_text(c, &rest);
 }
 
@@ -206,6 +206,10 @@ static bool ack_check(struct tcp_conn *c, const struct tcp_segment *s)
             tcp_reset_reply(s);
             return false;
         }
+        if (tcp_segment_length(s) == 0 && c->backoff < c->tuning.defer_retries) {
+            c->deferred = true; // its user wants to be told of text
+            return false;
+        }
         established(c, s);
     }
     // RFC 5961, 5.2: SND.UNA - MAX.SND.WND <= SEG.ACK <= SND.NXT.
@@ -285,6 +289,7 @@ void tcp_input(const struct ip_packet *p)
         if (!(s.flags & TCP_SYN)) // RFC 7323, 2.2: that of a SYN is never scaled
             s.window <<= c->snd_scale;
         tcp_hold(c);
+        c->seen.segments_in++;
         if (c->state == TCP_SYN_SENT)
             syn_sent_arrives(c, &s);
         else

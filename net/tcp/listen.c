@@ -65,6 +65,11 @@ void tcp_listener_give(struct tcp_listener *l, void *arg)
     l->arg = arg;
 }
 
+void tcp_listener_tune(struct tcp_listener *l, const struct tcp_tuning *t)
+{
+    l->tuning = *t;
+}
+
 void tcp_listener_forget(struct tcp_conn *c)
 {
     list_remove(&c->listener_link);
@@ -102,6 +107,7 @@ void tcp_listener_segment(struct tcp_listener *l, const struct tcp_segment *s)
         return; // the peer tries again
     tcp_state_set(c, TCP_LISTEN);
     c->listener = l;
+    c->tuning = l->tuning;
     list_append(&l->half_open, &c->listener_link);
     l->half_open_count++;
     tcp_syn_received(c, s); // data on a SYN is not kept: the peer sends it again

@@ -18,8 +18,11 @@ uint32_t tcp_fin_seq(const struct tcp_conn *c)
 static void sent(struct tcp_conn *c, uint32_t seq, uint32_t end)
 {
     uint64_t now = clock_now_ns();
+    if (c->snd_una == c->snd_max)
+        c->waiting_ns = now;
     if (seq_lt(seq, c->snd_max)) { // again: no measurement of it can be trusted (Karn)
         net_counter_add(COUNT_tcp_retransmitted);
+        c->seen.again++;
         c->timing = false;
     } else if (!c->timing) {
         c->timing = true;
@@ -43,9 +46,20 @@ static uint32_t send_from(struct tcp_conn *c, uint32_t seq, uint32_t n)
         flags |= TCP_FIN;
     if (!tcp_segment_send(c, seq, n, flags))
         return seq;
+    if (n) {
+        c->seen.bytes_sent += n;
+        c->seen.bytes_again += seq_lt(seq, c->snd_max) ? n : 0;
+        c->seen.data_out += n > c->mss ? (n + c->mss - 1) / c->mss : 1;
+    }
     uint32_t behind = seq + n + (flags & TCP_FIN ? 1 : 0);
     sent(c, seq, behind);
     return behind;
+}
+
+// The last segment waits to be full, unless nothing can follow, or it is announced.
+static bool holds(const struct tcp_conn *c)
+{
+    return (c->more || c->flags & TCP_CORKED) && !c->fin_queued && !c->urging;
 }
 
 // Silly window avoidance and Nagle (RFC 9293, 3.8.6.2.1, 3.7.4): is a small segment worth it?
@@ -53,6 +67,8 @@ static bool worth_sending(const struct tcp_conn *c, uint32_t n, uint32_t queued)
 {
     if (n >= c->mss || seq_lt(c->snd_nxt, c->snd_max))
         return true;
+    if (n == queued && holds(c))
+        return false;
     if (n == queued &&
         (c->flags & (TCP_NODELAY | TCP_LINK) || c->urging || c->snd_una == c->snd_max))
         return true;
@@ -77,10 +93,10 @@ static bool send_next(struct tcp_conn *c, uint32_t room)
     uint32_t queued = end - c->snd_nxt;
     uint32_t usable = MIN(room, c->snd_wnd > flight ? c->snd_wnd - flight : 0);
     uint32_t n = MIN(MIN(queued, usable), segments_max(c));
-    if (n > c->mss && n < queued)
+    if (n > c->mss && (n < queued || holds(c)))
         n -= n % c->mss; // whole segments, as long as more follows
     if (n > c->mss && n % c->mss == 0)
-        n -= TAIL_SHORT;
+        n -= holds(c) ? c->mss : TAIL_SHORT;
     n = MIN(n, tcp_sack_hole_bytes(c, c->snd_nxt));
     bool fin = c->fin_queued && n == queued; // goes even into a closed window
     if (!fin && (n == 0 || !worth_sending(c, n, queued)))
@@ -142,6 +158,11 @@ void tcp_output(struct tcp_conn *c)
     while (send_one(c))
         continue;
     tcp_send_timer_update(c);
+    if (c->want_writable && c->tuning.unsent_max &&
+        2 * tcp_unsent_bytes(c) < c->tuning.unsent_max) {
+        c->want_writable = false;
+        tcp_post(c, TCP_WRITABLE);
+    }
 }
 
 void tcp_retransmit_first(struct tcp_conn *c)

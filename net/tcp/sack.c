@@ -71,6 +71,7 @@ bool tcp_sack_received(struct tcp_conn *c, const struct tcp_segment *s)
     for (unsigned i = 0; i < s->options.sack_count; i++) {
         struct tcp_range b = s->options.sacks[i];
         if (i == 0 && block_is_twice(s)) {
+            c->seen.twice_told++;
             c->probe_needless |= seq_lt(b.start, c->probe_end) && seq_le(c->probe_end, b.end);
             continue;
         }
@@ -143,6 +144,23 @@ bool tcp_sack_next(const struct tcp_conn *c, bool lost, struct tcp_range *next)
         return true;
     }
     return false;
+}
+
+void tcp_sack_count(const struct tcp_conn *c, uint32_t *lost, uint32_t *again)
+{
+    *lost = *again = 0;
+    if (seq_lt(c->snd_nxt, c->snd_max)) {
+        *lost = c->snd_max - c->snd_nxt - tcp_ranges_bytes(&c->sacked, c->snd_nxt, c->snd_max);
+        *again = c->snd_nxt - c->snd_una - tcp_ranges_bytes(&c->sacked, c->snd_una, c->snd_nxt);
+        return;
+    }
+    for (unsigned i = 0; i <= c->sacked.count; i++) {
+        struct tcp_range h = hole_at(c, i);
+        if (hole_lost(c, i))
+            *lost += h.end - h.start;
+        if (c->recovering && seq_lt(h.start, c->high_rxt))
+            *again += MIN(h.end - h.start, c->high_rxt - h.start);
+    }
 }
 
 // A retransmission of the first hole is lost as well when as much as IsLost asks for has arrived of

@@ -40,6 +40,12 @@ uint16_t tcp_mss_for(uint32_t peer_ip)
     return (uint16_t)(ip_room(peer_ip) - sizeof(struct tcp_wire));
 }
 
+uint16_t tcp_mss_own(const struct tcp_conn *c)
+{
+    uint16_t most = tcp_mss_for(c->peer.ip), wanted = c->tuning.segment_max;
+    return wanted ? MIN(most, wanted) : most;
+}
+
 // Finishes and sends: `b` holds options and data, `h` says the rest.
 static int header_send(struct buf *b, size_t options, const struct tcp_wire *fields,
                        struct net_address from, struct net_address to)
@@ -63,7 +69,7 @@ static int header_send(struct buf *b, size_t options, const struct tcp_wire *fie
 static void options_of_syn(const struct tcp_conn *c, struct tcp_options *o)
 {
     bool first = c->state == TCP_SYN_SENT;
-    o->mss = tcp_mss_for(c->peer.ip);
+    o->mss = tcp_mss_own(c);
     o->scaled = first || c->rcv_scale;
     o->scale = TCP_SCALE;
     o->sack_ok = first || c->sack;
@@ -107,6 +113,7 @@ bool tcp_segment_send(struct tcp_conn *c, uint32_t seq, uint32_t n, uint8_t flag
     struct buf *b = buf_alloc(c->flags & TCP_LINK);
     if (!b)
         return false;
+    c->seen.segments_out += n > c->mss ? (n + c->mss - 1) / c->mss : 1;
     struct tcp_options o = options_of(c, n, flags);
     size_t options = tcp_options_bytes(&o);
     (void)tcp_options_write(&o, buf_put(b, options));
@@ -122,7 +129,7 @@ bool tcp_segment_send(struct tcp_conn *c, uint32_t seq, uint32_t n, uint8_t flag
     if (c->urging && !(flags & TCP_RST))
         tcp_urgent_tell(c, seq, &h);
     if (flags & TCP_SYN && !(flags & TCP_ACK))
-        h.window = be16(TCP_WINDOW_PLAIN);
+        h.window = be16(tcp_window_first(c));
     else if (!(flags & TCP_RST))
         h.window = be16(window_tell(c, flags));
     return header_send(b, options, &h, c->local, c->peer) != -ENOBUFS;

@@ -53,7 +53,7 @@ void tcp_state_set(struct tcp_conn *c, enum tcp_state to)
         break;
     case TCP_FIN_WAIT_2:
         if (c->released) // nobody is left to read: the peer gets a while to say FIN
-            tcp_end_timer_start(c, TCP_FIN_WAIT_NS);
+            tcp_fin_wait_2_start(c);
         break;
     case TCP_TIME_WAIT:
         tcp_end_timer_start(c, 2 * TCP_MSL_NS);

@@ -33,6 +33,7 @@ enum tcp_state {
 #define TCP_MSL_NS              (30 * NS_PER_S)
 #define TCP_FIN_WAIT_NS         (60 * NS_PER_S)   // FIN_WAIT_2 whose user has closed
 #define TCP_DELAYED_ACK_NS      (40 * NS_PER_MS)  // RFC 9293 asks for less than 500 ms
+#define TCP_HOLD_NS             (200 * NS_PER_MS) // a corked segment that is not full
 #define TCP_RTO_FIRST_NS        (1 * NS_PER_S)    // RFC 6298, 2.1
 #define TCP_RTO_MIN_NS          (200 * NS_PER_MS) // RFC 6298: 1 s; all use less
 #define TCP_RTO_MAX_NS          (60 * NS_PER_S)
@@ -64,11 +65,13 @@ struct tcp_conn {
     struct list listener_link; // in SYN_RECEIVED, child of a listener
     enum tcp_state state;      // written by tcp_state_set only
     unsigned flags;            // enum tcp_flags
+    struct tcp_tuning tuning;
     struct net_address local, peer;
     int error;
     unsigned holds;  // calls under way; it is freed when none is
     bool released;   // its user let go
     bool accept_due; // established, its listener's user not told yet
+    bool deferred;   // in SYN_RECEIVED, acknowledged: text is waited for
     tcp_event_fn event;
     void *arg;
     unsigned pending; // events to deliver
@@ -86,6 +89,7 @@ struct tcp_conn {
     bool sack;            // both ends agreed on SACK (RFC 2018)
     bool fin_queued;      // our FIN comes behind what is in `send`
     bool want_writable;   // a tcp_send took less than given
+    bool more;            // more follows what was sent last
     bool urging;          // urgent bytes are not acknowledged yet:
     uint32_t snd_up;      // SND.UP, the number behind the last of them
     struct ring send;
@@ -136,11 +140,21 @@ struct tcp_conn {
     unsigned backoff;    // timeouts in a row
     uint64_t stalled_ns; // when the first of them was armed: the start of giving up
     uint64_t sent_ns;    // last time data went out
+    uint64_t waiting_ns; // since when an ACK of anything new is waited for
     bool tail_probed;    // since the last new ACK
     bool probe_open;     // the probe sent old bytes, and their ACK is not there (RFC 8985, 7.4)
     bool probe_needless; // the peer had them already
     uint32_t probe_end;
     uint64_t heard_ns; // last acceptable segment of the peer
+
+    struct { // for tcp_facts only
+        uint64_t bytes_acked, bytes_received, bytes_sent, bytes_again;
+        uint64_t text_ns; // last text of the peer
+        uint64_t rtt_min_ns;
+        uint32_t segments_out, segments_in, data_out, data_in, again;
+        uint32_t twice_told, out_of_order;
+        uint32_t segment_in; // longest text of one segment
+    } seen;
 
     enum tcp_timer_kind send_timer_kind;
     struct timer send_timer;
@@ -157,6 +171,7 @@ struct tcp_conn {
 struct tcp_listener {
     struct list link;
     struct list half_open;
+    struct tcp_tuning tuning;
     unsigned half_open_count;
     uint16_t port;
     unsigned flags;
@@ -209,6 +224,7 @@ bool tcp_segment_send(struct tcp_conn *c, uint32_t seq, uint32_t n, uint8_t flag
 void tcp_reset_reply(const struct tcp_segment *s); // 3.10.7.1: to whom we have nothing to say
 void tcp_reset_send(struct tcp_conn *c);           // <SEQ=SND.NXT><CTL=RST,ACK>
 uint16_t tcp_mss_for(uint32_t peer_ip);
+uint16_t tcp_mss_own(const struct tcp_conn *c); // what our SYN tells
 // isn.c, RFC 6528
 uint32_t tcp_isn(struct net_address local, struct net_address peer);
 uint32_t tcp_stamp_start(struct net_address local, struct net_address peer); // RFC 7323, 5.4
@@ -231,6 +247,8 @@ uint32_t tcp_sack_pipe(const struct tcp_conn *c);
 bool tcp_sack_next(const struct tcp_conn *c, bool lost, struct tcp_range *next);
 uint32_t tcp_sack_skip(const struct tcp_conn *c, uint32_t seq);
 uint32_t tcp_sack_hole_bytes(const struct tcp_conn *c, uint32_t seq);
+// Of what is in flight: bytes that count as lost, and bytes that were sent again.
+void tcp_sack_count(const struct tcp_conn *c, uint32_t *lost, uint32_t *again);
 
 // ---- ack.c: what an acceptable ACK means -------------------------------------------------------
 void tcp_ack_established(struct tcp_conn *c, const struct tcp_segment *s); // of our SYN
@@ -251,6 +269,7 @@ uint32_t tcp_congestion_room(const struct tcp_conn *c);
 // ---- text.c: what arrives in order and out of order --------------------------------------------
 void tcp_text(struct tcp_conn *c, const struct tcp_segment *s); // 3.10.7.4, seventh and eighth
 uint32_t tcp_window(const struct tcp_conn *c);                  // what we offer now
+uint32_t tcp_window_first(const struct tcp_conn *c);            // what our SYN offers
 bool tcp_window_worth_telling(const struct tcp_conn *c);
 
 // ---- urgent.c: the urgent pointer --------------------------------------------------------------
@@ -280,4 +299,5 @@ void tcp_send_timer_update(struct tcp_conn *c);  // sets what must be set, keeps
 void tcp_send_timer_restart(struct tcp_conn *c); // after output and after each new ACK
 void tcp_rto_reset(struct tcp_conn *c);          // from srtt, without back-off
 void tcp_end_timer_start(struct tcp_conn *c, uint64_t ns);
+void tcp_fin_wait_2_start(struct tcp_conn *c);   // the end timer, for a connection without a user
 void tcp_keep_timer_restart(struct tcp_conn *c); // settings changed, or the connection is new

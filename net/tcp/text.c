@@ -6,11 +6,22 @@
 #include "lib/errno.h"
 #include "lib/string.h"
 
+// What may be offered of a number of bytes.
+static uint32_t clamped(const struct tcp_conn *c, uint32_t bytes)
+{
+    return c->tuning.window_max ? MIN(bytes, c->tuning.window_max) : bytes;
+}
+
+uint32_t tcp_window_first(const struct tcp_conn *c)
+{
+    return clamped(c, TCP_WINDOW_PLAIN);
+}
+
 // Silly window avoidance (3.8.6.2.2): the edge moves by a segment or half the buffer, or not.
 uint32_t tcp_window(const struct tcp_conn *c)
 {
-    uint32_t space = ring_space(&c->receive), told = c->rcv_adv - c->rcv_nxt;
-    if (space < told + MIN((uint32_t)c->mss, c->receive.size / 2))
+    uint32_t space = clamped(c, ring_space(&c->receive)), told = c->rcv_adv - c->rcv_nxt;
+    if (space < told + MIN((uint32_t)c->mss, clamped(c, c->receive.size) / 2))
         return told;
     return space;
 }
@@ -19,14 +30,15 @@ uint32_t tcp_window(const struct tcp_conn *c)
 // when what it was told doubles, from less than half of all. Else the next ACK of text tells it.
 bool tcp_window_worth_telling(const struct tcp_conn *c)
 {
-    uint32_t space = ring_space(&c->receive), told = c->rcv_adv - c->rcv_nxt;
-    return told <= c->receive.size / 2 && space >= 2 * told &&
-           space >= told + MIN(2u * c->mss, c->receive.size / 2);
+    uint32_t space = clamped(c, ring_space(&c->receive)), told = c->rcv_adv - c->rcv_nxt;
+    uint32_t half = clamped(c, c->receive.size) / 2;
+    return told <= half && space >= 2 * told && space >= told + MIN(2u * c->mss, half);
 }
 
 static void advance(struct tcp_conn *c, uint32_t to)
 {
     ring_extend(&c->receive, to - c->rcv_nxt);
+    c->seen.bytes_received += to - c->rcv_nxt;
     c->rcv_nxt = to;
 }
 
@@ -42,7 +54,7 @@ static void text_in_order(struct tcp_conn *c, uint32_t n)
     tcp_post(c, TCP_READABLE);
     // RFC 5681, 4.2: at once when a gap was filled, and for every second full segment.
     c->ack_batch = !filled;
-    if (filled || c->flags & TCP_LINK || c->rcv_nxt - c->rcv_acked >= 2u * c->mss)
+    if (filled || c->flags & (TCP_LINK | TCP_PROMPT) || c->rcv_nxt - c->rcv_acked >= 2u * c->mss)
         c->ack_now = true;
     else
         c->ack_later = true;
@@ -73,6 +85,7 @@ static uint32_t text_store(struct tcp_conn *c, const struct tcp_segment *s)
     }
     tcp_sack_note(c, s->seq);
     net_counter_add(COUNT_tcp_out_of_order);
+    c->seen.out_of_order++;
     return stored;
 }
 
@@ -107,6 +120,11 @@ void tcp_text(struct tcp_conn *c, const struct tcp_segment *segment)
     if (c->fin_known && seq_lt(c->fin_seq, s.seq + s.n)) { // text behind its own FIN
         s.n = seq_lt(s.seq, c->fin_seq) ? c->fin_seq - s.seq : 0;
         s.flags &= (uint8_t)~TCP_FIN;
+    }
+    if (s.n) {
+        c->seen.text_ns = c->heard_ns;
+        c->seen.data_in++;
+        c->seen.segment_in = MAX(c->seen.segment_in, s.n);
     }
     uint32_t kept = s.n ? text_store(c, &s) : 0;
     bool last = c->gaps.count == 0 || seq_le(c->gaps.at[c->gaps.count - 1].end, s.seq + s.n);

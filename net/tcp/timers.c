@@ -15,6 +15,20 @@ static uint64_t rto_now(const struct tcp_conn *c)
     return MIN(c->rto_ns << MIN(c->backoff, BACKOFF_MAX), max);
 }
 
+static uint64_t user_timeout_ns(const struct tcp_conn *c)
+{
+    return c->tuning.user_timeout_ms * NS_PER_MS;
+}
+
+// Until the next retransmission, or until its user gives up (RFC 5482).
+static uint64_t patience_ns(const struct tcp_conn *c)
+{
+    uint64_t rto = rto_now(c), waited = clock_now_ns() - c->waiting_ns;
+    if (user_timeout_ns(c) == 0)
+        return rto;
+    return waited < user_timeout_ns(c) ? MIN(rto, user_timeout_ns(c) - waited) : 0;
+}
+
 static void send_timer_arm(struct tcp_conn *c, enum tcp_timer_kind kind, uint64_t ns)
 {
     c->send_timer_kind = kind;
@@ -32,6 +46,12 @@ static bool tail_probe_due(const struct tcp_conn *c, uint64_t *ns)
            !c->recovering && c->backoff == 0 && *ns < c->rto_ns && c->state > TCP_SYN_RECEIVED;
 }
 
+// The window is open: it is its user who wants more in the segment.
+static bool held(const struct tcp_conn *c)
+{
+    return (c->more || c->flags & TCP_CORKED) && c->snd_wnd > 0;
+}
+
 void tcp_send_timer_update(struct tcp_conn *c)
 {
     bool flight = c->snd_una != c->snd_max;
@@ -43,9 +63,9 @@ void tcp_send_timer_update(struct tcp_conn *c)
     if (flight && tail_probe_due(c, &probe_ns))
         send_timer_arm(c, TCP_TIMER_PROBE_TAIL, probe_ns);
     else if (flight)
-        send_timer_arm(c, TCP_TIMER_RETRANSMIT, rto_now(c));
+        send_timer_arm(c, TCP_TIMER_RETRANSMIT, patience_ns(c));
     else if (queued)
-        send_timer_arm(c, TCP_TIMER_PERSIST, rto_now(c));
+        send_timer_arm(c, TCP_TIMER_PERSIST, held(c) ? TCP_HOLD_NS : rto_now(c));
     else
         timer_cancel(&c->send_timer);
 }
@@ -63,13 +83,26 @@ static uint64_t give_up_ns(const struct tcp_conn *c)
     return c->flags & TCP_LINK ? TCP_LINK_GIVE_UP_SYN_NS : TCP_GIVE_UP_SYN_NS;
 }
 
-// True: it is over (R2 of RFC 9293, 3.8.3). Time counts from the first timeout in a row.
+// R2 of RFC 9293, 3.8.3, or what its user set in place of it.
+static bool waited_enough(const struct tcp_conn *c)
+{
+    uint64_t now = clock_now_ns(), user_ns = user_timeout_ns(c);
+    bool opening = c->state <= TCP_SYN_RECEIVED;
+    if (user_ns && now - c->waiting_ns >= user_ns)
+        return true;
+    if (c->state == TCP_SYN_SENT && c->tuning.syn_retries)
+        return c->backoff >= c->tuning.syn_retries;
+    if (!opening && (user_ns || c->backoff < GIVE_UP_TRIES))
+        return false;
+    return now - c->stalled_ns >= give_up_ns(c);
+}
+
+// True: it is over. Time counts from the first timeout in a row.
 static bool gives_up(struct tcp_conn *c)
 {
     if (c->backoff == 0)
         c->stalled_ns = clock_now_ns();
-    bool few = c->backoff < GIVE_UP_TRIES && c->state > TCP_SYN_RECEIVED;
-    if (few || clock_now_ns() - c->stalled_ns < give_up_ns(c))
+    if (!waited_enough(c))
         return false;
     net_counter_add(COUNT_tcp_gave_up);
     tcp_dead(c, -ETIMEDOUT);
@@ -84,7 +117,11 @@ static void retransmit(struct tcp_conn *c)
         return;
     if (c->state <= TCP_SYN_RECEIVED) {
         c->backoff++;
-        tcp_syn_send(c);
+        // Who has acknowledged ours is asked again only when its ACK is to count.
+        if (c->deferred && c->backoff < c->tuning.defer_retries)
+            tcp_send_timer_restart(c);
+        else
+            tcp_syn_send(c);
         return;
     }
     if (c->snd_wnd == 0) { // filled, then closed: probing is all there is to do
@@ -101,6 +138,8 @@ static void retransmit(struct tcp_conn *c)
 
 static void persist(struct tcp_conn *c)
 {
+    if (c->backoff == 0)
+        c->waiting_ns = clock_now_ns(); // the window closed, or is about to be probed
     if (c->snd_wnd == 0 && gives_up(c))
         return;
     c->backoff += c->snd_wnd == 0;
@@ -138,7 +177,8 @@ static void keep_timer_fires(void *arg)
     if (c->snd_una != c->snd_max || (c->keep_sent == 0 && silent_ns < idle_ns)) {
         uint64_t since = c->snd_una != c->snd_max ? clock_now_ns() : c->heard_ns;
         timer_set(&c->keep_timer, since + idle_ns);
-    } else if (c->keep_sent >= c->keep.probes) {
+    } else if (user_timeout_ns(c) ? c->keep_sent > 0 && silent_ns >= user_timeout_ns(c)
+                                  : c->keep_sent >= c->keep.probes) {
         net_counter_add(COUNT_tcp_gave_up);
         tcp_dead(c, -ETIMEDOUT);
     } else {
@@ -173,6 +213,12 @@ static void end_timer_fires(void *arg)
 void tcp_end_timer_start(struct tcp_conn *c, uint64_t ns)
 {
     timer_set(&c->end_timer, clock_now_ns() + ns);
+}
+
+void tcp_fin_wait_2_start(struct tcp_conn *c)
+{
+    int32_t s = c->tuning.fin_wait_2_s;
+    tcp_end_timer_start(c, s == 0 ? TCP_FIN_WAIT_NS : s < 0 ? 0 : (uint64_t)s * NS_PER_S);
 }
 
 void tcp_timers_init(struct tcp_conn *c)

@@ -145,13 +145,21 @@ struct file *fd_file_get(struct fd_table *t, int fd)
     return f;
 }
 
-int fd_close(struct fd_table *t, int fd)
+struct file *fd_take(struct fd_table *t, int fd)
 {
     struct file *f = fd_file(t, fd);
     if (f == NULL)
-        return -EBADF;
+        return NULL;
     t->slots[fd] = (struct fd_slot){0};
     t->first_free = MIN(t->first_free, (uint32_t)fd);
+    return f;
+}
+
+int fd_close(struct fd_table *t, int fd)
+{
+    struct file *f = fd_take(t, fd);
+    if (f == NULL)
+        return -EBADF;
     file_put(f);
     return 0;
 }

@@ -174,6 +174,7 @@ int fd_replace(struct fd_table *t, int fd, struct file *f, bool cloexec);       
 struct file *fd_file(struct fd_table *t, int fd); // borrowed: valid until the caller sleeps; NULL
 struct file *fd_file_get(struct fd_table *t, int fd); // with a user more
 int fd_close(struct fd_table *t, int fd);
+struct file *fd_take(struct fd_table *t, int fd); // closed, but its user is the caller's; NULL
 void fd_close_on_exec(struct fd_table *t, int32_t owner); // owner: of byte ranges that end so
 bool fd_cloexec(struct fd_table *t, int fd);
 int fd_set_cloexec(struct fd_table *t, int fd, bool on);

@@ -241,10 +241,21 @@ static void unlock_on_close(uint32_t fd)
     file_put(f);
 }
 
+static long close_one(struct fd_table *t, uint32_t fd)
+{
+    unlock_on_close(fd);
+    struct file *f = fd_take(t, (int)fd);
+    if (f == NULL)
+        return -EBADF;
+    if (socket_is(f) && f->users == 1)
+        socket_linger(f);
+    file_put(f);
+    return 0;
+}
+
 long sys_close(struct call *c)
 {
-    unlock_on_close(c->args[0]);
-    return fd_close(process_current()->files, (int)c->args[0]);
+    return close_one(process_current()->files, c->args[0]);
 }
 
 long sys_close_range(struct call *c)
@@ -263,8 +274,7 @@ long sys_close_range(struct call *c)
             fd_set_cloexec(t, fd, true);
             continue;
         }
-        unlock_on_close((uint32_t)fd);
-        fd_close(t, fd);
+        (void)close_one(t, (uint32_t)fd);
     }
     return 0;
 }

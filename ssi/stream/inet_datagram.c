@@ -285,11 +285,83 @@ static int udp_transmit(struct socket *s, struct net_address from, struct net_ad
     return 0;
 }
 
+// ---- several sends as one datagram (MSG_MORE, UDP_CORK) ----------------------------------------
+#define LENGTH_MAX 65535u // of one of them
+
+static int push(struct socket *s)
+{
+    struct net_address from;
+    struct packet *p = s->gathered;
+    s->gathered = NULL;
+    int e = source_of(s, s->gathered_to.ip, &from);
+    if (e == 0)
+        return udp_transmit(s, from, s->gathered_to, p);
+    packet_put(p);
+    return e;
+}
+
+void inet_datagram_push(struct socket *s)
+{
+    if (s->gathered)
+        (void)push(s);
+}
+
+// Takes p. What does not fit takes all that was gathered along.
+static int gather(struct socket *s, struct packet *p)
+{
+    struct packet *old = s->gathered;
+    uint32_t n = old ? old->n + p->n : p->n;
+    s->gathered = NULL;
+    if (old == NULL && n <= UDP_BYTES_MAX) {
+        s->gathered = p;
+        return 0;
+    }
+    struct packet *all = n > UDP_BYTES_MAX ? NULL
+                         : n <= old->room  ? old
+                                           : packet_new(MIN(2 * n, UDP_BYTES_MAX));
+    if (all && all != old)
+        memcpy(all->bytes, old->bytes, old->n);
+    if (all) {
+        memcpy(all->bytes + old->n, p->bytes, p->n);
+        all->n = n;
+    }
+    if (old && all != old)
+        packet_put(old);
+    packet_put(p);
+    s->gathered = all;
+    return all ? 0 : n > UDP_BYTES_MAX ? -EMSGSIZE : -ENOMEM;
+}
+
+static int send_gathering(struct socket *s, struct socket_message *m, bool more)
+{
+    struct packet *p;
+    struct xfer start = *m->data;
+    if (m->flags & MSG_OOB)
+        return -EOPNOTSUPP;
+    int e = packet_gather(m, LENGTH_MAX, &p);
+    if (e < 0)
+        return e;
+    if (s->gathered == NULL) // the first one says where to
+        e = target_of(s, m, &s->gathered_to);
+    if (e < 0)
+        packet_put(p);
+    else
+        e = gather(s, p);
+    if (e == 0 && !more)
+        e = push(s);
+    if (e < 0)
+        *m->data = start;
+    return e;
+}
+
 static int udp_send_socket(struct socket *s, struct socket_message *m)
 {
     struct net_address from, to;
     struct packet *p;
     struct xfer start = *m->data;
+    bool more = s->cork_datagrams || m->flags & MSG_MORE;
+    if (more || s->gathered)
+        return send_gathering(s, m, more);
     int e = target_of(s, m, &to);
     if (e < 0)
         return e;

@@ -30,6 +30,8 @@ static void on_event(void *arg, struct tcp_conn *c, unsigned events)
     }
     if (events & TCP_WRITABLE)
         wake |= WAKE_WRITE;
+    if (s->lingering)
+        wait_wake_all(&s->writable);
     if (wake)
         socket_wake(s, wake);
 }
@@ -104,8 +106,12 @@ static int conn_send(struct socket *s, struct socket_message *m)
         }
         struct xfer start = *x;
         size_t got = xfer_take(x, bytes, want);
-        bool urgent = m->flags & MSG_OOB && (x->left == 0 || got == room);
-        e = got == 0 ? 0 : (urgent ? tcp_send_urgent : tcp_send)(s->conn, bytes, got);
+        bool last = x->left == 0 || got == room;
+        long (*send)(struct tcp_conn * c, const void *bytes, size_t n) =
+            m->flags & MSG_OOB && last ? tcp_send_urgent
+            : m->flags & MSG_MORE      ? tcp_send_more
+                                       : tcp_send;
+        e = got == 0 ? 0 : send(s->conn, bytes, got);
         if (e < (long)got) { // memory is short: what was not taken goes back
             bool short_copy = x->short_copy;
             *x = start;
@@ -169,7 +175,8 @@ static unsigned conn_poll(struct socket *s)
     bool dead = s->state != SOCKET_CONNECTED;
     bool read_over = dead || tcp_ended(s->conn) || (s->shut & SHUT_READ);
     bool write_over = dead || (s->shut & SHUT_WRITE);
-    if (read_over || tcp_readable_bytes(s->conn) > 0)
+    size_t waits = tcp_readable_bytes(s->conn);
+    if (read_over || waits >= (size_t)s->low_water || (waits > 0 && tcp_is_full(s->conn)))
         now |= POLL_IN;
     now |= read_over ? POLL_RDHUP : 0;
     now |= read_over && write_over ? POLL_HUP : 0;
@@ -190,7 +197,11 @@ static int join(struct socket *s, struct socket *listener)
     child->remote = s->local;
     inet_port_share(child, s->remote);
     joined_connect(s, child);
-    socket_child_add(listener, child);
+    hold_connect(s, child);
+    if (listener->defer_retries)
+        defer_child(listener, child);
+    else
+        socket_child_add(listener, child);
     socket_wake(s, WAKE_WRITE);
     return 0;
 }
@@ -242,7 +253,8 @@ static int connect_remote(struct socket *s)
 {
     int e;
     unsigned flags = s->no_delay ? TCP_NODELAY : 0;
-    s->conn = tcp_connect_from(s->local, s->remote, flags, on_event, s, &e);
+    struct tcp_tuning tuning = options_tuning(s);
+    s->conn = tcp_connect_from(s->local, s->remote, flags, &tuning, on_event, s, &e);
     options_apply(s);
     if (s->conn)
         return -EINPROGRESS;
@@ -351,6 +363,7 @@ static int tcp_socket_listen(struct socket *s)
     if (s->local.ip >> 24 == 127 || tcp_port_taken(s->local.port))
         return 0; // nobody reaches it from outside, or one that shares the port hears for both
     s->tcp_listener = tcp_listen(s->local.port, 0, on_accept, s);
+    options_apply(s);
     return s->tcp_listener ? 0 : -ENOMEM;
 }
 
@@ -389,6 +402,13 @@ static void tcp_accepted(struct socket *listener)
 }
 
 // ---- by the way the connection goes ------------------------------------------------------------
+static int receive(struct socket *s, struct socket_message *m)
+{
+    return s->conn            ? conn_receive(s, m)
+           : s->joined.hidden ? hold_receive(s, m)
+                              : joined_receive(s, m);
+}
+
 static int tcp_socket_send(struct socket *s, struct socket_message *m)
 {
     if (s->conn == NULL && s->state == SOCKET_CONNECTING)
@@ -405,8 +425,8 @@ static int tcp_socket_receive(struct socket *s, struct socket_message *m)
     if (s->conn == NULL && s->state == SOCKET_CONNECTING)
         return -EAGAIN;
     if (s->urgent)
-        return urgent_receive(s, m, s->conn ? conn_receive : joined_receive);
-    return s->conn ? conn_receive(s, m) : joined_receive(s, m);
+        return urgent_receive(s, m, receive);
+    return receive(s, m);
 }
 
 static unsigned tcp_socket_poll(struct socket *s)

@@ -126,8 +126,13 @@ static int stream_send(struct socket *s, struct socket_message *m)
     }
     if (x->done > before && (m->flags & MSG_OOB) && is_tcp(s) && !x->short_copy)
         urgent_joined(to);
-    if (x->done > before)
+    bool news = x->done > before;
+    if (news && is_tcp(s))
+        news = hold_sent(s, m, (uint32_t)(x->done - before));
+    if (news)
         socket_wake(to, WAKE_READ);
+    if (to->joined.deferred && x->done > before)
+        defer_end(to, false);
     return x->done > before || x->short_copy || x->left == 0 ? 0 : -EAGAIN;
 }
 
@@ -262,7 +267,7 @@ int joined_receive(struct socket *s, struct socket_message *m)
 
 uint32_t joined_readable_bytes(const struct socket *s)
 {
-    return s->inbox_bytes;
+    return s->inbox_bytes - s->joined.hidden;
 }
 
 void joined_drop_byte(struct socket *s)
@@ -278,6 +283,13 @@ void joined_drop_byte(struct socket *s)
 }
 
 // ---- readiness and the end ---------------------------------------------------------------------
+static bool readable(const struct socket *s)
+{
+    if (!is_tcp(s))
+        return !list_empty(&s->inbox);
+    return joined_readable_bytes(s) >= (uint32_t)s->low_water || room_of(s) == 0;
+}
+
 unsigned joined_poll(struct socket *s)
 {
     const struct socket *to = s->peer;
@@ -292,7 +304,7 @@ unsigned joined_poll(struct socket *s)
         (s->shut & SHUT_WRITE) || (to == NULL && (!is_tcp(s) || s->state == SOCKET_CLOSED));
     if (!is_tcp(s) && to && (to->shut & SHUT_READ))
         write_over = true;
-    if (!list_empty(&s->inbox) || read_over)
+    if (readable(s) || read_over)
         now |= POLL_IN;
     if (read_over)
         now |= POLL_RDHUP;
@@ -308,15 +320,21 @@ int joined_shutdown(struct socket *s, unsigned how)
     if (s->state != SOCKET_CONNECTED && is_tcp(s))
         return -ENOTCONN;
     s->shut |= how;
+    if (how & SHUT_WRITE)
+        hold_end(s);
     socket_wake(s, WAKE_READ | WAKE_WRITE | WAKE_OWN);
     if (s->peer)
         socket_wake(s->peer, WAKE_READ | WAKE_WRITE);
+    if (s->peer && s->peer->joined.deferred && how & SHUT_WRITE)
+        defer_end(s->peer, false);
     return 0;
 }
 
-static void tcp_end(struct socket *s, struct socket *to)
+// True: a reset, not a FIN.
+static bool tcp_end(struct socket *s, struct socket *to)
 {
-    bool reset = s->inbox_bytes > 0 || s->never_accepted || (s->linger && s->linger_s == 0);
+    bool reset =
+        joined_readable_bytes(s) > 0 || s->never_accepted || (s->linger && s->linger_s == 0);
     bool was_second = to->shut & SHUT_WRITE;
     if (reset && to->state == SOCKET_CONNECTED) {
         to->state = SOCKET_CLOSED;
@@ -325,6 +343,7 @@ static void tcp_end(struct socket *s, struct socket *to)
     } else if (!was_second) {
         to->active_close = true; // by us: our port rests when the other end closes too
     }
+    return reset;
 }
 
 // An end is closed.
@@ -336,14 +355,18 @@ void joined_end(struct socket *s)
     if (to == NULL)
         return;
     unsigned known = is_tcp(s) && (s->shut & SHUT_WRITE) ? WAKE_OWN : 0;
+    hold_end(s);
     s->peer = NULL;
     to->peer = NULL;
+    bool reset = false;
     if (is_tcp(s)) {
-        tcp_end(s, to);
+        reset = tcp_end(s, to);
     } else {
         if (s->inbox_count > 0 || s->never_accepted)
             to->error = -ECONNRESET;
         to->state = SOCKET_CLOSED;
     }
     socket_wake(to, WAKE_READ | WAKE_WRITE | (to->error ? 0 : known));
+    if (to->joined.deferred)
+        defer_end(to, reset);
 }

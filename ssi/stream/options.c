@@ -13,14 +13,24 @@ enum {
     SOL_SOCKET = 1,
     SOL_IP = 0,
     SOL_TCP = 6,
+    SOL_UDP = 17,
     SOL_RAW = 255
 };
 
-#define BUFFER_DEFAULT 212992u            // net.core.rmem_default
-#define BUFFER_MAX     SOCKET_MESSAGE_MAX // twice net.core.rmem_max
-#define BUFFER_MIN     2304u
-#define TCP_RECEIVE    131072u
-#define TCP_SEND       2626560u // what Linux shows for loopback
+#define BUFFER_DEFAULT   212992u            // net.core.rmem_default
+#define BUFFER_MAX       SOCKET_MESSAGE_MAX // twice net.core.rmem_max
+#define BUFFER_MIN       2304u
+#define TCP_RECEIVE      131072u
+#define TCP_SEND         2626560u // what Linux shows for loopback
+#define TCP_RECEIVE_MAX  6291456u // net.ipv4.tcp_rmem, the last
+#define SYN_RETRIES      6u       // net.ipv4.tcp_syn_retries
+#define FIN_WAIT_2_S     60       // net.ipv4.tcp_fin_timeout
+#define FIN_WAIT_2_MAX_S 120
+#define SEGMENT_MIN      88
+#define SEGMENT_MAX      32767
+#define WINDOW_MIN       1152
+#define NAME_BYTES       16u    // of TCP_CONGESTION
+#define CONGESTION       "reno" // net/tcp/congestion.c
 
 void options_init(struct socket *s)
 {
@@ -35,7 +45,8 @@ void options_init(struct socket *s)
     s->keep_interval_s = 75;
     s->keep_count = 9;
     s->mtu_discover = MTU_DISCOVER_WANT;
-    s->quick_ack = true;
+    s->prompt = true;
+    s->syn_retries = SYN_RETRIES;
 }
 
 void options_inherit(struct socket *child, const struct socket *l)
@@ -49,6 +60,14 @@ void options_inherit(struct socket *child, const struct socket *l)
     child->linger_s = l->linger_s;
     child->no_delay = l->no_delay;
     child->cork = l->cork;
+    child->low_water = l->low_water;
+    child->max_segment = l->max_segment;
+    child->linger2_s = l->linger2_s;
+    child->window_max = l->window_max;
+    child->unsent_max = l->unsent_max;
+    child->syn_retries = l->syn_retries;
+    child->user_timeout_ms = l->user_timeout_ms;
+    child->receive_limited = l->receive_limited;
     child->receive_limit = l->receive_limit;
     child->send_limit = l->send_limit;
     child->receive_timeout_ns = l->receive_timeout_ns;
@@ -65,21 +84,46 @@ void options_inherit(struct socket *child, const struct socket *l)
     child->told_connected = true;
 }
 
-void options_apply(struct socket *s)
+struct tcp_tuning options_tuning(const struct socket *s)
+{
+    return (struct tcp_tuning){.segment_max = (uint16_t)s->max_segment,
+                               .syn_retries = (uint8_t)s->syn_retries,
+                               .defer_retries = s->defer_retries,
+                               .fin_wait_2_s = s->linger2_s,
+                               .user_timeout_ms = s->user_timeout_ms,
+                               .window_max = s->window_max,
+                               .unsent_max = s->unsent_max};
+}
+
+// All but what sends at once what was held: that is for who sets it.
+static void tune(struct socket *s)
 {
     struct tcp_keepalive k = {s->keep_alive ? s->keep_idle_s : 0, s->keep_interval_s,
                               s->keep_count};
+    struct tcp_tuning t = options_tuning(s);
+    if (s->tcp_listener)
+        tcp_listener_tune(s->tcp_listener, &t);
     if (s->conn == NULL || s->state == SOCKET_CLOSED)
         return;
-    tcp_set_nodelay(s->conn, s->no_delay);
+    tcp_tune(s->conn, &t);
     tcp_set_urgent_apart(s->conn, !s->oob_inline);
     tcp_set_keepalive(s->conn, k);
+}
+
+void options_apply(struct socket *s)
+{
+    tune(s);
+    if (s->conn == NULL || s->state == SOCKET_CLOSED)
+        return;
+    tcp_set_corked(s->conn, s->cork);
+    tcp_set_nodelay(s->conn, s->no_delay);
 }
 
 // ---- the table ---------------------------------------------------------------------------------
 enum how {         // what a set does with the value
     HOW_FIELD,     // kept in the field
     HOW_BYTE,      // 0..255, -1: the usual value (or -1: an error); also as one byte
+    HOW_TEXT,      // set_own, of any length but 0
     HOW_READ_ONLY, // -ENOPROTOOPT
     HOW_OWN,       // set_own
 };
@@ -101,8 +145,7 @@ struct option {
         level, number, HOW_OWN, 0, 0, 0                                                            \
     }
 
-// Without effect here, kept: DONTROUTE, PRIORITY, RCVLOWAT, MARK, CORK, MULTICAST_*,
-// TCP_MAXSEG, USER_TIMEOUT, QUICKACK, DEFER_ACCEPT.
+// Without effect here, kept: DONTROUTE, PRIORITY, MARK, MULTICAST_*.
 static const struct option options[] = {
     FIELD(SOL_SOCKET, 2, reuse_address, HOW_FIELD, 0), // SO_REUSEADDR
     FIELD(SOL_SOCKET, 3, type, HOW_READ_ONLY, 0),      // SO_TYPE
@@ -113,7 +156,6 @@ static const struct option options[] = {
     FIELD(SOL_SOCKET, 12, priority, HOW_FIELD, 0),     // SO_PRIORITY
     FIELD(SOL_SOCKET, 15, reuse_port, HOW_FIELD, 0),   // SO_REUSEPORT
     FIELD(SOL_SOCKET, 16, pass_cred, HOW_FIELD, 0),    // SO_PASSCRED
-    FIELD(SOL_SOCKET, 18, low_water, HOW_FIELD, 0),    // SO_RCVLOWAT
     FIELD(SOL_SOCKET, 36, mark, HOW_FIELD, 0),         // SO_MARK
     FIELD(SOL_SOCKET, 38, protocol, HOW_READ_ONLY, 0), // SO_PROTOCOL
     FIELD(SOL_SOCKET, 39, family, HOW_READ_ONLY, 0),   // SO_DOMAIN
@@ -122,6 +164,8 @@ static const struct option options[] = {
     OWN(SOL_SOCKET, 8),                                // SO_RCVBUF
     OWN(SOL_SOCKET, 13),                               // SO_LINGER
     OWN(SOL_SOCKET, 17),                               // SO_PEERCRED
+    OWN(SOL_SOCKET, 18),                               // SO_RCVLOWAT
+    OWN(SOL_SOCKET, 19),                               // SO_SNDLOWAT
     OWN(SOL_SOCKET, 20),                               // SO_RCVTIMEO
     OWN(SOL_SOCKET, 21),                               // SO_SNDTIMEO
     OWN(SOL_SOCKET, 29),                               // SO_TIMESTAMP
@@ -146,16 +190,22 @@ static const struct option options[] = {
     FIELD(SOL_IP, 33, multicast_ttl, HOW_BYTE, 1),     // IP_MULTICAST_TTL
     FIELD(SOL_IP, 34, multicast_loop, HOW_FIELD, 0),   // IP_MULTICAST_LOOP
     FIELD(SOL_TCP, 1, no_delay, HOW_FIELD, 0),         // TCP_NODELAY
-    FIELD(SOL_TCP, 2, max_segment, HOW_FIELD, 0),      // TCP_MAXSEG
+    OWN(SOL_TCP, 2),                                   // TCP_MAXSEG
     FIELD(SOL_TCP, 3, cork, HOW_FIELD, 0),             // TCP_CORK
     FIELD(SOL_TCP, 4, keep_idle_s, HOW_FIELD, 0),      // TCP_KEEPIDLE
     FIELD(SOL_TCP, 5, keep_interval_s, HOW_FIELD, 0),  // TCP_KEEPINTVL
     FIELD(SOL_TCP, 6, keep_count, HOW_FIELD, 0),       // TCP_KEEPCNT
-    FIELD(SOL_TCP, 9, defer_accept, HOW_FIELD, 0),     // TCP_DEFER_ACCEPT
     OWN(SOL_IP, 14),                                   // IP_MTU
+    FIELD(SOL_TCP, 7, syn_retries, HOW_FIELD, 0),      // TCP_SYNCNT
+    OWN(SOL_TCP, 8),                                   // TCP_LINGER2
+    OWN(SOL_TCP, 9),                                   // TCP_DEFER_ACCEPT
+    OWN(SOL_TCP, 10),                                  // TCP_WINDOW_CLAMP
     OWN(SOL_TCP, 11),                                  // TCP_INFO
-    FIELD(SOL_TCP, 12, quick_ack, HOW_FIELD, 0),       // TCP_QUICKACK
-    FIELD(SOL_TCP, 18, user_timeout_ms, HOW_FIELD, 0), // TCP_USER_TIMEOUT
+    FIELD(SOL_TCP, 12, prompt, HOW_FIELD, 0),          // TCP_QUICKACK
+    {SOL_TCP, 13, HOW_TEXT, 0, 0, 0},                  // TCP_CONGESTION
+    OWN(SOL_TCP, 18),                                  // TCP_USER_TIMEOUT
+    FIELD(SOL_TCP, 25, unsent_max, HOW_FIELD, 0),      // TCP_NOTSENT_LOWAT
+    FIELD(SOL_UDP, 1, cork_datagrams, HOW_FIELD, 0),   // UDP_CORK
     FIELD(SOL_RAW, 1, icmp_filter, HOW_FIELD, 0),      // ICMP_FILTER
 };
 
@@ -165,18 +215,20 @@ static const struct option *option_of(const struct socket *s, int32_t level, int
         if (options[k].level == level && options[k].number == number) {
             bool fits = level == SOL_SOCKET || (level == SOL_IP && s->family == AF_INET) ||
                         (level == SOL_TCP && s->kind == &tcp_kind) ||
+                        (level == SOL_UDP && s->kind == &udp_kind) ||
                         (level == SOL_RAW && s->kind == &raw_kind);
             return fits ? &options[k] : NULL;
         }
     return NULL;
 }
 
-static int unknown(const struct socket *s, int32_t level)
+static int unknown(const struct socket *s, int32_t level, bool sets)
 {
     bool known = level == SOL_SOCKET || (s->family == AF_INET && level == SOL_IP) ||
                  (s->kind == &tcp_kind && level == SOL_TCP) ||
+                 (s->kind == &udp_kind && level == SOL_UDP) ||
                  (s->kind == &raw_kind && level == SOL_RAW);
-    return known || s->family == AF_INET ? -ENOPROTOOPT : -EOPNOTSUPP;
+    return known || (sets && s->family == AF_INET) ? -ENOPROTOOPT : -EOPNOTSUPP;
 }
 
 static void field_set(struct socket *s, const struct option *o, int32_t value)
@@ -244,10 +296,68 @@ static uint8_t stamp_kind(int16_t number)
                      (number >= 63 ? SOCKET_WANT_TIME_WIDE : 0));
 }
 
+// What is not there yet when more than half a buffer is to wait never comes.
+static void low_water_set(struct socket *s, int32_t value)
+{
+    uint32_t wanted = value < 0 ? INT32_MAX : (uint32_t)value;
+    if (s->kind == &tcp_kind) {
+        wanted = MIN(wanted, (s->receive_limited ? s->receive_limit : TCP_RECEIVE_MAX) / 2);
+        if (!s->receive_limited)
+            s->receive_limit = MAX(s->receive_limit, 2 * wanted);
+    }
+    s->low_water = (int32_t)MAX(wanted, 1u);
+    if (s->kind->poll(s) & POLL_IN)
+        socket_wake(s, WAKE_READ);
+}
+
+static int congestion_set(const void *value, size_t n)
+{
+    char name[NAME_BYTES] = {0};
+    memcpy(name, value, MIN(n, sizeof(name) - 1));
+    return strcmp(name, CONGESTION) == 0 ? 0 : -ENOENT;
+}
+
+static int window_set(struct socket *s, int32_t value)
+{
+    if (value == 0 && (s->state == SOCKET_CONNECTING || s->state == SOCKET_CONNECTED))
+        return -EINVAL;
+    s->window_max = value == 0 ? 0 : (uint32_t)MAX(value, WINDOW_MIN);
+    return 0;
+}
+
+static int set_tcp(struct socket *s, const struct option *o, int32_t v, const void *value, size_t n)
+{
+    switch (o->number) {
+    case 2:
+        if (v != 0 && (v < SEGMENT_MIN || v > SEGMENT_MAX))
+            return -EINVAL;
+        s->max_segment = v;
+        return 0;
+    case 8:
+        s->linger2_s = v < 0 ? -1 : MIN(v, FIN_WAIT_2_MAX_S);
+        return 0;
+    case 9:
+        s->defer_retries = defer_retries(v);
+        return 0;
+    case 10:
+        return window_set(s, v);
+    case 13:
+        return congestion_set(value, n);
+    case 18:
+        if (v < 0)
+            return -EINVAL;
+        s->user_timeout_ms = (uint32_t)v;
+        return 0;
+    }
+    return -ENOPROTOOPT;
+}
+
 static int set_own(struct socket *s, const struct option *o, const void *value, size_t n)
 {
     int32_t v[2] = {0, 0};
     memcpy(v, value, MIN(n, sizeof(v)));
+    if (o->level == SOL_TCP)
+        return set_tcp(s, o, v[0], value, n);
     if (o->level != SOL_SOCKET)
         return -ENOPROTOOPT;
     switch (o->number) {
@@ -259,6 +369,10 @@ static int set_own(struct socket *s, const struct option *o, const void *value, 
     case 8:
     case 33:
         buffer_set(&s->receive_limit, v[0]);
+        s->receive_limited = true;
+        return 0;
+    case 18:
+        low_water_set(s, v[0]);
         return 0;
     case 13:
         if (n < sizeof(v))
@@ -282,22 +396,47 @@ static int set_own(struct socket *s, const struct option *o, const void *value, 
     return -ENOPROTOOPT;
 }
 
-#define TCP_INFO_BYTES 104
+static long get_tcp(const struct socket *s, const struct option *o, void *value)
+{
+    int32_t v = 0;
+    switch (o->number) {
+    case 2:
+        v = (int32_t)tcp_info_segment(s);
+        break;
+    case 8:
+        v = s->linger2_s ? s->linger2_s : FIN_WAIT_2_S;
+        break;
+    case 9:
+        v = (int32_t)defer_seconds(s->defer_retries);
+        break;
+    case 10:
+        v = (int32_t)s->window_max;
+        break;
+    case 11:
+        return tcp_info_get(s, value);
+    case 13:
+        memset(value, 0, NAME_BYTES);
+        memcpy(value, CONGESTION, sizeof(CONGESTION));
+        return NAME_BYTES;
+    case 18:
+        v = (int32_t)s->user_timeout_ms;
+        break;
+    }
+    memcpy(value, &v, sizeof(v));
+    return sizeof(v);
+}
 
 static long get_own(struct socket *s, const struct option *o, void *value)
 {
     int32_t v[2] = {0, 0};
     size_t n = sizeof(v[0]);
-    if (o->level == SOL_TCP) {
-        memset(value, 0, TCP_INFO_BYTES);
-        *(uint8_t *)value = (uint8_t)socket_state_number(s);
-        return TCP_INFO_BYTES;
-    }
     if (o->level == SOL_IP) {
         v[0] = (int32_t)net_mtu(s->remote.ip);
         memcpy(value, v, n);
         return s->state == SOCKET_CONNECTED ? (long)n : -ENOTCONN;
     }
+    if (o->level == SOL_TCP)
+        return get_tcp(s, o, value);
     switch (o->number) {
     case 4:
         if (s->kind == &tcp_kind)
@@ -323,6 +462,12 @@ static long get_own(struct socket *s, const struct option *o, void *value)
         memcpy(value, s->listened ? &s->cred : known ? &s->peer_cred : &none, sizeof(none));
         return sizeof(none);
     }
+    case 18:
+        v[0] = s->low_water;
+        break;
+    case 19:
+        v[0] = 1;
+        break;
     case 20:
     case 66:
         return timeout_get(s->receive_timeout_ns, o->number == 66, value);
@@ -357,27 +502,55 @@ static int byte_value(const struct option *o, const void *value, size_t n, int32
     return *v < (ttl ? 1 : 0) || *v > (discover ? MTU_DISCOVER_OMIT : 255) ? -EINVAL : 0;
 }
 
+// Those of TCP that count something; as Linux has them.
+static bool count_allowed(int32_t number, int32_t v)
+{
+    if (number >= 4 && number <= 7)
+        return v >= 1 && v <= (number < 6 ? 32767 : 127);
+    return true;
+}
+
+// A field has another value.
+static void field_apply(struct socket *s, const struct option *o, int32_t value)
+{
+    bool tcp = o->level == SOL_TCP;
+    if (tcp && ((o->number == 1 && value) || (o->number == 3 && !value)))
+        hold_end(s); // joined
+    if (tcp && s->conn && o->number == 1)
+        tcp_set_nodelay(s->conn, s->no_delay);
+    else if (tcp && s->conn && o->number == 3)
+        tcp_set_corked(s->conn, s->cork);
+    else if (tcp && s->conn && o->number == 12)
+        tcp_set_prompt(s->conn, s->prompt);
+    else if (o->level == SOL_UDP && !value)
+        inet_datagram_push(s);
+    else
+        tune(s);
+}
+
 int options_set(struct socket *s, int32_t level, int32_t number, const void *value, size_t n)
 {
     int32_t v = 0;
     const struct option *o = option_of(s, level, number);
     if (o == NULL)
-        return unknown(s, level);
+        return unknown(s, level, true);
     if (o->how == HOW_READ_ONLY)
         return -ENOPROTOOPT;
-    if (n < sizeof(v) && o->how != HOW_BYTE)
+    if (n < (o->how == HOW_BYTE || o->how == HOW_TEXT ? 1 : sizeof(v)))
         return -EINVAL;
     memcpy(&v, value, MIN(n, sizeof(v)));
-    if (o->how == HOW_OWN)
-        return set_own(s, o, value, n);
+    if (o->how == HOW_OWN || o->how == HOW_TEXT) {
+        int e = set_own(s, o, value, n);
+        tune(s);
+        return e;
+    }
     int e = o->how == HOW_BYTE ? byte_value(o, value, n, &v) : 0;
     if (e < 0)
         return e;
-    if (level == SOL_TCP && number >= 4 && number <= 6 &&
-        (v < 1 || v > (number == 6 ? 127 : 32767)))
+    if (level == SOL_TCP && !count_allowed(number, v))
         return -EINVAL;
     field_set(s, o, v);
-    options_apply(s);
+    field_apply(s, o, v);
     return 0;
 }
 
@@ -385,12 +558,10 @@ long options_get(struct socket *s, int32_t level, int32_t number, void *value)
 {
     const struct option *o = option_of(s, level, number);
     if (o == NULL)
-        return unknown(s, level);
-    if (o->how == HOW_OWN)
+        return unknown(s, level, false);
+    if (o->how == HOW_OWN || o->how == HOW_TEXT)
         return get_own(s, o, value);
     int32_t v = field_get(s, o);
-    if (level == SOL_TCP && number == 2 && v == 0)
-        v = s->state == SOCKET_CONNECTED ? 32741 : 536;
     memcpy(value, &v, sizeof(v));
     return sizeof(v);
 }

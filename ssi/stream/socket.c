@@ -46,9 +46,11 @@ struct socket *socket_new(const struct socket_kind *k, int family, int type)
     list_init(&s->async);
     list_init(&s->inbox);
     list_init(&s->children);
+    list_init(&s->deferred);
     list_init(&s->child_link);
     list_init(&s->port_link);
     options_init(s);
+    hold_init(s);
     list_append(sockets_all(), &s->all_link);
     return s;
 }
@@ -63,6 +65,8 @@ bool socket_name_is_none(const struct socket_name *n)
 static void news(struct socket *s, unsigned which)
 {
     if (list_empty(&s->async) || (which & WAKE_OWN))
+        return;
+    if (which == WAKE_READ && s->low_water > 1 && !(s->kind->poll(s) & POLL_IN))
         return;
     unsigned now = which == (WAKE_READ | WAKE_WRITE) ? s->kind->poll(s) : 0;
     if (s->error && s->family == AF_INET)
@@ -134,6 +138,7 @@ void socket_children_end(struct socket *listener)
         child->never_accepted = true;
         socket_end(child);
     }
+    defer_orphans(listener);
 }
 
 // ---- ended -------------------------------------------------------------------------------------
@@ -163,7 +168,7 @@ void socket_end(struct socket *s)
 {
     if (s->listener) {
         list_remove(&s->child_link);
-        s->listener->child_count--;
+        s->listener->child_count -= !s->joined.deferred;
     }
     socket_children_end(s);
     s->kind->end(s);
@@ -172,6 +177,10 @@ void socket_end(struct socket *s)
     if (named)
         forget(s);
     packets_drop(s);
+    if (s->gathered)
+        packet_put(s->gathered);
+    timer_cancel(&s->joined.hold_timer);
+    timer_cancel(&s->joined.defer_timer);
     inet_port_drop(s);
     unix_name_put(s->name);
     unix_name_put(s->peer_name);
@@ -226,7 +235,14 @@ static int file_read_socket(struct file *f, struct xfer *x, const uint64_t *at)
     struct socket *s = f->data;
     (void)at;
     struct socket_message m = {.data = x, .deadline_ns = deadline_of(s->receive_timeout_ns)};
-    return socket_receive_step(f, &m);
+    size_t start = x->done, before;
+    int e;
+    do {
+        before = x->done;
+        e = socket_receive_step(f, &m);
+    } while (e == 0 && x->done > before && x->left > 0 && !x->short_copy &&
+             s->type == SOCK_STREAM && x->done - start < (size_t)s->low_water);
+    return x->done > start ? 0 : e;
 }
 
 static int file_write_socket(struct file *f, struct xfer *x, const uint64_t *at)

@@ -78,6 +78,7 @@ struct socket_message {
     uint16_t to_port;    //
     uint64_t time_ns;    // real time of its arrival
     uint64_t timeout_ns; // SO_RCVTIMEO or SO_SNDTIMEO in force; 0: none
+    uint32_t low_water;  // SO_RCVLOWAT
 };
 
 enum { // ip_wanted
@@ -110,6 +111,9 @@ int socket_accept(struct file *f, uint32_t flags, uint64_t deadline_ns, struct f
                   struct socket_name *peer);
 int socket_name_of(struct file *f, bool peer, struct socket_name *n);
 int socket_shutdown(struct file *f, int32_t how);
+// SO_LINGER, before the last user lets go: sleeps until what was sent is acknowledged, or its time
+// is over, or a signal came.
+void socket_linger(struct file *f);
 int socket_set_option(struct file *f, int32_t level, int32_t option, const void *value, size_t n);
 // Bytes of the value, at most SOCKET_OPTION_BYTES.
 long socket_get_option(struct file *f, int32_t level, int32_t option, void *value);

@@ -3,6 +3,7 @@
 #include "kernel/timer.h"
 #include "lib/errno.h"
 #include "lib/string.h"
+#include "net/tcp/tcp.h"
 #include "ssi/stream/socket_file.h"
 #include "ssi/stream/socket_remote.h"
 
@@ -130,6 +131,22 @@ int socket_shutdown(struct file *f, int32_t how)
     return s ? s->kind->shutdown(s, (unsigned)how + 1) : remote_shutdown(f, how);
 }
 
+void socket_linger(struct file *f)
+{
+    struct socket *s = socket_of(f);
+    if (s == NULL || !s->linger || s->linger_s <= 0 || s->conn == NULL ||
+        s->state != SOCKET_CONNECTED || tcp_readable_bytes(s->conn) > 0)
+        return;
+    uint64_t deadline_ns = clock_now_ns() + (uint64_t)s->linger_s * NS_PER_S;
+    s->shut |= SHUT_WRITE;
+    tcp_shutdown_send(s->conn);
+    s->lingering = true;
+    while (tcp_is_closing(s->conn))
+        if (wait_sleep(&s->writable, deadline_ns, WAIT_INTERRUPTIBLE) < 0)
+            break;
+    s->lingering = false;
+}
+
 int socket_set_option(struct file *f, int32_t level, int32_t option, const void *value, size_t n)
 {
     struct socket *s = socket_of(f);
@@ -220,6 +237,7 @@ static void receive_wants(struct file *f, struct socket_message *m)
                              (s->want_destination ? SOCKET_WANT_DESTINATION : 0) |
                              (s->want_tos ? SOCKET_WANT_TOS : 0) | s->timestamp);
     m->to_port = s->local.port;
+    m->low_water = (uint32_t)s->low_water;
 }
 
 long socket_receive(struct file *f, struct socket_message *m)
@@ -228,11 +246,12 @@ long socket_receive(struct file *f, struct socket_message *m)
     size_t start = x->done;
     bool stream = socket_is_stream(f), all = m->flags & MSG_WAITALL;
     uint32_t flags = m->flags;
+    bool enough = false;
     receive_wants(f, m);
     for (;;) {
         size_t before = x->done;
         x->short_copy = false;
-        m->flags = flags | ((x->done > start && !all) || flags & MSG_OOB ? MSG_DONTWAIT : 0);
+        m->flags = flags | (enough || flags & MSG_OOB ? MSG_DONTWAIT : 0);
         int e = socket_of(f) ? socket_receive_step(f, m) : remote_receive(f, m);
         bool again = e == 0 && x->short_copy && x->left > 0;
         if (again)
@@ -241,7 +260,8 @@ long socket_receive(struct file *f, struct socket_message *m)
             return x->done > start ? (long)(x->done - start) : e;
         if (!stream || x->left == 0 || m->file_count > 0)
             break;
-        if (!again && (!all || x->done == before))
+        enough = !all && x->done > start && x->done - start >= m->low_water;
+        if (!again && (enough || x->done == before))
             break;
     }
     m->flags = flags;

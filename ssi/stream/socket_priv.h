@@ -4,6 +4,7 @@
 // again behind it. A socket that ends is taken out of every other one (socket_forget).
 #pragma once
 
+#include "kernel/timer.h"
 #include "lib/fmt.h"
 #include "net/net.h"
 #include "ssi/stream/socket.h"
@@ -57,6 +58,17 @@ struct unix_name { // shared by the socket, what it sent, and its connections
     uint8_t at[SOCKET_NAME_BYTES];
 };
 
+// What TCP does to a connection that is joined instead.
+struct joined_tcp {
+    uint32_t segment; // bytes
+    uint32_t hidden;  // of the inbox: bytes of a segment that is not full, the last ones
+    bool opener;      // it connected
+    bool deferred;    // its listener was not told of it
+    struct timer hold_timer, defer_timer;
+    uint64_t sent_bytes, received_bytes, sent_ns, received_ns;
+    uint32_t sends, receives; // for TCP_INFO
+};
+
 struct socket_kind {
     const char *name;
     int (*bind)(struct socket *s, const struct socket_name *n, bool low_ports);
@@ -99,6 +111,7 @@ struct socket {
     struct socket *waits_for; // a full queue: woken when it has room
 
     struct list children; // of a listener: by child_link, not yet accepted
+    struct list deferred; // and those that nothing was sent to yet
     struct list child_link;
     struct socket *listener;
     uint32_t child_count, backlog;
@@ -108,12 +121,16 @@ struct socket {
     uint8_t timestamp; // SOCKET_WANT_TIME with its kind, 0: none
     bool linger, no_delay, cork, header_included, want_ttl, want_pktinfo, want_tos, receive_errors;
     bool want_destination;
-    bool defer_accept, quick_ack, v4_free_bind, mtu_probe;
+    bool prompt, v4_free_bind, mtu_probe, cork_datagrams;
+    bool receive_limited; // SO_RCVBUF was set
     int32_t linger_s;
     uint32_t receive_limit, send_limit;
     uint64_t receive_timeout_ns, send_timeout_ns;
     uint32_t keep_idle_s, keep_interval_s, keep_count, user_timeout_ms;
-    int32_t priority, mark, low_water, max_segment;
+    int32_t priority, mark, low_water, max_segment, linger2_s;
+    uint32_t window_max, unsent_max;
+    uint32_t syn_retries;
+    uint8_t defer_retries;
     uint8_t ttl, tos, multicast_ttl, mtu_discover;
     bool multicast_loop;
     uint32_t icmp_filter;
@@ -132,6 +149,10 @@ struct socket {
     bool reset;            // the peer went away with our bytes unread
     bool active_close;     // our end goes to TIME_WAIT
     struct list port_link;
+    struct joined_tcp joined; // TCP over loopback
+    bool lingering;           // close waits for what was sent
+    struct packet *gathered;  // UDP: what goes as one datagram, to:
+    struct net_address gathered_to;
     struct tcp_conn *conn; // a connection of the stack, when it is not joined
     struct tcp_listener *tcp_listener;
 };
@@ -190,6 +211,20 @@ void joined_end(struct socket *s);
 uint32_t joined_readable_bytes(const struct socket *s);
 void joined_drop_byte(struct socket *s); // the oldest one, which is there
 
+// ---- holds.c: what TCP holds back, over loopback -----------------------------------------------
+void hold_init(struct socket *s);
+void hold_connect(struct socket *s, struct socket *child); // they are joined
+// s has sent n bytes. True: its peer has news.
+bool hold_sent(struct socket *s, const struct socket_message *m, uint32_t n);
+void hold_end(struct socket *s); // what s sent is a segment, full or not
+int hold_receive(struct socket *s, struct socket_message *m);
+void defer_child(struct socket *listener, struct socket *child);
+// Text or FIN came (or a reset): its listener is told, or without one it ends.
+void defer_end(struct socket *child, bool reset);
+void defer_orphans(struct socket *listener); // it ends
+uint32_t defer_seconds(uint32_t retries);    // of a SYN+ACK
+uint8_t defer_retries(int32_t seconds);
+
 #define UNIX_DATAGRAMS_MAX 10u // that wait in one socket: net.unix.max_dgram_qlen
 
 // ---- unix.c, unix_names.c ----------------------------------------------------------------------
@@ -229,6 +264,7 @@ struct list *inet_ports(enum inet_table t, uint16_t port); // by port_link
 // A connection whose end closed first keeps its port for a while.
 void inet_time_wait(struct net_address a);
 int inet_bind(struct socket *s, const struct socket_name *n, bool low_ports);
+void inet_datagram_push(struct socket *s); // what UDP_CORK gathered
 void inet_datagrams_start(void);
 long inet_ioctl(struct socket *s, uint32_t request, void *data, size_t *n);
 
@@ -259,10 +295,16 @@ void netlink_name_make(uint32_t port, struct socket_name *n);
 
 // ---- options.c ---------------------------------------------------------------------------------
 void options_init(struct socket *s);
-void options_apply(struct socket *s); // to its connection of the stack
+struct tcp_tuning;
+struct tcp_tuning options_tuning(const struct socket *s);
+void options_apply(struct socket *s); // to its connection of the stack, or its listener
 void options_inherit(struct socket *child, const struct socket *listener);
 int options_set(struct socket *s, int32_t level, int32_t option, const void *value, size_t n);
 long options_get(struct socket *s, int32_t level, int32_t option, void *value);
+
+// ---- tcp_info.c
+long tcp_info_get(const struct socket *s, void *value); // bytes
+uint32_t tcp_info_segment(const struct socket *s);      // TCP_MAXSEG
 
 // ---- socket_show.c
 unsigned socket_state_number(const struct socket *s); // as tcp_info and /proc/net/tcp number it

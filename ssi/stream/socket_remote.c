@@ -49,10 +49,11 @@ struct socket_answer { // then files, then data
     uint8_t cred_wanted, ip_wanted, ttl, tos;
     uint32_t to_ip;
     uint64_t time_ns, timeout_ns;
+    uint32_t low_water;
     uint16_t file_count, reserved;
     uint32_t data_bytes;
 } PACKED;
-STATIC_ASSERT(sizeof(struct socket_answer) == 172, "socket_answer on the wire");
+STATIC_ASSERT(sizeof(struct socket_answer) == 176, "socket_answer on the wire");
 
 #define FILES_FAR_MAX 64u // files in one message between nodes
 #define DATA_FAR_MAX                                                                               \
@@ -331,6 +332,7 @@ int remote_receive(struct file *f, struct socket_message *m)
         m->tos = s->tos;
         m->to_ip = s->to_ip;
         m->time_ns = s->time_ns;
+        m->low_water = s->low_water;
         m->file_count = s->file_count;
         e = xfer_put_all(m->data, bytes, s->data_bytes);
     }
@@ -394,7 +396,8 @@ static int64_t serve_receive(struct serving *s)
                                        .ttl = m.ttl,
                                        .tos = m.tos,
                                        .to_ip = m.to_ip,
-                                       .time_ns = m.time_ns};
+                                       .time_ns = m.time_ns,
+                                       .low_water = m.low_water};
     while (m.file_count > FILES_FAR_MAX) {
         file_put(s->files[--m.file_count]);
         s->answer.told |= MSG_CTRUNC;

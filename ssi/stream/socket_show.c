@@ -1,17 +1,32 @@
 // SPDX-License-Identifier: MIT
 // The texts of /proc/net about sockets (proc(5)): those that live on the node that is asked.
+#include "net/tcp/tcp.h"
 #include "ssi/stream/socket_priv.h"
 
-// The states as Linux numbers them: ESTABLISHED 1, SYN_SENT 2, CLOSE 7, CLOSE_WAIT 8, LISTEN 10.
+// The states as Linux numbers them: ESTABLISHED 1, SYN_SENT 2, FIN_WAIT2 5, CLOSE 7, CLOSE_WAIT 8,
+// LISTEN 10.
+static unsigned joined_number(const struct socket *s)
+{
+    bool ours = s->shut & SHUT_WRITE, theirs = s->peer == NULL || (s->peer->shut & SHUT_WRITE);
+    if (s->kind != &tcp_kind || (!ours && !theirs))
+        return 1;
+    return ours && theirs ? 7 : ours ? 5 : 8;
+}
+
 unsigned socket_state_number(const struct socket *s)
 {
+    struct tcp_facts f;
+    if (s->conn) {
+        tcp_facts(s->conn, &f);
+        return f.state;
+    }
     switch (s->state) {
     case SOCKET_LISTENING:
         return 10;
     case SOCKET_CONNECTING:
         return 2;
     case SOCKET_CONNECTED:
-        return s->kind == &tcp_kind && s->conn == NULL && s->peer == NULL ? 8 : 1;
+        return joined_number(s);
     case SOCKET_IDLE:
     case SOCKET_CLOSED:
         break;
