@@ -43,6 +43,18 @@ def test_urgent_data_of_a_process_that_moves(pair, program):
     assert pair.sh(0, '/tmp/urgent far') == linux(program('urgent'), 'far')
 
 
+@pytest.mark.parametrize('server, client', [(0, 1), (1, 0)])
+def test_options_of_a_connection_between_nodes(pair, program, server, client):
+    elf = program('options')
+    with subprocess.Popen([elf, 'serve', '7711']) as serve:
+        expected = linux(elf, 'ask', '127.0.0.1', '7711')
+        serve.wait(timeout=10)
+    pair.do('put', '0', f'{elf}:/tmp/options')
+    pid = pair.start(server, '/tmp/options serve 7711')
+    assert pair.sh(client, f'/tmp/options ask 10.77.0.1{server} 7711') == expected
+    assert pair.ended(pid, server) == 0
+
+
 @pytest.mark.parametrize('server, client', [(0, 1), (1, 0), (1, 1)])
 def test_unix_sockets_by_name_from_any_node(moves, program, server, client):
     with subprocess.Popen([program('sockmoves'), 'serve']) as serve:

@@ -64,6 +64,12 @@ def test_inotify_tells_a_process_that_moves(pair, program):
     assert len(pair.sh(0, 'cat /proc/cluster/migrations').splitlines()) >= before + 7
 
 
+def test_options_of_sockets_hold_wherever_the_process_is(pair, program):
+    before = len(pair.sh(0, 'cat /proc/cluster/migrations').splitlines())
+    comparer(pair, program('options'))('far')
+    assert len(pair.sh(0, 'cat /proc/cluster/migrations').splitlines()) >= before + 3
+
+
 def test_message_queues_are_reached_from_where_a_process_is(pair, program):
     before = len(pair.sh(0, 'cat /proc/cluster/migrations').splitlines())
     comparer(pair, program('mqueues'))('moves')
