@@ -247,7 +247,7 @@ static long close_one(struct fd_table *t, uint32_t fd)
     struct file *f = fd_take(t, (int)fd);
     if (f == NULL)
         return -EBADF;
-    if (socket_is(f) && f->users == 1)
+    if (f->users == 1 && socket_is(f))
         socket_linger(f);
     file_put(f);
     return 0;

@@ -3,6 +3,7 @@
 // TCP_CORK or MSG_MORE, for 200 ms at most; with TCP_DEFER_ACCEPT a connection that nothing was
 // sent on. Held bytes lie in the inbox of the other end, which does not see them yet.
 #include "lib/errno.h"
+#include "mm/heap.h"
 #include "ssi/stream/socket_priv.h"
 
 #define HOLD_NS         (200 * NS_PER_MS)
@@ -22,10 +23,29 @@ static void deferred_for_long(void *arg)
     defer_end(arg, false);
 }
 
-void hold_init(struct socket *s)
+// False: no memory, so nothing can wait for its time.
+static bool timer_made(struct timer **t, void (*fn)(void *arg), struct socket *s)
 {
-    timer_init(&s->joined.hold_timer, held_for_long, s);
-    timer_init(&s->joined.defer_timer, deferred_for_long, s);
+    if (*t)
+        return true;
+    *t = heap_alloc(sizeof(**t));
+    if (*t)
+        timer_init(*t, fn, s);
+    return *t != NULL;
+}
+
+static void timer_off(struct timer *t)
+{
+    if (t)
+        timer_cancel(t);
+}
+
+void hold_drop(struct socket *s)
+{
+    timer_off(s->joined.hold_timer);
+    timer_off(s->joined.defer_timer);
+    heap_free(s->joined.hold_timer);
+    heap_free(s->joined.defer_timer);
 }
 
 void hold_connect(struct socket *s, struct socket *child)
@@ -40,39 +60,36 @@ void hold_connect(struct socket *s, struct socket *child)
 void hold_end(struct socket *s)
 {
     struct socket *to = s->peer;
-    timer_cancel(&s->joined.hold_timer);
+    timer_off(s->joined.hold_timer);
     if (to == NULL || to->joined.hidden == 0)
         return;
     to->joined.hidden = 0;
     socket_wake(to, WAKE_READ);
 }
 
-static void count(struct socket *s, struct socket *to, uint32_t n)
+static bool holds(struct socket *s, const struct socket_message *m)
 {
-    s->joined.sent_bytes += n;
-    s->joined.sends++;
-    to->joined.received_bytes += n;
-    to->joined.receives++;
-    s->joined.sent_ns = to->joined.received_ns = clock_now_ns();
+    bool more = s->cork || m->flags & MSG_MORE;
+    if (!more || m->flags & MSG_OOB || (m->data->left > 0 && !m->data->short_copy))
+        return false;
+    return timer_made(&s->joined.hold_timer, held_for_long, s);
 }
 
 bool hold_sent(struct socket *s, const struct socket_message *m, uint32_t n)
 {
     struct socket *to = s->peer;
-    count(s, to, n);
-    bool more = s->cork || m->flags & MSG_MORE, all = m->data->left == 0 || m->data->short_copy;
-    if (!more || !all || m->flags & MSG_OOB) {
+    if (!holds(s, m)) {
         if (to->joined.hidden)
-            timer_cancel(&s->joined.hold_timer);
+            timer_off(s->joined.hold_timer);
         to->joined.hidden = 0;
         return true;
     }
     uint32_t before = to->joined.hidden, held = before + n;
     to->joined.hidden = held % s->joined.segment;
     if (to->joined.hidden == 0)
-        timer_cancel(&s->joined.hold_timer);
+        timer_off(s->joined.hold_timer);
     else if (before == 0 || held >= s->joined.segment)
-        timer_set(&s->joined.hold_timer, clock_now_ns() + HOLD_NS);
+        timer_set(s->joined.hold_timer, clock_now_ns() + HOLD_NS);
     return held >= s->joined.segment;
 }
 
@@ -117,17 +134,21 @@ uint8_t defer_retries(int32_t seconds)
 
 void defer_child(struct socket *listener, struct socket *child)
 {
+    if (!timer_made(&child->joined.defer_timer, deferred_for_long, child)) {
+        socket_child_add(listener, child);
+        return;
+    }
     child->joined.deferred = true;
     child->listener = listener;
     list_append(&listener->deferred, &child->child_link);
-    timer_set(&child->joined.defer_timer,
+    timer_set(child->joined.defer_timer,
               clock_now_ns() + defer_seconds(listener->defer_retries) * NS_PER_S);
 }
 
 void defer_end(struct socket *child, bool reset)
 {
     struct socket *listener = child->listener;
-    timer_cancel(&child->joined.defer_timer);
+    timer_off(child->joined.defer_timer);
     list_remove(&child->child_link);
     child->listener = NULL;
     child->joined.deferred = false;
@@ -144,7 +165,7 @@ void defer_orphans(struct socket *listener)
     struct list *item;
     while ((item = list_pop(&listener->deferred)) != NULL) {
         struct socket *child = list_entry(item, struct socket, child_link);
-        timer_cancel(&child->joined.defer_timer);
+        timer_off(child->joined.defer_timer);
         child->listener = NULL; // who connected finds out when it sends
     }
 }

@@ -99,6 +99,17 @@ static struct packet *piece_for(struct socket *to, struct socket_message *m, siz
     return p;
 }
 
+// True: `to` has news.
+static bool sent(struct socket *s, struct socket *to, const struct socket_message *m, uint32_t n)
+{
+    if (!is_tcp(s))
+        return true;
+    to->joined.received.bytes += n;
+    to->joined.received.times++;
+    to->joined.received.last_ns = clock_now_ns();
+    return s->cork || m->flags & MSG_MORE || to->joined.hidden ? hold_sent(s, m, n) : true;
+}
+
 static int stream_send(struct socket *s, struct socket_message *m)
 {
     struct xfer *x = m->data;
@@ -126,10 +137,7 @@ static int stream_send(struct socket *s, struct socket_message *m)
     }
     if (x->done > before && (m->flags & MSG_OOB) && is_tcp(s) && !x->short_copy)
         urgent_joined(to);
-    bool news = x->done > before;
-    if (news && is_tcp(s))
-        news = hold_sent(s, m, (uint32_t)(x->done - before));
-    if (news)
+    if (x->done > before && sent(s, to, m, (uint32_t)(x->done - before)))
         socket_wake(to, WAKE_READ);
     if (to->joined.deferred && x->done > before)
         defer_end(to, false);
@@ -356,6 +364,7 @@ void joined_end(struct socket *s)
         return;
     unsigned known = is_tcp(s) && (s->shut & SHUT_WRITE) ? WAKE_OWN : 0;
     hold_end(s);
+    to->joined.sent = s->joined.received;
     s->peer = NULL;
     to->peer = NULL;
     bool reset = false;

@@ -50,7 +50,6 @@ struct socket *socket_new(const struct socket_kind *k, int family, int type)
     list_init(&s->child_link);
     list_init(&s->port_link);
     options_init(s);
-    hold_init(s);
     list_append(sockets_all(), &s->all_link);
     return s;
 }
@@ -179,8 +178,8 @@ void socket_end(struct socket *s)
     packets_drop(s);
     if (s->gathered)
         packet_put(s->gathered);
-    timer_cancel(&s->joined.hold_timer);
-    timer_cancel(&s->joined.defer_timer);
+    if (s->joined.hold_timer || s->joined.defer_timer)
+        hold_drop(s);
     inet_port_drop(s);
     unix_name_put(s->name);
     unix_name_put(s->peer_name);
@@ -237,6 +236,8 @@ static int file_read_socket(struct file *f, struct xfer *x, const uint64_t *at)
     struct socket_message m = {.data = x, .deadline_ns = deadline_of(s->receive_timeout_ns)};
     size_t start = x->done, before;
     int e;
+    if (s->low_water == 1)
+        return socket_receive_step(f, &m);
     do {
         before = x->done;
         e = socket_receive_step(f, &m);

@@ -64,9 +64,12 @@ struct joined_tcp {
     uint32_t hidden;  // of the inbox: bytes of a segment that is not full, the last ones
     bool opener;      // it connected
     bool deferred;    // its listener was not told of it
-    struct timer hold_timer, defer_timer;
-    uint64_t sent_bytes, received_bytes, sent_ns, received_ns;
-    uint32_t sends, receives; // for TCP_INFO
+    struct timer *hold_timer, *defer_timer; // made when they are set first
+    // For TCP_INFO. `sent` once the peer is gone: before, it is what the peer received.
+    struct joined_count {
+        uint64_t bytes, last_ns;
+        uint32_t times;
+    } received, sent;
 };
 
 struct socket_kind {
@@ -212,11 +215,11 @@ uint32_t joined_readable_bytes(const struct socket *s);
 void joined_drop_byte(struct socket *s); // the oldest one, which is there
 
 // ---- holds.c: what TCP holds back, over loopback -----------------------------------------------
-void hold_init(struct socket *s);
 void hold_connect(struct socket *s, struct socket *child); // they are joined
-// s has sent n bytes. True: its peer has news.
+// s has sent n bytes, of which some are to be held, or were before. True: its peer has news.
 bool hold_sent(struct socket *s, const struct socket_message *m, uint32_t n);
-void hold_end(struct socket *s); // what s sent is a segment, full or not
+void hold_end(struct socket *s);  // what s sent is a segment, full or not
+void hold_drop(struct socket *s); // it ends
 int hold_receive(struct socket *s, struct socket_message *m);
 void defer_child(struct socket *listener, struct socket *child);
 // Text or FIN came (or a reset): its listener is told, or without one it ends.

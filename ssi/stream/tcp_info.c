@@ -102,22 +102,24 @@ static uint32_t ago_ms(uint64_t then_ns)
 static void of_joined(const struct socket *s, struct linux_tcp_info *i)
 {
     const struct joined_tcp *j = &s->joined;
+    const struct joined_count *in = &j->received,
+                              *out = s->peer ? &s->peer->joined.received : &j->sent;
     i->options = STAMPS | SACK | SCALING;
     i->scales = scales(LOOPBACK_SCALE, LOOPBACK_SCALE);
     i->rto = LOOPBACK_RTO_US;
-    i->ato = j->receives ? ATO_US : 0;
+    i->ato = in->times ? ATO_US : 0;
     i->snd_mss = i->rcv_mss = j->segment;
-    i->last_data_sent = ago_ms(j->sent_ns);
-    i->last_data_recv = i->last_ack_recv = ago_ms(j->received_ns);
+    i->last_data_sent = ago_ms(out->last_ns);
+    i->last_data_recv = i->last_ack_recv = ago_ms(in->last_ns);
     i->pmtu = LOOPBACK_MTU;
     i->rtt = i->rttvar = i->min_rtt = 1;
     i->advmss = s->max_segment ? j->segment : LOOPBACK_OWN;
-    i->bytes_acked = j->sent_bytes + j->opener; // Linux counts its SYN
-    i->bytes_received = j->received_bytes;
-    i->bytes_sent = j->sent_bytes;
-    i->data_segs_out = j->sends;
-    i->data_segs_in = j->receives;
-    i->segs_out = i->segs_in = j->sends + j->receives + 2;
+    i->bytes_acked = out->bytes + j->opener; // Linux counts its SYN
+    i->bytes_received = in->bytes;
+    i->bytes_sent = out->bytes;
+    i->data_segs_out = out->times;
+    i->data_segs_in = in->times;
+    i->segs_out = i->segs_in = in->times + out->times + 2;
     i->rcv_ssthresh = i->rcv_space = i->rcv_wnd = s->receive_limit / 2;
     i->snd_wnd = s->peer ? s->peer->receive_limit / 2 : 0;
     if (s->peer)
