@@ -43,6 +43,7 @@ static int action_change(uint32_t signal, const struct signal_action *new,
     if (!new)
         return 0;
     *a = *new;
+    a->flags &= SA_KNOWN; // a program sees by asking which flags there are
     a->mask &= ~(SIGBIT(SIGKILL) | SIGBIT(SIGSTOP));
     signal_action_changed(p, (int)signal);
     return 0;
@@ -296,7 +297,7 @@ long sys_sigaltstack(struct call *c)
             return -ENOMEM;
         t->altstack_at = new.at;
         t->altstack_bytes = new.bytes;
-        t->altstack_flags = new.flags &(SS_DISABLE | SS_AUTODISARM);
+        t->altstack_flags = new.flags;
     }
     return c->args[1] ? user_write(c->args[1], &old, sizeof(old)) : 0;
 }
@@ -309,36 +310,51 @@ static struct signal_info info_from_me(uint32_t signal, int code)
         .signal = (int32_t)signal, .code = code, .pid = p->pid, .uid = process_acting(p)->uid};
 }
 
-long sys_kill(struct call *c)
+// A signal that there is not is refused only where somebody would have got it: `how` says with
+// none whether there is such a one.
+static long send(struct signal_info *info,
+                 long (*how)(int32_t tgid, int32_t id, const struct signal_info *info),
+                 int32_t tgid, int32_t id)
 {
-    if (c->args[1] > SIGNAL_MAX)
-        return -EINVAL;
-    struct signal_info info = info_from_me(c->args[1], SI_USER);
-    return signal_kill(process_current(), (int32_t)c->args[0], &info);
+    if ((uint32_t)info->signal <= SIGNAL_MAX)
+        return how(tgid, id, info);
+    info->signal = 0;
+    return how(tgid, id, info) == -ESRCH ? -ESRCH : -EINVAL;
 }
 
-static long kill_task(int32_t tgid, int32_t tid, uint32_t signal)
+static long to_processes(int32_t unused, int32_t pid, const struct signal_info *info)
+{
+    (void)unused;
+    return signal_kill(process_current(), pid, info);
+}
+
+static long to_task(int32_t tgid, int32_t tid, const struct signal_info *info)
 {
     struct process *me = process_current();
-    if (tid <= 0 || signal > SIGNAL_MAX)
-        return -EINVAL;
-    struct signal_info info = info_from_me(signal, SI_TKILL);
     // On another node a thread is found by its process; by its tid alone only who is alone.
     if (task_find(tid) == NULL && (tgid == 0 || tgid == tid))
-        return signal_kill(me, tid, &info);
-    return signal_thread(me, tgid, tid, &info);
+        return signal_kill(me, tid, info);
+    return signal_thread(me, tgid, tid, info);
+}
+
+long sys_kill(struct call *c)
+{
+    struct signal_info info = info_from_me(c->args[1], SI_USER);
+    return send(&info, to_processes, 0, (int32_t)c->args[0]);
 }
 
 long sys_tkill(struct call *c)
 {
-    return kill_task(0, (int32_t)c->args[0], c->args[1]);
+    struct signal_info info = info_from_me(c->args[1], SI_TKILL);
+    return (int32_t)c->args[0] <= 0 ? -EINVAL : send(&info, to_task, 0, (int32_t)c->args[0]);
 }
 
 long sys_tgkill(struct call *c)
 {
-    if ((int32_t)c->args[0] <= 0)
+    struct signal_info info = info_from_me(c->args[2], SI_TKILL);
+    if ((int32_t)c->args[0] <= 0 || (int32_t)c->args[1] <= 0)
         return -EINVAL;
-    return kill_task((int32_t)c->args[0], (int32_t)c->args[1], c->args[2]);
+    return send(&info, to_task, (int32_t)c->args[0], (int32_t)c->args[1]);
 }
 
 int linux_siginfo_in(uint32_t at, uint32_t signal, struct signal_info *info)
@@ -353,39 +369,40 @@ int linux_siginfo_in(uint32_t at, uint32_t signal, struct signal_info *info)
                                  .pid = (int32_t)w[3],
                                  .uid = w[4],
                                  .value = (int32_t)w[5]};
+    if (info->code > 0) { // as the kernel would say it: a fault's address, a child's status
+        info->address = w[3];
+        info->status = (int32_t)w[5];
+    }
     return 0;
 }
 
-bool linux_may_pretend(const struct signal_info *info, int32_t pid)
+bool linux_may_pretend(const struct signal_info *info, int32_t id)
 {
-    return (info->code < 0 && info->code != SI_TKILL) || pid == process_current()->pid;
+    return (info->code < 0 && info->code != SI_TKILL) || id == task_current()->tid;
 }
 
 long sys_rt_sigqueueinfo(struct call *c)
 {
     struct signal_info info;
-    if (!valid(c->args[1]) && c->args[1] != 0)
-        return -EINVAL;
+    int32_t pid = (int32_t)c->args[0];
     int e = linux_siginfo_in(c->args[2], c->args[1], &info);
     if (e < 0)
         return e;
-    if ((int32_t)c->args[0] <= 0)
-        return -ESRCH;
-    if (!linux_may_pretend(&info, (int32_t)c->args[0]))
+    if (!linux_may_pretend(&info, pid))
         return -EPERM;
-    return signal_kill(process_current(), (int32_t)c->args[0], &info);
+    return pid <= 0 ? -ESRCH : send(&info, to_processes, 0, pid);
 }
 
 long sys_rt_tgsigqueueinfo(struct call *c)
 {
     struct signal_info info;
-    if ((!valid(c->args[2]) && c->args[2] != 0) || (int32_t)c->args[0] <= 0 ||
-        (int32_t)c->args[1] <= 0)
-        return -EINVAL;
+    int32_t tgid = (int32_t)c->args[0], tid = (int32_t)c->args[1];
     int e = linux_siginfo_in(c->args[3], c->args[2], &info);
     if (e < 0)
         return e;
-    if (!linux_may_pretend(&info, (int32_t)c->args[0]))
+    if (tgid <= 0 || tid <= 0)
+        return -EINVAL;
+    if (!linux_may_pretend(&info, tid))
         return -EPERM;
-    return signal_thread(process_current(), (int32_t)c->args[0], (int32_t)c->args[1], &info);
+    return send(&info, to_task, tgid, tid);
 }

@@ -64,7 +64,7 @@ static int apply_exit(struct process *parent, struct child *c)
     int code = (c->status & 0x7f) == 0      ? CLD_EXITED
                : c->status & WAIT_CORE_FLAG ? CLD_DUMPED
                                             : CLD_KILLED;
-    if (c->exit_signal)
+    if (c->exit_signal && !(c->exit_signal == SIGCHLD && a->handler == SIG_IGN))
         send_sigchld(parent, c, c->exit_signal, code);
     wait_wake_all(&parent->child_wait);
     if (!unwanted)
@@ -77,7 +77,7 @@ static void apply_stop(struct process *parent, struct child *c, bool stopped)
 {
     const struct signal_action *a = &parent->actions->action[SIGCHLD - 1];
     c->state = stopped ? CHILD_STOPPED : CHILD_CONTINUED;
-    if (!(a->flags & SA_NOCLDSTOP))
+    if (a->handler != SIG_IGN && !(a->flags & SA_NOCLDSTOP))
         send_sigchld(parent, c, SIGCHLD, stopped ? CLD_STOPPED : CLD_CONTINUED);
     wait_wake_all(&parent->child_wait);
 }

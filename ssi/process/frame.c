@@ -24,7 +24,7 @@ void signal_info_out(uint8_t to[128], const struct signal_info *info)
     } else {
         w[3] = (uint32_t)info->pid;
         w[4] = info->uid;
-        w[5] = info->signal == SIGCHLD ? (uint32_t)info->status : (uint32_t)info->value;
+        w[5] = (uint32_t)(info->code > 0 ? info->status : info->value); // a child's
     }
     if (info->signal == SIGSYS && info->code == SYS_SECCOMP) {
         w[3] = info->address;
@@ -276,19 +276,13 @@ static int push_rt(struct task *t, const struct signal_info *info, const struct 
     f.info_at = at + (uint32_t)offsetof(struct frame_rt, info);
     f.ucontext_at = at + (uint32_t)offsetof(struct frame_rt, ucontext);
     signal_info_out(f.info, info);
-    f.ucontext.stack = (struct frame_stack){
-        t->altstack_at, frame_altstack_flags(t) | (t->altstack_flags & SS_AUTODISARM),
-        t->altstack_bytes};
+    f.ucontext.stack = (struct frame_stack){t->altstack_at, t->altstack_flags, t->altstack_bytes};
     context_out(&f.ucontext.context, t->regs, mask, info, fpstate);
     memcpy(f.ucontext.mask, &mask, sizeof(mask));
     memcpy(f.retcode, retcode_rt, sizeof(f.retcode));
     e = user_write(at, &f, sizeof(f));
     if (e < 0)
         return e;
-    if (t->altstack_flags & SS_AUTODISARM) {
-        t->altstack_at = t->altstack_bytes = 0;
-        t->altstack_flags = SS_DISABLE;
-    }
     t->regs->esp = at;
     t->regs->edx = f.info_at;
     t->regs->ecx = f.ucontext_at;
@@ -303,6 +297,10 @@ int frame_push(struct task *t, const struct signal_info *info, const struct sign
                                   : push_plain(t, info, a, mask, restorer);
     if (e < 0)
         return e;
+    if (t->altstack_flags & SS_AUTODISARM) { // for good if the frame is not rt: it does not keep it
+        t->altstack_at = t->altstack_bytes = 0;
+        t->altstack_flags = SS_DISABLE;
+    }
     struct arch_regs *r = t->regs;
     r->eax = (uint32_t)info->signal;
     r->eip = a->handler;
@@ -356,5 +354,5 @@ void frame_pop_rt(struct task *t)
     context_in(t->regs, &u.context);
     t->altstack_at = u.stack.flags & SS_DISABLE ? 0 : u.stack.at;
     t->altstack_bytes = u.stack.flags & SS_DISABLE ? 0 : u.stack.bytes;
-    t->altstack_flags = u.stack.flags & (SS_DISABLE | SS_AUTODISARM);
+    t->altstack_flags = u.stack.flags;
 }

@@ -43,14 +43,18 @@
 #define SIG_DFL 0u
 #define SIG_IGN 1u
 
-#define SA_NOCLDSTOP 0x00000001u
-#define SA_NOCLDWAIT 0x00000002u
-#define SA_SIGINFO   0x00000004u
-#define SA_RESTORER  0x04000000u
-#define SA_ONSTACK   0x08000000u
-#define SA_RESTART   0x10000000u
-#define SA_NODEFER   0x40000000u
-#define SA_RESETHAND 0x80000000u
+#define SA_NOCLDSTOP      0x00000001u
+#define SA_NOCLDWAIT      0x00000002u
+#define SA_SIGINFO        0x00000004u
+#define SA_RESTORER       0x04000000u
+#define SA_ONSTACK        0x08000000u
+#define SA_RESTART        0x10000000u
+#define SA_NODEFER        0x40000000u
+#define SA_RESETHAND      0x80000000u
+#define SA_EXPOSE_TAGBITS 0x00000800u // i386 has no tags in addresses: nothing to expose
+#define SA_KNOWN                                                                                   \
+    (SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_RESTORER | SA_ONSTACK | SA_RESTART |            \
+     SA_NODEFER | SA_RESETHAND | SA_EXPOSE_TAGBITS)
 
 #define SS_ONSTACK    1u
 #define SS_DISABLE    2u
