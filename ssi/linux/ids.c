@@ -49,8 +49,10 @@ long sys_getsid(struct call *c)
 
 long sys_setpgid(struct call *c)
 {
-    if ((int32_t)c->args[0] < 0)
+    if ((int32_t)(c->args[1] ? c->args[1] : c->args[0]) < 0)
         return -EINVAL;
+    if ((int32_t)c->args[0] < 0)
+        return -ESRCH;
     return session_setpgid(process_current(), (int32_t)c->args[0], (int32_t)c->args[1]);
 }
 

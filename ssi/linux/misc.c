@@ -133,23 +133,20 @@ static bool limits_reached(const struct process *p)
 long sys_prlimit64(struct call *c)
 {
     struct process *me = process_current();
-    struct process *p = c->args[0] ? process_find((int32_t)c->args[0]) : me;
     uint64_t new[2], old[2];
-    if (c->args[1] >= RLIMITS)
-        return -EINVAL;
+    int e = c->args[2] ? user_read(new, c->args[2], sizeof(new)) : 0;
+    if (e < 0)
+        return e;
+    struct process *p = c->args[0] ? process_find((int32_t)c->args[0]) : me;
     if (!p || p->state == PROCESS_ZOMBIE)
         return -ESRCH;
     if (p != me && !limits_reached(p))
         return -EPERM;
+    if (c->args[1] >= RLIMITS)
+        return -EINVAL;
     old[0] = wide_limit(p->limits[c->args[1]].current);
     old[1] = wide_limit(p->limits[c->args[1]].maximum);
     if (c->args[2]) {
-        int32_t pid = p->pid;
-        int e = user_read(new, c->args[2], sizeof(new));
-        if (e < 0)
-            return e;
-        if (process_find(pid) != p) // it ended while we slept
-            return -ESRCH;
         struct rlimit_pair l = {narrow_limit(new[0]), narrow_limit(new[1])};
         e = limit_set(p, c->args[1], l);
         if (e < 0)

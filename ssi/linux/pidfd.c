@@ -72,10 +72,10 @@ long sys_pidfd_send_signal(struct call *c)
     file_put(f);
     if (e == 0)
         e = info_of_call(c, of.pid, &info);
-    if (e == 0 && c->args[1] > SIGNAL_MAX)
-        e = -EINVAL;
     if (e < 0 || (e = pidfd_state(&of)) < 0)
         return e;
+    if (c->args[1] > SIGNAL_MAX)
+        return -EINVAL;
     return signal_kill(process_current(), of.pid, &info);
 }
 

@@ -412,7 +412,8 @@ static int waitid_query(const struct process *p, uint32_t type, int32_t id, stru
     return -EINVAL;
 }
 
-long sys_waitid(struct call *c)
+// 1: *info and *usage of the one that has news, 0: nobody has.
+static int wait_by_id(struct call *c, struct signal_info *info, struct linux_rusage *usage)
 {
     struct process *p = process_current();
     uint32_t options = c->args[3];
@@ -421,27 +422,35 @@ long sys_waitid(struct call *c)
         !(options & (WEXITED | WUNTRACED | WCONTINUED)))
         return -EINVAL;
     struct wait_query q = {.options = options};
-    int e = waitid_query(p, c->args[0], (int32_t)c->args[1], &q);
-    if (e < 0)
-        return e;
     struct child *child;
-    e = wait_for(p, &q, &child);
+    int e = waitid_query(p, c->args[0], (int32_t)c->args[1], &q);
+    if (e == 0)
+        e = wait_for(p, &q, &child);
     if (e == 0 && !(options & WNOHANG))
         e = -EAGAIN;
-    if (e < 0)
+    if (e != 1)
         return e;
+    *info = info_of(child);
+    usage_of(child, usage);
+    if (!(options & WNOWAIT))
+        wait_take(p, child);
+    return 1;
+}
+
+// The siginfo_t is written whatever comes of it: zeros where there is nobody.
+long sys_waitid(struct call *c)
+{
     uint8_t siginfo[128] = {0};
+    struct signal_info info;
     struct linux_rusage usage = {0};
-    if (e == 1) {
-        struct signal_info i = info_of(child);
-        signal_info_out(siginfo, &i);
-        usage_of(child, &usage);
-        if (!(options & WNOWAIT))
-            wait_take(p, child);
-    }
+    int e = wait_by_id(c, &info, &usage);
+    if (e == -EINTR)
+        return e;
+    if (e == 1)
+        signal_info_out(siginfo, &info);
     if (c->args[2] && user_write(c->args[2], siginfo, sizeof(siginfo)) < 0)
         return -EFAULT;
     if (e == 1 && c->args[4] && user_write(c->args[4], &usage, sizeof(usage)) < 0)
         return -EFAULT;
-    return 0;
+    return MIN(e, 0);
 }

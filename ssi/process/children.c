@@ -166,12 +166,15 @@ void parent_told_continued(struct process *p)
 
 void process_orphaned(struct process *child, int32_t parent)
 {
+    bool tied = group_is_tied_by(child);
     child->parent = parent;
     child->exit_signal = SIGCHLD;
     if (child->parent_death_signal && child->state != PROCESS_ZOMBIE) {
         struct signal_info info = {.signal = child->parent_death_signal, .code = SI_USER};
         (void)signal_post_process(child, &info);
     }
+    if (tied)
+        group_untied(child->pgrp);
 }
 
 void process_reap(struct process *p)
@@ -210,13 +213,10 @@ static void child_to_init(struct process *p, struct child *c)
     }
     child_free(c);
     struct process *child = process_find(pid);
-    if (child && child->state != PROCESS_MOVING) {
-        int32_t pgrp = child->pgrp, sid = child->sid;
+    if (child && child->state != PROCESS_MOVING)
         process_orphaned(child, PID_CLUSTER);
-        group_check_orphaned(pgrp, sid);
-    } else {
+    else
         (void)remote_orphan(pid, PID_CLUSTER);
-    }
 }
 
 // ---- subreapers (prctl(2), PR_SET_CHILD_SUBREAPER) ---------------------------------------------

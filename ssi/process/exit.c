@@ -36,13 +36,15 @@ static void leave_space(struct task *t)
 
 void process_end_tell(struct process *p)
 {
-    int32_t pid = p->pid, pgrp = p->pgrp, sid = p->sid;
+    int32_t pid = p->pid, pgrp = p->pgrp;
+    bool tied = group_is_tied_by(p);
     struct pidfd_end end = pidfd_end_of(p);
     // The report sleeps: when the parent's node dies meanwhile, parent_lost() has reaped it.
     if (child_report(p, NEWS_EXITED) != 0 && process_find(pid) == p)
         process_reap(p);
     pidfd_tell_end(&end);
-    group_check_orphaned(pgrp, sid);
+    if (tied)
+        group_untied(pgrp);
 }
 
 // The last task: the process becomes a zombie, and its parent hears of it.

@@ -5,17 +5,19 @@
 #include "ssi/stream/stream.h"
 #include "ssi/cluster/cluster.h"
 
-// Has a member a parent in another group of the same session? Parents on other nodes count as
-// such: a group with a shell somewhere is not orphaned.
-bool group_is_orphaned(int32_t pgrp, int32_t sid)
+// Parents on other nodes count as such: a group with a shell somewhere is not orphaned.
+bool group_is_tied_by(const struct process *p)
+{
+    const struct process *parent = process_find(p->parent);
+    if (p->parent == PID_CLUSTER)
+        return false;
+    return !parent || (parent->sid == p->sid && parent->pgrp != p->pgrp);
+}
+
+bool group_is_orphaned(int32_t pgrp)
 {
     for (struct process *p = process_next(0); p; p = process_next(p->pid)) {
-        if (p->pgrp != pgrp || p->state == PROCESS_ZOMBIE || p->parent == PID_CLUSTER)
-            continue;
-        struct process *parent = process_find(p->parent);
-        if (!parent)
-            return false;
-        if (parent->sid == sid && parent->pgrp != pgrp)
+        if (p->pgrp == pgrp && p->state != PROCESS_ZOMBIE && group_is_tied_by(p))
             return false;
     }
     return true;
@@ -38,9 +40,9 @@ void group_post_local(int32_t pgrp, const struct signal_info *info)
     }
 }
 
-void group_check_orphaned(int32_t pgrp, int32_t sid)
+void group_untied(int32_t pgrp)
 {
-    if (!has_stopped(pgrp) || !group_is_orphaned(pgrp, sid))
+    if (!has_stopped(pgrp) || !group_is_orphaned(pgrp))
         return;
     group_post_local(pgrp, &(struct signal_info){.signal = SIGHUP, .code = SI_KERNEL});
     group_post_local(pgrp, &(struct signal_info){.signal = SIGCONT, .code = SI_KERNEL});

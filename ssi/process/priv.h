@@ -84,10 +84,12 @@ void child_reap(struct process *parent, struct child *c);
 void process_end_tell(struct process *p);
 
 // ---- group.c
-bool group_is_orphaned(int32_t pgrp, int32_t sid);
-// After `p` left or its parent ended: stopped members of a group that nobody can continue any
-// more get SIGHUP and SIGCONT (POSIX, 3.2.2.2 of exit).
-void group_check_orphaned(int32_t pgrp, int32_t sid);
+// Has it a parent in another group of the same session, who may continue the group?
+bool group_is_tied_by(const struct process *p);
+bool group_is_orphaned(int32_t pgrp); // tied by no member
+// After a member that tied it ended or lost its parent: if it was the last of these, and some of
+// the group are stopped, all get SIGHUP and SIGCONT (POSIX, exit()).
+void group_untied(int32_t pgrp);
 void session_leader_ends(struct process *p);
 
 // ---- remote.c: the same on another node

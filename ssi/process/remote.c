@@ -119,12 +119,10 @@ void process_on_orphan(const struct rpc_in *in)
     struct message_orphan m;
     memcpy(&m, in->bytes, sizeof(m));
     uint32_t incarnation = p->incarnation;
-    if (p->state == PROCESS_ZOMBIE && m.parent == PID_CLUSTER) {
+    if (p->state == PROCESS_ZOMBIE && m.parent == PID_CLUSTER)
         process_reap(p);
-    } else {
+    else
         process_orphaned(p, m.parent);
-        group_check_orphaned(p->pgrp, p->sid);
-    }
     answer_done(in, incarnation, 0, NULL, 0);
 }
 
@@ -240,7 +238,6 @@ static void parent_lost(struct process *p)
         return;
     }
     process_orphaned(p, PID_CLUSTER);
-    group_check_orphaned(p->pgrp, p->sid);
 }
 
 // On every node: a process is no more, whoever was its relative.

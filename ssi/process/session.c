@@ -35,21 +35,20 @@ int session_set_child_group(struct process *child, int32_t pgrp, int32_t sid)
         return -EPERM;
     if (child->did_exec)
         return -EACCES;
-    int32_t old = child->pgrp;
     child->pgrp = pgrp;
-    if (old != pgrp)
-        group_check_orphaned(old, sid);
     return 0;
 }
 
 static int set_of_child(struct process *me, int32_t pid, int32_t pgrp)
 {
     struct child *c = child_find(me, pid);
-    if (!c || c->state == CHILD_EXITED)
+    if (!c)
         return -ESRCH;
+    struct process *child = process_find(pid);
+    if (child && child->did_exec && child->sid == me->sid)
+        return -EACCES;
     if (pgrp != pid && !group_exists(me, pgrp, me->sid))
         return -EPERM;
-    struct process *child = process_find(pid);
     int e = child && child->state != PROCESS_MOVING ? session_set_child_group(child, pgrp, me->sid)
                                                     : remote_set_group(pid, pgrp, me->sid);
     if (e == 0 && (c = child_find(me, pid)) != NULL)
@@ -71,12 +70,10 @@ int session_setpgid(struct process *me, int32_t pid, int32_t pgrp)
         return -EPERM;
     if (pgrp != me->pid && !group_exists(me, pgrp, me->sid))
         return -EPERM;
-    int32_t old = me->pgrp;
-    if (old == pgrp)
+    if (me->pgrp == pgrp)
         return 0;
     me->pgrp = pgrp;
     (void)child_report(me, NEWS_GROUP); // no parent: nobody waits by group
-    group_check_orphaned(old, me->sid);
     return 0;
 }
 

@@ -268,7 +268,7 @@ bool signal_take(struct task *t, sigset64 wanted, struct signal_info *info)
 // ---- what happens ------------------------------------------------------------------------------
 static void stop(struct process *p, int signal)
 {
-    if (signal != SIGSTOP && group_is_orphaned(p->pgrp, p->sid))
+    if (signal != SIGSTOP && group_is_orphaned(p->pgrp))
         return;
     tracees_stop(p);
     if (p->state != PROCESS_RUNNING || p->exiting)

@@ -23,7 +23,7 @@ static int background(uint32_t number, int32_t foreground, bool reading)
         (t->blocked & SIGBIT(signal)) || t->process->actions->action[signal - 1].handler == SIG_IGN;
     if (deaf)
         return reading ? -EIO : 0;
-    if (group_is_orphaned(pgrp, t->process->sid))
+    if (group_is_orphaned(pgrp))
         return -EIO;
     group_signal_soon(pgrp, signal);
     return -ERESTART;

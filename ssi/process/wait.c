@@ -42,7 +42,7 @@ int wait_look(struct process *p, const struct wait_query *q, struct child **foun
     list_for_each (c, &p->children, link) {
         if (!matches(c, q))
             continue;
-        any = true;
+        any |= c->state != CHILD_EXITED; // of those nothing else will ever be told
         if (!has_news(c, q))
             continue;
         *found = c;
@@ -51,7 +51,7 @@ int wait_look(struct process *p, const struct wait_query *q, struct child **foun
     list_for_each (c, &p->tracees, link) {
         if (!matches(c, q) || (q->options & __WNOTHREAD && !tracee_is_mine(c)))
             continue;
-        any = true;
+        any |= c->state != CHILD_EXITED; // of those nothing else will ever be told
         if (!has_news(c, q))
             continue;
         *found = c;
