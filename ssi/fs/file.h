@@ -19,6 +19,7 @@ enum {
     POLL_NVAL = 32,
     POLL_RDNORM = 0x40,
     POLL_WRNORM = 0x100,
+    POLL_WRBAND = 0x200,
     POLL_RDHUP = 0x2000
 };
 

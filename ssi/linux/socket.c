@@ -92,6 +92,16 @@ int linux_socket_name_find(struct file *f, struct socket_name *n)
     return e;
 }
 
+int linux_socket_target_find(struct file *f, struct socket_name *n)
+{
+    return n->bytes == 0 || socket_type(f) != SOCK_DGRAM ? 0 : linux_socket_name_find(f, n);
+}
+
+bool linux_socket_errors_asked(struct file *f, uint32_t flags)
+{
+    return flags & MSG_ERRQUEUE && socket_family(f) == AF_INET;
+}
+
 // bind: makes the name.
 static int path_make(struct socket_name *n, struct fs_who *who, char path[SOCKET_NAME_BYTES])
 {
@@ -127,10 +137,15 @@ long linux_socket_sent(struct call *c, struct file *f, uint32_t flags, long move
 }
 
 // ---- made --------------------------------------------------------------------------------------
-static int type_check(uint32_t type)
+#define FAMILIES 46 // socket(2) of Linux 6.1
+
+static int type_check(uint32_t family, uint32_t type)
 {
-    uint32_t plain = type & 15;
-    return type & ~(15u | SOCK_NONBLOCK | SOCK_CLOEXEC) || plain > 10 ? -EINVAL : 0;
+    if (type & ~(15u | SOCK_NONBLOCK | SOCK_CLOEXEC))
+        return -EINVAL;
+    if (family >= FAMILIES)
+        return -EAFNOSUPPORT;
+    return (type & 15) > 10 ? -EINVAL : 0;
 }
 
 static long install(struct file *f, uint32_t type)
@@ -146,7 +161,7 @@ static long do_socket(struct call *c, const uint32_t *a)
     struct file *f = NULL;
     struct socket_cred by = linux_socket_cred();
     (void)c;
-    int e = type_check(a[1]);
+    int e = type_check(a[0], a[1]);
     if (e == 0 && a[0] == AF_INET && (a[1] & 15) == SOCK_RAW && a[2] - 1 < 255 &&
         !process_can(CAP_NET_RAW))
         e = -EPERM;
@@ -162,7 +177,9 @@ static long do_socketpair(struct call *c, const uint32_t *a)
     struct socket_cred by = linux_socket_cred();
     int32_t fds[2];
     (void)c;
-    int e = type_check(a[1]);
+    int e = user_fault_in(a[3], sizeof(fds), true);
+    if (e == 0)
+        e = type_check(a[0], a[1]);
     if (e == 0)
         e = socket_open_pair((int32_t)a[0], a[1] & ~(uint32_t)SOCK_CLOEXEC, (int32_t)a[2], &by, f);
     if (e < 0)
@@ -248,11 +265,12 @@ static long accept_with(struct call *c, const uint32_t *a, uint32_t flags)
 {
     struct file *f, *made;
     struct socket_name n;
-    if (flags & ~(uint32_t)(SOCK_NONBLOCK | SOCK_CLOEXEC))
-        return -EINVAL;
     int e = linux_socket_of(a[0], &f);
-    if (e < 0)
-        return e;
+    bool wrong = flags & ~(uint32_t)(SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (e == 0 && wrong)
+        file_put(f);
+    if (e < 0 || wrong)
+        return wrong && e != -EBADF ? -EINVAL : e;
     uint64_t deadline = linux_socket_deadline(c, f, false);
     e = fd_room(process_current()->files)
             ? socket_accept(f, flags & SOCK_NONBLOCK, deadline, &made, &n)
@@ -318,6 +336,13 @@ static long do_shutdown(struct call *c, const uint32_t *a)
 }
 
 // ---- options -----------------------------------------------------------------------------------
+// Which is asked before the arguments are looked at.
+static bool level_is_known(struct file *f, uint32_t level)
+{
+    uint8_t value[SOCKET_OPTION_BYTES];
+    return socket_get_option(f, (int32_t)level, -1, value) != -EOPNOTSUPP;
+}
+
 static long do_setsockopt(struct call *c, const uint32_t *a)
 {
     uint8_t value[SOCKET_OPTION_BYTES];
@@ -328,6 +353,8 @@ static long do_setsockopt(struct call *c, const uint32_t *a)
     if (e < 0)
         return e;
     e = (int32_t)a[4] < 0 ? -EINVAL : user_read(value, a[3], n);
+    if (e == -EFAULT && !level_is_known(f, a[1]))
+        e = -EOPNOTSUPP;
     if (e == 0)
         e = socket_set_option(f, (int32_t)a[1], (int32_t)a[2], value, n);
     file_put(f);
@@ -346,6 +373,8 @@ static long do_getsockopt(struct call *c, const uint32_t *a)
     long n = user_read(&room, a[4], sizeof(room));
     if (n == 0 && room < 0)
         n = -EINVAL;
+    if (n < 0 && !level_is_known(f, a[1]))
+        n = -EOPNOTSUPP;
     if (n == 0)
         n = socket_get_option(f, (int32_t)a[1], (int32_t)a[2], value);
     file_put(f);
@@ -369,7 +398,7 @@ static long do_sendto(struct call *c, const uint32_t *a)
     if (a[4])
         e = linux_socket_name_in(a[4], a[5], &m.name);
     if (e == 0)
-        e = linux_socket_name_find(f, &m.name);
+        e = linux_socket_target_find(f, &m.name);
     if (e == 0) {
         m.cred.uid = task_current()->cred->uid;
         m.cred.gid = task_current()->cred->gid;
@@ -397,7 +426,7 @@ static long do_recvfrom(struct call *c, const uint32_t *a)
         return r;
     m.deadline_ns = linux_socket_deadline(c, f, false);
     xfer_user(&x, a[1], MIN(a[2], MOVE_BYTES_MAX));
-    r = m.flags & MSG_ERRQUEUE ? -EAGAIN : socket_receive(f, &m);
+    r = linux_socket_errors_asked(f, m.flags) ? -EAGAIN : socket_receive(f, &m);
     if (r >= 0 && (m.flags & MSG_TRUNC) && (m.told & MSG_TRUNC))
         r = (long)m.full;
     if (r >= 0 && a[4]) {

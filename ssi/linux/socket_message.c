@@ -108,6 +108,10 @@ static int cred_in(struct message *s, const uint8_t *at, uint32_t bytes)
     if ((c.pid != process_current()->pid && !process_can(CAP_SYS_ADMIN)) ||
         (!uid && !process_can(CAP_SETUID)) || (!gid && !process_can(CAP_SETGID)))
         return -EPERM;
+    struct signal_info none = {.signal = 0};
+    if (c.pid != process_current()->pid &&
+        (c.pid <= 0 || signal_kill(process_current(), c.pid, &none) == -ESRCH))
+        return -ESRCH;
     s->m.cred = c;
     return 0;
 }
@@ -223,7 +227,7 @@ static int send_prepare(struct call *c, struct message *s, struct file *f, uint3
     s->m.files = s->files;
     int e = s->h.name ? linux_socket_name_in(s->h.name, s->h.name_bytes, &s->m.name) : 0;
     if (e == 0)
-        e = linux_socket_name_find(f, &s->m.name);
+        e = linux_socket_target_find(f, &s->m.name);
     return e == 0 ? control_in(s, unix_family) : e;
 }
 
@@ -442,7 +446,7 @@ static long recvmsg_on(struct call *c, struct file *f, uint32_t user, uint32_t f
         s.m.flags = flags;
         s.m.deadline_ns = linux_socket_deadline(c, f, false);
         s.m.files = s.files;
-        r = flags & MSG_ERRQUEUE ? -EAGAIN : receive_message(&s, f);
+        r = linux_socket_errors_asked(f, flags) ? -EAGAIN : receive_message(&s, f);
     }
     if (r >= 0) {
         long n = (flags & MSG_TRUNC) && (s.m.told & MSG_TRUNC) ? (long)s.m.full : r;

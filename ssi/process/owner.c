@@ -22,7 +22,7 @@ static int32_t band_of(int code)
     case NEWS_IN:
         return POLL_IN | POLL_RDNORM;
     case NEWS_OUT:
-        return POLL_OUT | POLL_WRNORM | 0x200; // POLLWRBAND
+        return POLL_OUT | POLL_WRNORM | POLL_WRBAND;
     case NEWS_PRI:
         return POLL_PRI | 0x80; // POLLRDBAND
     case NEWS_ERR:

@@ -14,7 +14,7 @@ static bool group_exists(struct process *me, int32_t pgrp, int32_t sid)
     }
     struct child *c;
     list_for_each (c, &me->children, link) {
-        if (c->pgrp == pgrp)
+        if (c->pgrp == pgrp && !process_find(c->pid))
             return true;
     }
     return false;

@@ -422,7 +422,7 @@ static int raw_send_socket(struct socket *s, struct socket_message *m)
 // ---- the rest ----------------------------------------------------------------------------------
 static unsigned inet_datagram_poll(struct socket *s)
 {
-    return datagram_poll_in(s) | POLL_OUT;
+    return datagram_poll_in(s) | POLL_OUT | POLL_WRBAND;
 }
 
 static int inet_datagram_shutdown(struct socket *s, unsigned how)

@@ -145,8 +145,6 @@ static int conn_receive(struct socket *s, struct socket_message *m)
     struct xfer *x = m->data;
     bool peek = m->flags & MSG_PEEK;
     size_t skip = peek ? m->full : 0, before = x->done;
-    if (x->left == 0)
-        return 0;
     if (tcp_readable_bytes(s->conn) <= skip)
         return conn_receive_nothing(s);
     while (x->left > 0) {

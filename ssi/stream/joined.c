@@ -242,7 +242,7 @@ static int stream_receive(struct socket *s, struct socket_message *m)
     for (; p && skip >= p->n; p = packet_behind(s, p))
         skip -= p->n;
     if (p == NULL)
-        return x->left == 0 ? 0 : receive_nothing(s);
+        return receive_nothing(s);
     if (x->done > 0 && m->cred.pid && !is_tcp(s) && !same_cred(&p->cred, &m->cred))
         return 0; // another sender's bytes are another message
     m->cred = p->cred;
@@ -301,11 +301,11 @@ static bool readable(const struct socket *s)
 unsigned joined_poll(struct socket *s)
 {
     const struct socket *to = s->peer;
-    unsigned now = s->error ? POLL_ERR : 0;
+    unsigned now = s->error ? POLL_ERR : 0, out = is_tcp(s) ? POLL_OUT : POLL_OUT | POLL_WRBAND;
     if (s->state == SOCKET_LISTENING)
         return now | (list_empty(&s->children) ? 0 : POLL_IN);
     if (s->state == SOCKET_IDLE && s->shut == 0)
-        return now | POLL_OUT | POLL_HUP;
+        return now | out | POLL_HUP;
     bool ended = to == NULL || (to->shut & SHUT_WRITE);
     bool read_over = ended || (s->shut & SHUT_READ);
     bool write_over =
@@ -319,7 +319,7 @@ unsigned joined_poll(struct socket *s)
     if (read_over && write_over)
         now |= POLL_HUP;
     if (write_over || to == NULL || has_room(to))
-        now |= POLL_OUT;
+        now |= out;
     return now;
 }
 

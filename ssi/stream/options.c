@@ -145,14 +145,16 @@ struct option {
         level, number, HOW_OWN, 0, 0, 0                                                            \
     }
 
-// Without effect here, kept: DONTROUTE, PRIORITY, MARK, MULTICAST_*.
+// Without effect here, kept: DEBUG, NO_CHECK, DONTROUTE, PRIORITY, MARK, MULTICAST_*.
 static const struct option options[] = {
+    FIELD(SOL_SOCKET, 1, debug, HOW_FIELD, 0),         // SO_DEBUG
     FIELD(SOL_SOCKET, 2, reuse_address, HOW_FIELD, 0), // SO_REUSEADDR
     FIELD(SOL_SOCKET, 3, type, HOW_READ_ONLY, 0),      // SO_TYPE
     FIELD(SOL_SOCKET, 5, dont_route, HOW_FIELD, 0),    // SO_DONTROUTE
     FIELD(SOL_SOCKET, 6, broadcast, HOW_FIELD, 0),     // SO_BROADCAST
     FIELD(SOL_SOCKET, 9, keep_alive, HOW_FIELD, 0),    // SO_KEEPALIVE
     FIELD(SOL_SOCKET, 10, oob_inline, HOW_FIELD, 0),   // SO_OOBINLINE
+    FIELD(SOL_SOCKET, 11, no_check, HOW_FIELD, 0),     // SO_NO_CHECK
     FIELD(SOL_SOCKET, 12, priority, HOW_FIELD, 0),     // SO_PRIORITY
     FIELD(SOL_SOCKET, 15, reuse_port, HOW_FIELD, 0),   // SO_REUSEPORT
     FIELD(SOL_SOCKET, 16, pass_cred, HOW_FIELD, 0),    // SO_PASSCRED
@@ -532,13 +534,17 @@ int options_set(struct socket *s, int32_t level, int32_t number, const void *val
 {
     int32_t v = 0;
     const struct option *o = option_of(s, level, number);
+    if (n < sizeof(v) && (level == SOL_SOCKET || (level == SOL_TCP && s->kind == &tcp_kind)))
+        return -EINVAL;
     if (o == NULL)
         return unknown(s, level, true);
     if (o->how == HOW_READ_ONLY)
         return -ENOPROTOOPT;
-    if (n < (o->how == HOW_BYTE || o->how == HOW_TEXT ? 1 : sizeof(v)))
+    if (n < sizeof(v) && o->how != HOW_BYTE && o->how != HOW_TEXT && level != SOL_IP)
         return -EINVAL;
-    memcpy(&v, value, MIN(n, sizeof(v)));
+    if (n == 0 && o->how == HOW_TEXT)
+        return -EINVAL;
+    memcpy(&v, value, n < sizeof(v) ? MIN(n, 1u) : sizeof(v)); // ip(7): an int or a byte
     if (o->how == HOW_OWN || o->how == HOW_TEXT) {
         int e = set_own(s, o, value, n);
         tune(s);

@@ -98,6 +98,7 @@ int socket_open_pair(int32_t family, uint32_t type, int32_t protocol, const stru
                      struct file *f[2]);
 
 int socket_family(struct file *f);    // AF_*, or a negative errno
+int socket_type(struct file *f);      // SOCK_*, or a negative errno
 bool socket_is(const struct file *f); // or a proxy of one
 // by->uid 0: ports below 1024 are free to take.
 int socket_bind(struct file *f, const struct socket_name *n, const struct socket_cred *by);

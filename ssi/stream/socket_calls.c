@@ -160,14 +160,23 @@ long socket_get_option(struct file *f, int32_t level, int32_t option, void *valu
     return s ? options_get(s, level, option, value) : remote_get_option(f, level, option, value);
 }
 
+static int remote_fact(struct file *f, int32_t option)
+{
+    int32_t value[SOCKET_OPTION_BYTES / 4] = {0};
+    long n = remote_get_option(f, 1, option, value);
+    return n < 0 ? (int)n : value[0];
+}
+
 int socket_family(struct file *f)
 {
-    struct socket *s = socket_of(f);
-    if (s)
-        return s->family;
-    int32_t value[SOCKET_OPTION_BYTES / 4] = {0};
-    long n = remote_get_option(f, 1, 39, value); // SO_DOMAIN
-    return n < 0 ? (int)n : value[0];
+    const struct socket *s = socket_of(f);
+    return s ? s->family : remote_fact(f, 39); // SO_DOMAIN
+}
+
+int socket_type(struct file *f)
+{
+    const struct socket *s = socket_of(f);
+    return s ? s->type : remote_fact(f, 3); // SO_TYPE
 }
 
 uint64_t socket_timeout_ns(struct file *f, bool sending)

@@ -121,6 +121,7 @@ struct socket {
 
     struct socket_cred cred, peer_cred;
     bool reuse_address, reuse_port, keep_alive, broadcast, dont_route, pass_cred, oob_inline;
+    bool debug, no_check;
     uint8_t timestamp; // SOCKET_WANT_TIME with its kind, 0: none
     bool linger, no_delay, cork, header_included, want_ttl, want_pktinfo, want_tos, receive_errors;
     bool want_destination;

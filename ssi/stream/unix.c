@@ -68,7 +68,11 @@ static void accepted(struct socket *listener)
 
 static int stream_send(struct socket *s, struct socket_message *m)
 {
-    return m->flags & MSG_OOB ? -EOPNOTSUPP : joined_send(s, m);
+    if (m->flags & MSG_OOB)
+        return -EOPNOTSUPP;
+    if (m->name.bytes && s->type == SOCK_STREAM)
+        return s->state == SOCKET_CONNECTED ? -EISCONN : -EOPNOTSUPP;
+    return joined_send(s, m);
 }
 
 static int stream_receive(struct socket *s, struct socket_message *m)
@@ -205,7 +209,7 @@ static int unix_datagram_receive(struct socket *s, struct socket_message *m)
 static unsigned unix_datagram_poll(struct socket *s)
 {
     bool room = s->peer == NULL || s->peer->peer == s || !full(s->peer);
-    return datagram_poll_in(s) | (room ? POLL_OUT : 0);
+    return datagram_poll_in(s) | (room ? POLL_OUT | POLL_WRBAND : 0);
 }
 
 static void datagram_end(struct socket *s)

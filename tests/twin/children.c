@@ -439,7 +439,7 @@ static void look(void)
         b = 0;
     switch (draw(6)) {
     case 0: {
-        unsigned type = draw(9);
+        unsigned type = draw(6); // not 6: undo lists are made when they are used
         long r = syscall(SYS_kcmp, a, b, type, draw(3), draw(60));
         said(r > 0 ? 1 : r, "kcmp(%s, %s, %u)", who(a), who(b), type); // an order of addresses
         break;
