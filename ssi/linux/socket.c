@@ -139,10 +139,13 @@ long linux_socket_sent(struct call *c, struct file *f, uint32_t flags, long move
 // ---- made --------------------------------------------------------------------------------------
 #define FAMILIES 46 // socket(2) of Linux 6.1
 
+static int flags_check(uint32_t type)
+{
+    return type & ~(15u | SOCK_NONBLOCK | SOCK_CLOEXEC) ? -EINVAL : 0;
+}
+
 static int type_check(uint32_t family, uint32_t type)
 {
-    if (type & ~(15u | SOCK_NONBLOCK | SOCK_CLOEXEC))
-        return -EINVAL;
     if (family >= FAMILIES)
         return -EAFNOSUPPORT;
     return (type & 15) > 10 ? -EINVAL : 0;
@@ -161,7 +164,9 @@ static long do_socket(struct call *c, const uint32_t *a)
     struct file *f = NULL;
     struct socket_cred by = linux_socket_cred();
     (void)c;
-    int e = type_check(a[0], a[1]);
+    int e = flags_check(a[1]);
+    if (e == 0)
+        e = type_check(a[0], a[1]);
     if (e == 0 && a[0] == AF_INET && (a[1] & 15) == SOCK_RAW && a[2] - 1 < 255 &&
         !process_can(CAP_NET_RAW))
         e = -EPERM;
@@ -177,7 +182,9 @@ static long do_socketpair(struct call *c, const uint32_t *a)
     struct socket_cred by = linux_socket_cred();
     int32_t fds[2];
     (void)c;
-    int e = user_fault_in(a[3], sizeof(fds), true);
+    int e = flags_check(a[1]);
+    if (e == 0)
+        e = user_fault_in(a[3], sizeof(fds), true);
     if (e == 0)
         e = type_check(a[0], a[1]);
     if (e == 0)

@@ -8,7 +8,7 @@ int datagram_receive(struct socket *s, struct socket_message *m)
     if (s->error)
         return socket_take_error(s);
     if (packet_first(s) == NULL)
-        return s->shut & SHUT_READ ? 0 : -EAGAIN;
+        return -EAGAIN; // also of what is shut: only who would wait is told of the end
     return packet_deliver(s, m);
 }
 

@@ -258,7 +258,10 @@ int inet_bind(struct socket *s, const struct socket_name *n, bool low_ports)
     }
     if (a.port > 0 && a.port < PRIVILEGED_BELOW && !low_ports)
         return -EACCES;
-    if (s->local.port != 0 || s->state != SOCKET_IDLE)
+    if (s->state == SOCKET_CLOSED && !s->bound) // the port of the connection that was
+        inet_port_drop(s);
+    bool closed = s->state == SOCKET_IDLE || (s->state == SOCKET_CLOSED && !s->bound);
+    if ((s->local.port != 0 && s->state == SOCKET_IDLE) || !closed)
         return -EINVAL;
     e = inet_port_bind(s, a);
     s->bound = e == 0;

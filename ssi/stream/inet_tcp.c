@@ -308,9 +308,9 @@ static int tcp_socket_connect(struct socket *s, const struct socket_name *n,
     (void)by;
     if (socket_name_is_none(n))
         return s->state == SOCKET_LISTENING ? -EINVAL : disconnect(s);
-    int e = inet_name_parse(n, &to);
-    if (e < 0)
-        return e;
+    if (n->bytes < 2)
+        return -EINVAL;
+    int e;
     if (s->state == SOCKET_CLOSED && !s->was_connected) { // the outcome of the one before
         e = socket_take_error(s);
         (void)disconnect(s);
@@ -318,7 +318,8 @@ static int tcp_socket_connect(struct socket *s, const struct socket_name *n,
     }
     switch (s->state) {
     case SOCKET_IDLE:
-        return connect_begin(s, to);
+        e = inet_name_parse(n, &to);
+        return e < 0 ? e : connect_begin(s, to);
     case SOCKET_CONNECTING:
         return -EALREADY;
     case SOCKET_CONNECTED:

@@ -159,6 +159,7 @@ static int packet_send(struct socket *s, struct socket_message *m)
         return e;
     e = send_check(s); // it may have slept
     if (e == 0) {
+        p->name = unix_name_get(s->name);
         packet_append(s->peer, p);
         return 0;
     }
@@ -185,6 +186,8 @@ static int receive_nothing(struct socket *s)
 {
     if (s->error)
         return socket_take_error(s);
+    if (is_tcp(s) && s->state == SOCKET_IDLE && s->shut & SHUT_READ)
+        return 0;
     if (s->state == SOCKET_IDLE || s->state == SOCKET_LISTENING)
         return s->type == SOCK_SEQPACKET || is_tcp(s) ? -ENOTCONN : -EINVAL;
     if ((s->shut & SHUT_READ) || s->peer == NULL || (s->peer->shut & SHUT_WRITE))
@@ -302,9 +305,12 @@ unsigned joined_poll(struct socket *s)
 {
     const struct socket *to = s->peer;
     unsigned now = s->error ? POLL_ERR : 0, out = is_tcp(s) ? POLL_OUT : POLL_OUT | POLL_WRBAND;
+    if (s->shut & SHUT_READ)
+        now |= POLL_IN | POLL_RDHUP;
     if (s->state == SOCKET_LISTENING)
-        return now | (list_empty(&s->children) ? 0 : POLL_IN);
-    if (s->state == SOCKET_IDLE && s->shut == 0)
+        return now | (list_empty(&s->children) ? 0 : POLL_IN) |
+               (s->shut == (SHUT_READ | SHUT_WRITE) ? POLL_HUP : 0);
+    if (s->state == SOCKET_IDLE)
         return now | out | POLL_HUP;
     bool ended = to == NULL || (to->shut & SHUT_WRITE);
     bool read_over = ended || (s->shut & SHUT_READ);

@@ -187,6 +187,11 @@ void socket_end(struct socket *s)
 }
 
 // ---- sleeping ----------------------------------------------------------------------------------
+static bool is_datagram(const struct socket *s)
+{
+    return s->type == SOCK_DGRAM || s->type == SOCK_RAW;
+}
+
 static int sleep_on(struct file *f, struct wait_queue *q, const struct socket_message *m)
 {
     if ((m->flags & MSG_DONTWAIT) || (f->flags & O_NONBLOCK))
@@ -215,6 +220,9 @@ int socket_receive_step(struct file *f, struct socket_message *m)
     struct socket *s = f->data;
     for (;;) {
         int e = s->kind->receive(s, m);
+        bool waits = !(m->flags & MSG_DONTWAIT) && !(f->flags & O_NONBLOCK);
+        if (e == -EAGAIN && waits && is_datagram(s) && s->shut & SHUT_READ)
+            return 0;
         if (e != -EAGAIN)
             return e;
         e = sleep_on(f, &s->readable, m);

@@ -243,7 +243,7 @@ int unix_name_check(const struct socket_name *n); // of connect and send: 0, -EI
 int unix_bind(struct socket *s, const struct socket_name *n, bool low_ports);
 // Is the name bound on another node? That node, or NODE_NONE. May sleep.
 node_id_t unix_find_node(const struct socket_name *n, unsigned type);
-int unix_connect_here(struct socket *s, struct socket *listener);
+int unix_connect_here(struct socket *s, struct socket *listener, const struct socket_cred *by);
 
 // ---- inet.c, inet_tcp.c, inet_datagram.c -------------------------------------------------------
 extern const struct socket_kind tcp_kind, udp_kind, raw_kind;

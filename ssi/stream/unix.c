@@ -7,16 +7,19 @@
 #include "ssi/stream/socket_priv.h"
 
 // ---- streams -----------------------------------------------------------------------------------
-int unix_connect_here(struct socket *s, struct socket *listener)
+int unix_connect_here(struct socket *s, struct socket *listener, const struct socket_cred *by)
 {
     if (listener->type != s->type)
         return -EPROTOTYPE;
     if (listener->state != SOCKET_LISTENING || (listener->shut & SHUT_READ))
         return -ECONNREFUSED;
     if (listener->child_count > listener->backlog) {
-        s->waits_for = listener;
+        s->waits_for = s->state == SOCKET_IDLE ? listener : s->waits_for;
         return -EAGAIN;
     }
+    if (s->state != SOCKET_IDLE)
+        return s->state == SOCKET_LISTENING ? -EINVAL : -EISCONN;
+    s->cred = *by;
     struct socket *child = socket_new(s->kind, AF_UNIX, s->type);
     if (child == NULL)
         return -ENOMEM;
@@ -38,15 +41,8 @@ static int stream_connect(struct socket *s, const struct socket_name *n,
     int e = unix_name_check(n);
     if (e < 0)
         return e;
-    if (s->state == SOCKET_LISTENING)
-        return -EINVAL;
-    if (s->state != SOCKET_IDLE)
-        return -EISCONN;
     struct socket *listener = unix_find(n, s->type);
-    if (listener == NULL)
-        return -ECONNREFUSED;
-    s->cred = *by;
-    return unix_connect_here(s, listener);
+    return listener ? unix_connect_here(s, listener, by) : -ECONNREFUSED;
 }
 
 static int stream_listen(struct socket *s)
@@ -77,7 +73,14 @@ static int stream_send(struct socket *s, struct socket_message *m)
 
 static int stream_receive(struct socket *s, struct socket_message *m)
 {
-    return m->flags & MSG_OOB ? -EOPNOTSUPP : joined_receive(s, m);
+    const struct unix_name *from = s->peer ? s->peer->name : s->peer_name;
+    if (m->flags & MSG_OOB)
+        return -EOPNOTSUPP;
+    size_t before = m->data->done;
+    int e = joined_receive(s, m);
+    if (m->data->done > before && from)
+        unix_name_out(from, &m->name);
+    return e;
 }
 
 // Streams and sequenced packets: joined.c looks at the type.

@@ -52,7 +52,7 @@ static int end_make(const struct far_connect *m, struct file **made)
         s->bound = s->name != NULL;
     }
     struct socket *listener = unix_find(&m->to, m->type);
-    e = listener ? unix_connect_here(s, listener) : -ECONNREFUSED;
+    e = listener ? unix_connect_here(s, listener, &m->cred) : -ECONNREFUSED;
     s->waits_for = NULL;
     if (e < 0)
         file_put(f);
