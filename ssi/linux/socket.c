@@ -8,6 +8,8 @@
 #define NAME_BYTES_MAX 128 // sockaddr_storage
 #define SIGPIPE        13
 #define MAY_WRITE      2
+#define SOL_SOCKET     1
+#define SOL_IP         0
 
 int linux_socket_of(uint32_t fd, struct file **f)
 {
@@ -90,6 +92,13 @@ int linux_socket_name_find(struct file *f, struct socket_name *n)
         e = -ECONNREFUSED;
     n->inode = st.inode;
     return e;
+}
+
+int linux_socket_target_in(struct file *f, uint32_t user, uint32_t bytes, struct socket_name *n)
+{
+    int e = linux_socket_name_in(user, bytes, n);
+    bool too_long = e == -EINVAL && bytes <= NAME_BYTES_MAX;
+    return too_long && socket_type(f) != SOCK_DGRAM ? 0 : e;
 }
 
 int linux_socket_target_find(struct file *f, struct socket_name *n)
@@ -241,6 +250,8 @@ static long do_connect(struct call *c, const uint32_t *a)
     struct socket_name n;
     struct socket_cred by = linux_socket_cred();
     int e = linux_socket_of(a[0], &f);
+    if (e == -ENOTSOCK && linux_socket_name_in(a[1], a[2], &n) < 0)
+        return linux_socket_name_in(a[1], a[2], &n);
     if (e < 0)
         return e;
     e = linux_socket_name_in(a[1], a[2], &n);
@@ -359,7 +370,8 @@ static long do_setsockopt(struct call *c, const uint32_t *a)
     int e = linux_socket_of(a[0], &f);
     if (e < 0)
         return e;
-    e = (int32_t)a[4] < 0 ? -EINVAL : user_read(value, a[3], n);
+    bool is_short = a[1] == SOL_SOCKET && n < sizeof(int32_t);
+    e = (int32_t)a[4] < 0 || is_short ? -EINVAL : user_read(value, a[3], n);
     if (e == -EFAULT && !level_is_known(f, a[1]))
         e = -EOPNOTSUPP;
     if (e == 0)
@@ -388,6 +400,9 @@ static long do_getsockopt(struct call *c, const uint32_t *a)
     if (n < 0)
         return n;
     room = (int32_t)MIN((long)room, n);
+    if (a[1] == SOL_IP && n == sizeof(int32_t) && room > 1 && room < n &&
+        !(value[1] | value[2] | value[3]))
+        room = 1; // ip(7): as a byte
     e = user_write(a[3], value, (size_t)room);
     return e < 0 ? e : user_write(a[4], &room, sizeof(room));
 }
@@ -403,7 +418,7 @@ static long do_sendto(struct call *c, const uint32_t *a)
     if (e < 0)
         return e;
     if (a[4])
-        e = linux_socket_name_in(a[4], a[5], &m.name);
+        e = linux_socket_target_in(f, a[4], a[5], &m.name);
     if (e == 0)
         e = linux_socket_target_find(f, &m.name);
     if (e == 0) {

@@ -16,7 +16,8 @@ int linux_socket_name_in(uint32_t user, uint32_t bytes, struct socket_name *n);
 int linux_socket_name_out(const struct socket_name *n, uint32_t user, uint32_t user_bytes);
 // The inode of a path that an AF_UNIX socket is sent or connected to. 0, errors of connect(2).
 int linux_socket_name_find(struct file *f, struct socket_name *n);
-// The same of where a message goes: streams and sequenced packets do not look it up.
+// The same two of where a message goes: streams and sequenced packets do not look it up.
+int linux_socket_target_in(struct file *f, uint32_t user, uint32_t bytes, struct socket_name *n);
 int linux_socket_target_find(struct file *f, struct socket_name *n);
 // Does it ask for the queue of errors, where there is one (it is always empty)?
 bool linux_socket_errors_asked(struct file *f, uint32_t flags);

@@ -197,6 +197,10 @@ static long send_pieces(struct message *s, struct file *f, uint64_t skip)
             long sent = socket_send(f, &s->m);
             total = sent < 0 && total == 0 ? sent : total + MAX(sent, 0);
             n = sent < n ? -1 : sent;
+        } else if (total == 0 && socket_is_stream(f)) { // what the socket says goes before
+            xfer_kernel(&s->x, bytes, 0);
+            total = socket_send(f, &s->m);
+            total = total < 0 ? total : n;
         } else if (total == 0) {
             total = n;
         }
@@ -225,10 +229,14 @@ static int send_prepare(struct call *c, struct message *s, struct file *f, uint3
     s->m.cred = (struct socket_cred){p->pid, task_current()->cred->uid, task_current()->cred->gid};
     s->m.deadline_ns = linux_socket_deadline(c, f, true);
     s->m.files = s->files;
-    int e = s->h.name ? linux_socket_name_in(s->h.name, s->h.name_bytes, &s->m.name) : 0;
+    struct socket_name *n = &s->m.name;
+    int e = s->h.name ? linux_socket_target_in(f, s->h.name, s->h.name_bytes, n) : 0;
+    struct socket_name peer;
+    if (e == 0 && socket_type(f) == SOCK_SEQPACKET)
+        e = socket_name_of(f, true, &peer); // -ENOTCONN before all else
     if (e == 0)
-        e = linux_socket_target_find(f, &s->m.name);
-    return e == 0 ? control_in(s, unix_family) : e;
+        e = control_in(s, unix_family);
+    return e == 0 ? linux_socket_target_find(f, n) : e;
 }
 
 static long sendmsg_on(struct call *c, struct file *f, uint32_t user, uint32_t flags, uint64_t done)

@@ -203,10 +203,6 @@ static int datagram_connect(struct socket *s, const struct socket_name *n,
 // ---- sending -----------------------------------------------------------------------------------
 static int target_of(struct socket *s, const struct socket_message *m, struct net_address *to)
 {
-    if (s->error)
-        return socket_take_error(s);
-    if (s->shut & SHUT_WRITE)
-        return -EPIPE;
     if (m->flags & MSG_OOB)
         return -EOPNOTSUPP;
     *to = s->remote;
@@ -229,7 +225,10 @@ static int target_of(struct socket *s, const struct socket_message *m, struct ne
         to->ip = LOOPBACK;
     if (to->ip >> 28 >= 0xe && to->ip != NET_BROADCAST)
         return -ENETUNREACH; // no multicast
-    return broadcast_allowed(s, to->ip);
+    e = broadcast_allowed(s, to->ip);
+    if (e == 0 && s->error)
+        return socket_take_error(s);
+    return e == 0 && s->shut & SHUT_WRITE ? -EPIPE : e;
 }
 
 static int source_of(struct socket *s, uint32_t to, struct net_address *from)

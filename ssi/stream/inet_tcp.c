@@ -448,6 +448,8 @@ static int tcp_socket_shutdown(struct socket *s, unsigned how)
         socket_wake(s, WAKE_READ | WAKE_WRITE | WAKE_OWN);
         return 0;
     }
+    if (s->state == SOCKET_LISTENING)
+        return 0;
     if (s->state == SOCKET_IDLE)
         s->shut |= how; // Linux does, and says ENOTCONN
     if (s->conn == NULL)

@@ -159,7 +159,6 @@ static int packet_send(struct socket *s, struct socket_message *m)
         return e;
     e = send_check(s); // it may have slept
     if (e == 0) {
-        p->name = unix_name_get(s->name);
         packet_append(s->peer, p);
         return 0;
     }
@@ -379,6 +378,8 @@ void joined_end(struct socket *s)
     } else {
         if (s->inbox_count > 0 || s->never_accepted)
             to->error = -ECONNRESET;
+        if (to->peer_name == NULL)
+            to->peer_name = unix_name_get(s->name);
         to->state = SOCKET_CLOSED;
     }
     socket_wake(to, WAKE_READ | WAKE_WRITE | (to->error ? 0 : known));

@@ -540,9 +540,10 @@ int options_set(struct socket *s, int32_t level, int32_t number, const void *val
         return unknown(s, level, true);
     if (o->how == HOW_READ_ONLY)
         return -ENOPROTOOPT;
-    if (n < sizeof(v) && o->how != HOW_BYTE && o->how != HOW_TEXT && level != SOL_IP)
+    if (level == SOL_IP && number == 33 && s->type == SOCK_STREAM)
         return -EINVAL;
-    if (n == 0 && o->how == HOW_TEXT)
+    bool text = o->how == HOW_TEXT && n > 0;
+    if (n < sizeof(v) && o->how != HOW_BYTE && !text && level != SOL_IP)
         return -EINVAL;
     memcpy(&v, value, n < sizeof(v) ? MIN(n, 1u) : sizeof(v)); // ip(7): an int or a byte
     if (o->how == HOW_OWN || o->how == HOW_TEXT) {

@@ -371,9 +371,10 @@ bool socket_is(const struct file *f)
 }
 
 // ---- made --------------------------------------------------------------------------------------
-#define PROTOCOL_TCP 6
-#define PROTOCOL_UDP 17
-#define PROTOCOL_RAW 255
+#define PROTOCOL_ICMP 1
+#define PROTOCOL_TCP  6
+#define PROTOCOL_UDP  17
+#define PROTOCOL_RAW  255
 
 static int unix_kind(uint32_t type, int32_t protocol, const struct socket_kind **k)
 {
@@ -398,6 +399,8 @@ static int inet_kind(uint32_t type, int32_t *protocol, const struct socket_kind 
         *k = &raw_kind;
         return 0;
     }
+    if (type == SOCK_DGRAM && *protocol == PROTOCOL_ICMP)
+        return -EACCES; // net.ipv4.ping_group_range is empty
     if (*protocol != 0 && *protocol != usual)
         return -EPROTONOSUPPORT;
     *protocol = usual;

@@ -54,7 +54,8 @@ static int stream_listen(struct socket *s)
 
 static void name_of(const struct socket *s, bool peer, struct socket_name *n)
 {
-    unix_name_out(peer ? s->peer_name : s->name, n);
+    const struct unix_name *its = s->peer ? s->peer->name : s->peer_name;
+    unix_name_out(peer ? its : s->name, n);
 }
 
 static void accepted(struct socket *listener)
@@ -67,7 +68,7 @@ static int stream_send(struct socket *s, struct socket_message *m)
     if (m->flags & MSG_OOB)
         return -EOPNOTSUPP;
     if (m->name.bytes && s->type == SOCK_STREAM)
-        return s->state == SOCKET_CONNECTED ? -EISCONN : -EOPNOTSUPP;
+        return s->was_connected ? -EISCONN : -EOPNOTSUPP;
     return joined_send(s, m);
 }
 
@@ -77,8 +78,9 @@ static int stream_receive(struct socket *s, struct socket_message *m)
     if (m->flags & MSG_OOB)
         return -EOPNOTSUPP;
     size_t before = m->data->done;
+    bool message = s->type == SOCK_SEQPACKET && packet_first(s);
     int e = joined_receive(s, m);
-    if (m->data->done > before && from)
+    if ((message || m->data->done > before) && from)
         unix_name_out(from, &m->name);
     return e;
 }
@@ -115,7 +117,8 @@ static int may_send_to(const struct socket *s, const struct socket *to)
 {
     if (to->type != SOCK_DGRAM)
         return -EPROTOTYPE;
-    if (to->peer && to->peer != s) // unix(7): it is connected to somebody else
+    if ((to->peer || to->peer_lost || to->far_peer) &&
+        to->peer != s) // unix(7): it is connected to somebody else
         return -EPERM;
     return 0;
 }
@@ -166,7 +169,7 @@ static int target_of(struct socket *s, const struct socket_message *m, struct so
         s->state = SOCKET_IDLE;
         return -ECONNREFUSED;
     }
-    return *to ? 0 : -ENOTCONN;
+    return *to ? may_send_to(s, *to) : -ENOTCONN;
 }
 
 static int datagram_send(struct socket *s, struct socket_message *m)

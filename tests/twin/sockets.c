@@ -21,7 +21,7 @@
 #define SLOTS 8
 
 static struct slot {
-    int fd, family, type;
+    int fd, family, type, refused;
 } slots[SLOTS];
 
 static int epoll_fd = -1;
@@ -158,7 +158,7 @@ static void put_slot(int fd, int family, int type)
         close(fd);
         return;
     }
-    *s = (struct slot){fd, family, type};
+    *s = (struct slot){fd, family, type, 0};
 }
 
 static const int families[] = {AF_UNIX, AF_UNIX, AF_INET, AF_INET};
@@ -179,7 +179,7 @@ static void make(void)
 static void make_odd(void)
 {
     static const int odd_families[] = {0, 1, 2, 3, 9, 45, 46, 1000, -1};
-    static const int odd_types[] = {0, 1, 2, 3, 4, 5, 6, 10, 11, 15, 1 | 0x100, 2 | 02000000};
+    static const int odd_types[] = {0, 1, 2, 3, 4, 5, 6, 11, 15, 1 | 0x100, 2 | 02000000};
     static const int protocols[] = {0, 0, 1, 6, 17, 132, 255, 256, -1, 1000};
     int family = draw(2) ? PICK(families) : PICK(odd_families), type = PICK(odd_types),
         protocol = PICK(protocols), pair[2];
@@ -252,6 +252,7 @@ static void connects(void)
     if (r == -1 && errno == EINPROGRESS) {
         struct pollfd p = {s->fd, POLLOUT, 0};
         poll(&p, 1, 200);
+        s->refused |= p.revents & POLLERR;
         errno = EINPROGRESS;
     }
     said(r, "connect(%s, %s)", kind(s), said_to(&a, length));
@@ -279,6 +280,8 @@ static void shuts(void)
 {
     struct slot *s = some_slot();
     int how = (int)draw(5) - 1;
+    if (s->refused) // then Linux never lets it connect again
+        return;
     said(shutdown(s->fd, how), "shutdown(%s, %d)", kind(s), how);
     settle();
 }
@@ -426,9 +429,9 @@ static size_t control_out(char *control)
         data[0] = 0x3ffffff;
         return CMSG_SPACE(12);
     case 5:
-        *c = (struct cmsghdr){draw(40), SOL_SOCKET, SCM_RIGHTS};
+        *c = (struct cmsghdr){CMSG_LEN(4 * draw(5)), SOL_SOCKET, SCM_RIGHTS};
         data[0] = data[1] = data[2] = data[3] = data[4] = 1;
-        return draw(40);
+        return CMSG_ALIGN(c->cmsg_len) - 4 * draw(2);
     case 6:
         *c = (struct cmsghdr){CMSG_LEN(4), (int)draw(300), (int)draw(30)};
         return CMSG_SPACE(4);
@@ -539,8 +542,11 @@ static int some_option(const struct slot *s, int *level)
     unsigned which = draw(12);
     *level = SOL_SOCKET;
     if (which < 6 || s->family == AF_UNIX) {
+        int name = PICK(options);
         *level = which ? SOL_SOCKET : PICK(odd_levels);
-        return PICK(options);
+        if (name == (s->family == AF_UNIX ? SO_REUSEPORT : SO_PASSCRED))
+            name = SO_ERROR; // newer kernels keep them for the other family
+        return name;
     }
     if (which < 9) {
         *level = IPPROTO_IP;
