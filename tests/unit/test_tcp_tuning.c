@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // links: tests/unit/tcp_peer.c net/arp.c net/buf.c net/counters.c net/eth.c net/icmp.c net/ip.c
 // links: net/nic.c net/route.c net/stack.c net/sockets.c net/udp.c net/wire.c net/tcp/*.c lib/fmt.c
-// links: lib/log.c
+// links: net/fragment.c lib/log.c
 // links: tests/sim/ports/node.c tests/sim/ports/clock.c tests/sim/ports/random.c lib/radix.c
 // links: tests/sim/ports/wire.c tests/sim/ports/stacks.c tests/sim/ports/frames.c
 // libs: -DWEFT_SIM

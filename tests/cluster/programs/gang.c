@@ -454,7 +454,7 @@ int main(int argc, char **argv)
         printf("executed by thread %d of %d\n", syscall(SYS_gettid) == getpid(),
                entries("ls /proc/%d/task | wc -l", getpid()));
         far = argc > 2 && !strcmp(argv[2], "far");
-        for (moves = 0; moves < 2;) // nothing of a move before keeps it
+        for (moves = 0; far && moves < 2;) // nothing of a move before keeps it
             move_to(moves++ % 2);
         return 4;
     }
