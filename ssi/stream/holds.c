@@ -15,7 +15,7 @@
 // ---- segments that are not full ----------------------------------------------------------------
 static void held_for_long(void *arg)
 {
-    hold_end(arg);
+    held_end(arg);
 }
 
 static void deferred_for_long(void *arg)
@@ -40,7 +40,14 @@ static void timer_off(struct timer *t)
         timer_cancel(t);
 }
 
-void hold_drop(struct socket *s)
+void held_forget(struct socket *s)
+{
+    timer_off(s->joined.hold_timer);
+    s->joined = (struct joined_tcp){.hold_timer = s->joined.hold_timer,
+                                    .defer_timer = s->joined.defer_timer};
+}
+
+void held_drop(struct socket *s)
 {
     timer_off(s->joined.hold_timer);
     timer_off(s->joined.defer_timer);
@@ -48,7 +55,7 @@ void hold_drop(struct socket *s)
     heap_free(s->joined.defer_timer);
 }
 
-void hold_connect(struct socket *s, struct socket *child)
+void held_connect(struct socket *s, struct socket *child)
 {
     uint32_t n = LOOPBACK_MSS + STAMP_BYTES;
     n = s->max_segment ? MIN(n, (uint32_t)s->max_segment) : n;
@@ -57,7 +64,7 @@ void hold_connect(struct socket *s, struct socket *child)
     s->joined.opener = true;
 }
 
-void hold_end(struct socket *s)
+void held_end(struct socket *s)
 {
     struct socket *to = s->peer;
     timer_off(s->joined.hold_timer);
@@ -75,7 +82,7 @@ static bool holds(struct socket *s, const struct socket_message *m)
     return timer_made(&s->joined.hold_timer, held_for_long, s);
 }
 
-bool hold_sent(struct socket *s, const struct socket_message *m, uint32_t n)
+bool held_sent(struct socket *s, const struct socket_message *m, uint32_t n)
 {
     struct socket *to = s->peer;
     if (!holds(s, m)) {
@@ -94,7 +101,7 @@ bool hold_sent(struct socket *s, const struct socket_message *m, uint32_t n)
 }
 
 // As joined_receive, while something is hidden.
-int hold_receive(struct socket *s, struct socket_message *m)
+int held_receive(struct socket *s, struct socket_message *m)
 {
     struct xfer *x = m->data;
     size_t skip = m->flags & MSG_PEEK ? m->full : 0, seen = joined_readable_bytes(s);

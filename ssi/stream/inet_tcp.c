@@ -195,7 +195,7 @@ static int join(struct socket *s, struct socket *listener)
     child->remote = s->local;
     inet_port_share(child, s->remote);
     joined_connect(s, child);
-    hold_connect(s, child);
+    held_connect(s, child);
     if (listener->defer_retries)
         defer_child(listener, child);
     else
@@ -290,6 +290,7 @@ static int disconnect(struct socket *s)
     s->conn = NULL;
     joined_end(s);
     packets_drop(s);
+    held_forget(s);
     s->urgent = TCP_URGENT_NONE;
     s->waits_for = NULL;
     s->state = SOCKET_IDLE;
@@ -404,7 +405,7 @@ static void tcp_accepted(struct socket *listener)
 static int receive(struct socket *s, struct socket_message *m)
 {
     return s->conn            ? conn_receive(s, m)
-           : s->joined.hidden ? hold_receive(s, m)
+           : s->joined.hidden ? held_receive(s, m)
                               : joined_receive(s, m);
 }
 

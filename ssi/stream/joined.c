@@ -107,7 +107,7 @@ static bool sent(struct socket *s, struct socket *to, const struct socket_messag
     to->joined.received.bytes += n;
     to->joined.received.times++;
     to->joined.received.last_ns = clock_now_ns();
-    return s->cork || m->flags & MSG_MORE || to->joined.hidden ? hold_sent(s, m, n) : true;
+    return s->cork || m->flags & MSG_MORE || to->joined.hidden ? held_sent(s, m, n) : true;
 }
 
 static int stream_send(struct socket *s, struct socket_message *m)
@@ -334,7 +334,7 @@ int joined_shutdown(struct socket *s, unsigned how)
         return -ENOTCONN;
     s->shut |= how;
     if (how & SHUT_WRITE)
-        hold_end(s);
+        held_end(s);
     socket_wake(s, WAKE_READ | WAKE_WRITE | WAKE_OWN);
     if (s->peer)
         socket_wake(s->peer, WAKE_READ | WAKE_WRITE);
@@ -368,7 +368,7 @@ void joined_end(struct socket *s)
     if (to == NULL)
         return;
     unsigned known = is_tcp(s) && (s->shut & SHUT_WRITE) ? WAKE_OWN : 0;
-    hold_end(s);
+    held_end(s);
     to->joined.sent = s->joined.received;
     s->peer = NULL;
     to->peer = NULL;

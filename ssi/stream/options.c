@@ -517,7 +517,7 @@ static void field_apply(struct socket *s, const struct option *o, int32_t value)
 {
     bool tcp = o->level == SOL_TCP;
     if (tcp && ((o->number == 1 && value) || (o->number == 3 && !value)))
-        hold_end(s); // joined
+        held_end(s); // joined
     if (tcp && s->conn && o->number == 1)
         tcp_set_nodelay(s->conn, s->no_delay);
     else if (tcp && s->conn && o->number == 3)

@@ -179,7 +179,7 @@ void socket_end(struct socket *s)
     if (s->gathered)
         packet_put(s->gathered);
     if (s->joined.hold_timer || s->joined.defer_timer)
-        hold_drop(s);
+        held_drop(s);
     inet_port_drop(s);
     unix_name_put(s->name);
     unix_name_put(s->peer_name);

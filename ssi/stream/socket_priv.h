@@ -216,12 +216,13 @@ uint32_t joined_readable_bytes(const struct socket *s);
 void joined_drop_byte(struct socket *s); // the oldest one, which is there
 
 // ---- holds.c: what TCP holds back, over loopback -----------------------------------------------
-void hold_connect(struct socket *s, struct socket *child); // they are joined
+void held_connect(struct socket *s, struct socket *child); // they are joined
 // s has sent n bytes, of which some are to be held, or were before. True: its peer has news.
-bool hold_sent(struct socket *s, const struct socket_message *m, uint32_t n);
-void hold_end(struct socket *s);  // what s sent is a segment, full or not
-void hold_drop(struct socket *s); // it ends
-int hold_receive(struct socket *s, struct socket_message *m);
+bool held_sent(struct socket *s, const struct socket_message *m, uint32_t n);
+void held_end(struct socket *s);    // what s sent is a segment, full or not
+void held_forget(struct socket *s); // it may connect anew
+void held_drop(struct socket *s);   // it ends
+int held_receive(struct socket *s, struct socket_message *m);
 void defer_child(struct socket *listener, struct socket *child);
 // Text or FIN came (or a reset): its listener is told, or without one it ends.
 void defer_end(struct socket *child, bool reset);

@@ -339,6 +339,28 @@ static void corks(void)
     T(in_time);
 }
 
+// Who lets go of a connection has nothing left of what was held for it.
+static void anew(void)
+{
+    struct sockaddr none = {.sa_family = AF_UNSPEC};
+    int c, s, l = listener();
+    pair_of(&c, &s);
+    puts("- anew");
+    T(set(c, IPPROTO_TCP, TCP_CORK, 1));
+    T(send(c, "abc", 3, 0));
+    T(connect(s, &none, sizeof(none)));
+    close(c);
+    T(reach(s, l));
+    c = accept(l, NULL, NULL);
+    T(waiting(s));
+    T(readable(s, 0));
+    T(send(c, "de", 2, 0));
+    T(recv(s, b, 9, 0));
+    T(info_of(s).tcpi_bytes_received);
+    both_end(c, s);
+    close(l);
+}
+
 static void mores(void)
 {
     int c, s;
@@ -750,6 +772,7 @@ int main(int argc, char **argv)
     infos();
     segments();
     corks();
+    anew();
     mores();
     datagrams();
     low_waters(1);
