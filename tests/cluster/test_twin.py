@@ -3,6 +3,7 @@
 
 import glob
 import importlib.machinery
+import importlib.util
 import os
 
 import pytest
@@ -14,7 +15,9 @@ TWIN = os.path.join(weft.ROOT, 'tests', 'twin')
 PROGRAMS = sorted(os.path.basename(path)[:-2] for path in glob.glob(os.path.join(TWIN, '*.c')))
 STEPS = 200
 
-runner = importlib.machinery.SourceFileLoader('twin', os.path.join(TWIN, 'twin')).load_module()
+loader = importlib.machinery.SourceFileLoader('twin', os.path.join(TWIN, 'twin'))
+runner = importlib.util.module_from_spec(importlib.util.spec_from_loader('twin', loader))
+loader.exec_module(runner)
 
 
 @pytest.fixture(scope='module')
