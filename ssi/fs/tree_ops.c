@@ -38,6 +38,8 @@ static struct inode *create(struct name_call *c, const struct found *f, uint32_t
         gid = f->dir->gid;
         if ((mode & S_IFMT) == S_IFDIR)
             mode |= S_ISGID;
+        else if ((mode & 010) && !fs_in_group(c->who, gid) && !fs_can(c->who, CAP_FSETID))
+            mode &= ~S_ISGID; // nobody runs as a group by making a file
     }
     struct inode *i = inode_new(mode, c->who->uid, gid, false);
     *e = i ? 0 : -ENOSPC;

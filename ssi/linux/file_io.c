@@ -217,7 +217,7 @@ static int sendfile_check(struct file *out, struct file *in, uint32_t user, uint
         return e;
     if (out == NULL || !file_writes(out))
         return -EBADF;
-    return e < 0 || ((out->flags & O_APPEND) && !file_is_pipe(out)) ? -EINVAL : 0;
+    return e < 0 || in->ops->list || ((out->flags & O_APPEND) && !file_is_pipe(out)) ? -EINVAL : 0;
 }
 
 static long sendfile_call(struct call *c, bool wide)
@@ -227,8 +227,11 @@ static long sendfile_call(struct call *c, bool wide)
     long r = copy_position_in(c->args[2], wide, &pos);
     if (r == 0)
         r = sendfile_check(out, in, c->args[2], &pos);
+    size_t most = (size_t)(count - c->done);
+    if (r == 0)
+        r = file_size_limit(out, NULL, &most);
     if (r == 0) {
-        r = copy(out, NULL, in, &pos, count - c->done);
+        r = copy(out, NULL, in, &pos, most);
         file_count_read(r);
         file_count_write(r);
         if (r > 0) {

@@ -171,7 +171,7 @@ static long symlink_at(uint32_t target, int32_t dirfd, uint32_t path)
     int e = linux_path_in(target, &text);
     if (e < 0)
         return e;
-    e = file_name_begin(&n, dirfd, path);
+    e = text[0] ? file_name_begin(&n, dirfd, path) : -ENOENT;
     if (e == 0) {
         e = fs_symlink(&n.who, text, n.at, n.path);
         file_name_end(&n);

@@ -112,6 +112,9 @@ static void step_readv(void)
     int fd = draw_fd(), n = draw_vector(v, words, sizeof(words)), f = PICK(flags);
     int64_t at = draw(3) ? draw_offset() : -1;
     long got;
+    for (int i = 0; i < 4; i++)
+        if (type_of(fd) == 0 && v[i].iov_base == NULL)
+            return; // as with read
     memset(buffer, 0, BUFFER);
     switch (draw(3)) {
     case 0:
@@ -166,7 +169,8 @@ static void step_seek(void)
     long long now = 0;
     if (draw(4) && whence != SEEK_SET)
         to = -(to % 5000);
-    if (draw(3)) {
+    // Where lseek would give more than it can, 64 bits give it all the same.
+    if (draw(3) || whence != SEEK_SET) {
         said(CALL(_llseek, fd, HIGH(to), LOW(to), &now, whence), "_llseek(%d, %lld, %d)", fd,
              (long long)to, whence);
         printf("%u:   %lld\n", twin_step, now);
