@@ -373,7 +373,7 @@ static long do_setsockopt(struct call *c, const uint32_t *a)
     bool is_short = a[1] == SOL_SOCKET && n < sizeof(int32_t);
     e = (int32_t)a[4] < 0 || is_short ? -EINVAL : user_read(value, a[3], n);
     if (e == -EFAULT && !level_is_known(f, a[1]))
-        e = -EOPNOTSUPP;
+        e = socket_family(f) == AF_INET ? -ENOPROTOOPT : -EOPNOTSUPP;
     if (e == 0)
         e = socket_set_option(f, (int32_t)a[1], (int32_t)a[2], value, n);
     file_put(f);

@@ -248,6 +248,8 @@ static int stream_receive(struct socket *s, struct socket_message *m)
     if (x->done > 0 && m->cred.pid && !is_tcp(s) && !same_cred(&p->cred, &m->cred))
         return 0; // another sender's bytes are another message
     m->cred = p->cred;
+    if (x->left == 0)
+        packet_give_files(p, m, m->flags & MSG_PEEK);
     for (; p && x->left > 0; p = next, skip = 0) {
         size_t want = MIN(x->left, (size_t)(p->n - skip));
         bool files = p->file_count > 0;
@@ -268,6 +270,8 @@ int joined_receive(struct socket *s, struct socket_message *m)
     bool had_room = has_room(s);
     if (s->state != SOCKET_CONNECTED && s->state != SOCKET_CLOSED)
         return -ENOTCONN;
+    if (s->error)
+        return socket_take_error(s);
     if (packet_first(s) == NULL)
         return receive_nothing(s);
     int e = packet_deliver(s, m);

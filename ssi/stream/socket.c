@@ -153,6 +153,8 @@ static void forget(struct socket *gone)
         if (s->peer == gone) {
             s->peer = NULL;
             s->peer_lost = true;
+            if (s->peer_name == NULL)
+                s->peer_name = unix_name_get(gone->name);
             socket_wake(s, WAKE_READ | WAKE_WRITE | WAKE_OWN); // as on Linux, no news
         }
     }
@@ -371,10 +373,11 @@ bool socket_is(const struct file *f)
 }
 
 // ---- made --------------------------------------------------------------------------------------
-#define PROTOCOL_ICMP 1
-#define PROTOCOL_TCP  6
-#define PROTOCOL_UDP  17
-#define PROTOCOL_RAW  255
+#define PROTOCOL_ICMP  1
+#define PROTOCOL_TCP   6
+#define PROTOCOL_UDP   17
+#define PROTOCOL_RAW   255
+#define PROTOCOL_MPTCP 262 // the largest there is
 
 static int unix_kind(uint32_t type, int32_t protocol, const struct socket_kind **k)
 {
@@ -389,12 +392,12 @@ static int unix_kind(uint32_t type, int32_t protocol, const struct socket_kind *
 static int inet_kind(uint32_t type, int32_t *protocol, const struct socket_kind **k)
 {
     int32_t usual = type == SOCK_STREAM ? PROTOCOL_TCP : PROTOCOL_UDP;
-    if (*protocol < 0 || *protocol > PROTOCOL_RAW)
+    if (*protocol < 0 || *protocol > PROTOCOL_MPTCP)
         return -EINVAL;
     if (type != SOCK_STREAM && type != SOCK_DGRAM && type != SOCK_RAW)
         return -ESOCKTNOSUPPORT;
     if (type == SOCK_RAW) {
-        if (*protocol == 0)
+        if (*protocol == 0 || *protocol > PROTOCOL_RAW)
             return -EPROTONOSUPPORT;
         *k = &raw_kind;
         return 0;

@@ -77,10 +77,11 @@ static int stream_receive(struct socket *s, struct socket_message *m)
     const struct unix_name *from = s->peer ? s->peer->name : s->peer_name;
     if (m->flags & MSG_OOB)
         return -EOPNOTSUPP;
-    size_t before = m->data->done;
-    bool message = s->type == SOCK_SEQPACKET && packet_first(s);
+    bool message = packet_first(s);
     int e = joined_receive(s, m);
-    if ((message || m->data->done > before) && from)
+    if (e == 0 && !message && s->type == SOCK_SEQPACKET)
+        m->cred_wanted = false;
+    if (e == 0 && message && from)
         unix_name_out(from, &m->name);
     return e;
 }
@@ -123,13 +124,26 @@ static int may_send_to(const struct socket *s, const struct socket *to)
     return 0;
 }
 
+// What its peer sent and nobody read goes with it, and the peer hears that.
+static void left(struct socket *s)
+{
+    struct socket *peer = s->peer;
+    s->peer = NULL;
+    s->peer_lost = s->far_peer = false;
+    bool unread = packet_first(s);
+    packets_drop(s);
+    if (unread && peer && peer != s && peer->peer == s)
+        socket_fail(peer, -ECONNRESET);
+}
+
 static int datagram_connect(struct socket *s, const struct socket_name *n,
                             const struct socket_cred *by)
 {
     (void)by;
     if (socket_name_is_none(n)) {
-        s->peer = NULL;
-        s->peer_lost = s->far_peer = false;
+        if (s->peer || s->peer_lost)
+            left(s);
+        s->far_peer = false;
         s->state = SOCKET_IDLE;
         unix_name_put(s->peer_name);
         s->peer_name = NULL;
@@ -141,6 +155,8 @@ static int datagram_connect(struct socket *s, const struct socket_name *n,
         return e < 0 ? e : -ECONNREFUSED;
     if ((e = may_send_to(s, to)) < 0)
         return e;
+    if ((s->peer && s->peer != to) || s->peer_lost)
+        left(s);
     s->peer = to;
     s->peer_lost = s->far_peer = false;
     s->state = SOCKET_CONNECTED;
@@ -154,19 +170,21 @@ static int target_of(struct socket *s, const struct socket_message *m, struct so
 {
     if (m->flags & MSG_OOB)
         return -EOPNOTSUPP;
+    int e = m->name.bytes ? unix_name_check(&m->name) : 0;
+    if (e < 0)
+        return e;
     if (s->error)
         return socket_take_error(s);
     if (s->shut & SHUT_WRITE)
         return -EPIPE;
     if (m->name.bytes) {
-        int e = unix_name_check(&m->name);
-        *to = e == 0 ? unix_find(&m->name, s->type) : NULL;
-        return e < 0 ? e : *to ? may_send_to(s, *to) : -ECONNREFUSED;
+        *to = unix_find(&m->name, s->type);
+        return *to ? may_send_to(s, *to) : -ECONNREFUSED;
     }
     *to = s->peer;
     if (*to == NULL && s->peer_lost) {
-        s->peer_lost = false;
         s->state = SOCKET_IDLE;
+        left(s);
         return -ECONNREFUSED;
     }
     return *to ? may_send_to(s, *to) : -ENOTCONN;

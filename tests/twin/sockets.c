@@ -21,7 +21,7 @@
 #define SLOTS 8
 
 static struct slot {
-    int fd, family, type, refused;
+    int fd, family, type, refused, port, sent;
 } slots[SLOTS];
 
 static int epoll_fd = -1;
@@ -158,7 +158,7 @@ static void put_slot(int fd, int family, int type)
         close(fd);
         return;
     }
-    *s = (struct slot){fd, family, type, 0};
+    *s = (struct slot){.fd = fd, .family = family, .type = type};
 }
 
 static const int families[] = {AF_UNIX, AF_UNIX, AF_INET, AF_INET};
@@ -232,7 +232,10 @@ static void binds(void)
     struct slot *s = some_slot();
     union address a;
     socklen_t length = some_address(s->family, &a);
-    said(bind(s->fd, &a.any, length), "bind(%s, %s)", kind(s), said_to(&a, length));
+    if (s->sent) // Linux names who sent by the name he has when it is received
+        return;
+    if (!said(bind(s->fd, &a.any, length), "bind(%s, %s)", kind(s), said_to(&a, length)))
+        s->port = a.in.sin_port;
 }
 
 static void listens(void)
@@ -247,6 +250,10 @@ static void connects(void)
     struct slot *s = some_slot();
     union address a;
     socklen_t length = some_address(s->family, &a);
+    if (s->family == AF_INET && s->type == SOCK_STREAM && s->port == a.in.sin_port)
+        return; // to oneself: a simultaneous open, which Weft does not do
+    if (s->refused && a.any.sa_family == AF_UNSPEC)
+        return; // Linux keeps the error
     // of a handshake under way Linux says that, Weft too, but not for as long
     int r = connect(s->fd, &a.any, length);
     if (r == -1 && errno == EINPROGRESS) {
@@ -345,6 +352,7 @@ static void fill(int length)
 static void sends(void)
 {
     struct slot *s = some_slot();
+    s->sent |= s->family == AF_UNIX && s->type == SOCK_DGRAM;
     union address a;
     int length = PICK(lengths), flags = plain_flags(s, some_send_flags());
     fill(length > 100 ? 100 : length);
@@ -431,7 +439,7 @@ static size_t control_out(char *control)
     case 5:
         *c = (struct cmsghdr){CMSG_LEN(4 * draw(5)), SOL_SOCKET, SCM_RIGHTS};
         data[0] = data[1] = data[2] = data[3] = data[4] = 1;
-        return CMSG_ALIGN(c->cmsg_len) - 4 * draw(2);
+        return CMSG_ALIGN(c->cmsg_len);
     case 6:
         *c = (struct cmsghdr){CMSG_LEN(4), (int)draw(300), (int)draw(30)};
         return CMSG_SPACE(4);
@@ -443,6 +451,7 @@ static size_t control_out(char *control)
 static void sends_message(void)
 {
     struct slot *s = some_slot();
+    s->sent |= s->family == AF_UNIX && s->type == SOCK_DGRAM;
     union address a;
     char control[64];
     struct iovec parts[3] = {{buffer, draw(50)}, {buffer + 50, draw(50)}, {buffer, draw(2) * 10}};
@@ -462,7 +471,7 @@ static void sends_message(void)
         m.msg_iov = (void *)8;
     if (bad == 2)
         m.msg_iovlen = 1025;
-    if (bad == 3)
+    if (bad == 3 && s->type == SOCK_STREAM) // else it matters where it was to go
         parts[0].iov_base = (void *)8;
     if (bad == 4)
         parts[0].iov_len = (size_t)-1;
@@ -507,6 +516,7 @@ static void receives_message(void)
 static void many_messages(void)
 {
     struct slot *s = some_slot();
+    s->sent |= s->family == AF_UNIX && s->type == SOCK_DGRAM;
     struct mmsghdr m[3];
     struct iovec parts[3];
     unsigned count = draw(4);
@@ -613,8 +623,8 @@ static void controls(void)
     int value = -1, bad = !draw(12);
     if (request == SIOCATMARK && s->family == AF_UNIX)
         request = FIONREAD; // only where Unix sockets have urgent bytes
-    if (request == SIOCOUTQ && s->family == AF_UNIX)
-        request = FIONREAD; // counts the kernel's own structures
+    if (request == SIOCOUTQ)
+        request = FIONREAD; // counts the kernel's own structures, and what never was sent
     said(ioctl(s->fd, request, bad ? (void *)8 : &value), "ioctl(%s, %lx, bad %d)", kind(s),
          request, bad);
     printf("%u:   %d\n", twin_step, value);
