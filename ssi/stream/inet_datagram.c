@@ -43,7 +43,7 @@ static struct socket *receiver(struct net_address from, struct net_address to)
 
 static void hand_over(struct socket *to, struct packet *p)
 {
-    if (to->shut & SHUT_READ || packets_weight(to) + p->n > to->receive_limit) {
+    if (packets_weight(to) + p->n > to->receive_limit) {
         cluster_count_add("socket: datagram dropped, queue full", 1);
         packet_put(p);
         return;

@@ -494,9 +494,7 @@ static long get_own(struct socket *s, const struct option *o, void *value)
 // ---- the calls ---------------------------------------------------------------------------------
 static int byte_value(const struct option *o, const void *value, size_t n, int32_t *v)
 {
-    if (n == 0 && o->usual > 0) // the times to live
-        return -EINVAL;
-    if (n > 0 && n < sizeof(*v))
+    if (n < sizeof(*v) && n > 0)
         *v = *(const uint8_t *)value;
     if (*v == -1)
         *v = o->usual;
@@ -540,6 +538,9 @@ int options_set(struct socket *s, int32_t level, int32_t number, const void *val
         return unknown(s, level, true);
     if (o->how == HOW_READ_ONLY)
         return -ENOPROTOOPT;
+    bool needs_value = number == 2 || number == 15 || number == 33 || number == 34;
+    if (level == SOL_IP && n == 0 && needs_value) // the others take nothing for 0
+        return -EINVAL;
     if (level == SOL_IP && number == 33 && s->type == SOCK_STREAM)
         return -EINVAL;
     bool text = o->how == HOW_TEXT && n > 0;
