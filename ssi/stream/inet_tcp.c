@@ -282,9 +282,29 @@ static int connect_begin(struct socket *s, struct net_address to)
     return connect_remote(s);
 }
 
+// The stack's listener of the port goes on for another socket that shares it.
+static void unlisten(struct socket *s)
+{
+    struct socket *o;
+    struct tcp_listener *l = s->tcp_listener;
+    s->tcp_listener = NULL;
+    if (l == NULL)
+        return;
+    list_for_each (o, inet_ports(INET_TCP, s->local.port), port_link)
+        if (o != s && o->state == SOCKET_LISTENING && o->local.port == s->local.port &&
+            o->local.ip >> 24 != 127) {
+            tcp_listener_give(l, o);
+            o->tcp_listener = l;
+            return;
+        }
+    tcp_unlisten(l);
+}
+
 // connect(2) with AF_UNSPEC.
 static int disconnect(struct socket *s)
 {
+    unlisten(s);
+    socket_children_end(s);
     if (s->conn)
         tcp_abort(s->conn);
     s->conn = NULL;
@@ -308,7 +328,7 @@ static int tcp_socket_connect(struct socket *s, const struct socket_name *n,
     struct net_address to;
     (void)by;
     if (socket_name_is_none(n))
-        return s->state == SOCKET_LISTENING ? -EINVAL : disconnect(s);
+        return disconnect(s);
     if (n->bytes < 2)
         return -EINVAL;
     int e;
@@ -365,24 +385,6 @@ static int tcp_socket_listen(struct socket *s)
     s->tcp_listener = tcp_listen(s->local.port, 0, on_accept, s);
     options_apply(s);
     return s->tcp_listener ? 0 : -ENOMEM;
-}
-
-// The stack's listener of the port goes on for another socket that shares it.
-static void unlisten(struct socket *s)
-{
-    struct socket *o;
-    struct tcp_listener *l = s->tcp_listener;
-    s->tcp_listener = NULL;
-    if (l == NULL)
-        return;
-    list_for_each (o, inet_ports(INET_TCP, s->local.port), port_link)
-        if (o != s && o->state == SOCKET_LISTENING && o->local.port == s->local.port &&
-            o->local.ip >> 24 != 127) {
-            tcp_listener_give(l, o);
-            o->tcp_listener = l;
-            return;
-        }
-    tcp_unlisten(l);
 }
 
 // A connect that found the queue full goes on.
