@@ -193,6 +193,8 @@ static void step_remap(void)
     int f = PICK(flags);
     if ((f & MREMAP_FIXED) && from_length >= length) // later ones move more than one mapping
         from_length = length = PAGE;
+    if (copies && length > from_length) // on Weft the file does not go on in what is added
+        length = from_length = PAGE;
     if (length > from_length) // whether neighbours are one mapping is not told
         from_length = PAGE;
     if (from_length && stays(at, from_length) && stays(at, length) && stays(to, length))
