@@ -45,13 +45,13 @@ def test_urgent_data_of_a_process_that_moves(pair, program):
 
 @pytest.mark.parametrize('server, client', [(0, 1), (1, 0)])
 def test_options_of_a_connection_between_nodes(pair, program, server, client):
-    elf = program('options')
+    elf = program('optionpeers')
     with subprocess.Popen([elf, 'serve', '7711']) as serve:
         expected = linux(elf, 'ask', '127.0.0.1', '7711')
         serve.wait(timeout=10)
-    pair.do('put', '0', f'{elf}:/tmp/options')
-    pid = pair.start(server, '/tmp/options serve 7711')
-    assert pair.sh(client, f'/tmp/options ask 10.77.0.1{server} 7711') == expected
+    pair.do('put', '0', f'{elf}:/tmp/optionpeers')
+    pid = pair.start(server, '/tmp/optionpeers serve 7711')
+    assert pair.sh(client, f'/tmp/optionpeers ask 10.77.0.1{server} 7711') == expected
     assert pair.ended(pid, server) == 0
 
 

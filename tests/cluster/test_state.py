@@ -215,7 +215,7 @@ def test_all_threads_move_at_once(pair, program):
 
 @pytest.mark.heavy
 def test_two_that_move_each_other_go_on(pair):
-    """Each waits for the end of the other's move, in which it would have to take part: one is off."""
+    """Each waits for the end of the other's move, in which it would take part: one is off."""
     mover = ('other() { cat /tmp/pid$1 2>/dev/null; }; echo $$ >/tmp/pid%d; '
              'until [ "$(other %d)" ]; do sleep 0.1; done; '
              'for i in 1 2 3 4 5 6; do echo $((i %% 2)) 2>/dev/null >/proc/$(other %d)/node; '
