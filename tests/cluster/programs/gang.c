@@ -359,7 +359,7 @@ static void ends_by(const char *how)
 // -------------------------------------
 static void *asks_again(void *argument)
 {
-    for (int i = 0; far && i < 40; i++) {
+    for (int i = 0; far && i < 12; i++) {
         int f = open("/proc/self/node", O_WRONLY);
         if (f >= 0 && write(f, i % 2 ? "1" : "0", 1) != 1 && errno != EBUSY)
             printf("asked: %s\n", strerrorname_np(errno));
