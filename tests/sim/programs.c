@@ -177,6 +177,12 @@ static void waited(struct arch_regs *r)
         r->esi = END;
         return;
     }
+    if (users_short_of_memory && (int32_t)r->eax == -EFAULT) {
+        me(r)
+            ->reaped++; // there was no frame for the status: wait4 has taken the child all the same
+        r->esi = WAIT;
+        return;
+    }
     if ((int32_t)r->eax <= 0)
         fail("process %d: waitpid says %d", me(r)->pid, (int32_t)r->eax);
     if (!machine_load(r, USER_DATA + STATUS_AT, &status))

@@ -35,7 +35,7 @@ struct user {
 
 extern struct user users[USERS_MAX];
 extern unsigned user_count;
-extern bool users_short_of_memory; // system calls may say ENOMEM
+extern bool users_short_of_memory; // system calls may say ENOMEM, waits EFAULT
 
 // A process of program `counter` on node i, with `pages` of private memory and a file of its own.
 // Returns when it is ready to run.
