@@ -254,7 +254,10 @@ bool user_is_over(const struct user *u)
     bool unknown = u->seen == birth && !u->left && world_reborn(birth);
     // A zombie whose parent died is nobody's news.
     bool unmissed = u->parent >= 0 && (u->done == u->limit || u->pid == 0);
-    return u->gone || user_reported_dead(u) || unknown || unmissed;
+    // So is one that memory ran out for, when the same came over its parent before that had waited.
+    const struct user *parent = u->parent >= 0 ? &users[u->parent] : NULL;
+    bool both_killed = users_short_of_memory && parent && parent->gone && parent->status == 9;
+    return u->gone || user_reported_dead(u) || unknown || unmissed || both_killed;
 }
 
 void user_note(const struct user *u)
