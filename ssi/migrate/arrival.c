@@ -218,11 +218,13 @@ static void threads_tell(const struct process *p)
 {
     const struct task *t;
     struct move_wire w = {
-        .kind = HANDOFF_LOCATION_K, .node = cluster_self(), .about = p->incarnation};
+        .kind = HANDOFF_LOCATION_K, .state = 1, .node = cluster_self(), .about = p->incarnation};
     list_for_each (t, &p->tasks, link) {
         w.pid = t->tid;
-        location_hint(t->tid, cluster_self(), p->incarnation);
-        if (t->tid != p->pid && birth_node_of(t->tid) != cluster_self())
+        if (t->tid == p->pid)
+            continue;
+        location_set_thread(t->tid, cluster_self(), p->incarnation);
+        if (birth_node_of(t->tid) != cluster_self())
             move_send(birth_node_of(t->tid), &w, NULL, 0);
     }
 }

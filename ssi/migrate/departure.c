@@ -164,7 +164,8 @@ static void whereabouts(const struct departure *d)
     location_hint(d->pid, d->step.target, d->step.incarnation + 1);
     ASSERT(p != NULL);
     list_for_each (t, &p->tasks, link)
-        location_hint(t->tid, d->step.target, d->step.incarnation + 1);
+        if (t->tid != d->pid)
+            location_set_thread(t->tid, d->step.target, d->step.incarnation + 1);
 }
 
 void departure_effects(struct departure *d, const struct handoff_out *out)

@@ -131,8 +131,11 @@ void arrival_event(struct arrival *a, struct handoff_event *in)
 // The target speaks of itself and names no node.
 static void birth_message(const struct move_wire *w, node_id_t from)
 {
-    if (w->kind == HANDOFF_LOCATION_K)
-        location_set(w->pid, w->node == NODE_NONE ? from : w->node, w->about);
+    node_id_t at = w->node == NODE_NONE ? from : w->node;
+    if (w->kind == HANDOFF_LOCATION_K && w->state)
+        location_set_thread(w->pid, at, w->about);
+    else if (w->kind == HANDOFF_LOCATION_K)
+        location_set(w->pid, at, w->about);
     else
         location_dead(w->pid, w->about, w->node);
 }

@@ -18,7 +18,7 @@ struct move_wire {
     uint32_t incarnation;                // of the source's process
     uint32_t attempt;                    // tells moves of one incarnation apart
     uint8_t kind;                        // enum handoff_kind
-    uint8_t state;                       // STILL
+    uint8_t state;                       // STILL; LOCATION: 1 of a thread beside the first
     uint16_t node;                       // LOCATION
     int32_t error;                       // REFUSED
     uint32_t about;                      // LOCATION, DEAD: which incarnation

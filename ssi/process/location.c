@@ -17,6 +17,7 @@ struct location {
     int32_t pid;
     uint32_t incarnation;
     node_id_t node;
+    bool thread; // of a process that has another PID: nobody's child
 };
 
 NODE_VAR(struct list, locations[HASH_SIZE]);
@@ -71,6 +72,14 @@ void location_set(int32_t pid, node_id_t where, uint32_t incarnation)
 void location_hint(int32_t pid, node_id_t where, uint32_t incarnation)
 {
     location_set(pid, where, incarnation);
+}
+
+void location_set_thread(int32_t tid, node_id_t where, uint32_t incarnation)
+{
+    location_set(tid, where, incarnation);
+    struct location *l = find(tid);
+    if (l)
+        l->thread = true;
 }
 
 void location_forget(int32_t pid)
@@ -175,10 +184,12 @@ static void on_epoch(const struct epoch_change *c)
                 continue;
             if (pid_birth_node(l->pid) == cluster_self() && !process_find(l->pid) &&
                 !task_find(l->pid)) {
-                // A parent may still see what a hand-off had imported there and is thrown away.
-                relatives_lost(l->pid, l->node);
                 pid_put(l->pid);
-                (void)init_child_ended(l->pid, SIGKILL);
+                if (!l->thread) {
+                    // A parent may still see what a hand-off had imported there and is thrown away.
+                    relatives_lost(l->pid, l->node);
+                    (void)init_child_ended(l->pid, SIGKILL);
+                }
             }
             drop(l);
         }

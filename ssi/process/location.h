@@ -8,6 +8,8 @@
 
 // The birth node is told by the hand-off (never sleeps).
 void location_set(int32_t pid, node_id_t node, uint32_t incarnation);
+// The same of a thread beside the first: it is lost with its process, which alone is reported.
+void location_set_thread(int32_t tid, node_id_t node, uint32_t incarnation);
 // This incarnation died in its move, with `node`: the parent's wait, kill and /proc/cluster/events
 // say so. At the birth node, or at its successor. Never sleeps.
 void location_dead(int32_t pid, uint32_t incarnation, node_id_t node);

@@ -188,6 +188,22 @@ def test_killing_the_source_without_drain_reports_it_dead_in_words():
         assert c.sh(2, 'echo alive') == 'alive\n'
 
 
+def test_threads_that_die_with_a_node_are_reported_as_one_process(program):
+    with weft.cluster(3, policy='none', mem=64, add=[program('gang') + ':/opt/gang']) as c:
+        pid = c.start(0, '/opt/gang wait')
+        weft.wait_for('its threads', lambda: len(c.sh(0, f'ls /proc/{pid}/task').split()) == 4)
+        c.sh(0, f'echo 1 >/proc/{pid}/node')
+        tids = c.sh(2, f'ls /proc/{pid}/task').split()
+        assert len(tids) == 4 and str(pid) in tids
+        c.do('kill', '1')
+        weft.wait_for('the report', lambda: f'process {pid} lost with node 1' in
+                      c.sh(0, 'cat /proc/cluster/events'), 60)
+        for node in (0, 2):
+            events = c.sh(node, 'cat /proc/cluster/events')
+            lost = [tid for tid in tids if f'process {tid} lost' in events]
+            assert lost == [str(pid)]
+
+
 def test_killing_the_source_after_the_drain_changes_nothing():
     with weft.cluster(3, policy='none', mem=160) as c:
         pid = c.start(1, 'touch64 32 30 >/tmp/touch')

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Processes with several threads; far: they move, all threads at once, while some compute, some
-// wait for each other and some in system calls.
+// wait for each other and some in system calls. wait: has four, which wait.
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <fenv.h>
@@ -457,6 +457,13 @@ int main(int argc, char **argv)
         for (moves = 0; far && moves < 2;) // nothing of a move before keeps it
             move_to(moves++ % 2);
         return 4;
+    }
+    if (argc > 1 && !strcmp(argv[1], "wait")) {
+        pthread_t t[3];
+        pipe(pipes[0]);
+        for (int k = 0; k < 3; k++)
+            pthread_create(&t[k], NULL, reads, NULL);
+        pause();
     }
     each_has_its_own();
     they_work_on();
