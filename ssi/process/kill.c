@@ -49,9 +49,11 @@ int signal_thread(const struct process *from, int32_t pid, int32_t tid,
 {
     struct task *t = task_find(tid);
     struct process *p = t ? t->process : process_find(pid);
+    if (p && pid && p->pid != pid)
+        return -ESRCH;
     if (p == NULL || p->state == PROCESS_MOVING)
         return remote_signal(from, p ? p->pid : pid, tid, info);
-    if (t == NULL || (pid && p->pid != pid))
+    if (t == NULL)
         return -ESRCH;
     if (!signal_permitted(from, p, info->signal))
         return -EPERM;
