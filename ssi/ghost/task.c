@@ -59,6 +59,8 @@ int task_read(struct ghost_job *job, struct ghost *g)
     struct task_wire w;
     if (GHOST_TAKE(g, w) < 0)
         return -EPROTO;
+    if (w.tid <= PID_CLUSTER || task_find(w.tid))
+        return -EPROTO;
     struct task *t = task_new(job->process, w.tid);
     if (t == NULL)
         return -ENOMEM;
