@@ -22,14 +22,14 @@
 #define RESERVATIONS_MAX   32
 #define PROCESS_WEIGHT_MAX (100 * (weight_t)GHOST_THREADS)
 
-NODE_VAR(struct work, request_work);
-NODE_VAR(struct component_call, request); // the newest request; older ones say the same
-NODE_VAR(uint64_t, last_move_ns);
 struct reservation {
     uint64_t until_ns; // the arrival is not in the table before
     weight_t weight;
 };
 
+NODE_VAR(struct work, request_work);
+NODE_VAR(struct component_call, request); // the newest request; older ones say the same
+NODE_VAR(uint64_t, last_move_ns);
 NODE_VAR(struct reservation, reservations[RESERVATIONS_MAX]);
 NODE_VAR(uint32_t, moves_out[NODE_MAX]);    // weight on its way to a node since its last value
 NODE_VAR(uint64_t, moves_out_ns[NODE_MAX]); // when the newest of them began
