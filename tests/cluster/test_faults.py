@@ -52,10 +52,20 @@ def go_around(c, name, strikes):
     return c.exec(0, f'cat /tmp/{name}').out
 
 
-def check_around(c, program, seed):
+def drawn(seed):
+    """Five strikes. A node stands still once: a second point may be in what mends the silence after
+    the first, and two such times in a row are as long as a death."""
     draw = random.Random(seed)
-    strikes = [(draw.randrange(3), f'{draw.choice(AROUND)}:{draw.choice(["drop", "stall"])}')
-               for _ in range(5)]
+    still = set()
+    for _ in range(5):
+        node, point, how = draw.randrange(3), draw.choice(AROUND), draw.choice(['drop', 'stall'])
+        yield node, f'{point}:{"drop" if node in still else how}'
+        if how == 'stall':
+            still.add(node)
+
+
+def check_around(c, program, seed):
+    strikes = list(drawn(seed))
     expected = subprocess.run([program('lines'), '120', '20000'], capture_output=True,
                                    check=False).stdout
     assert go_around(c, f'around{seed}', strikes) == expected, (seed, strikes)
