@@ -146,6 +146,21 @@ long sys__llseek(struct call *c)
 }
 
 // ---- from file to file -------------------------------------------------------------------------
+// RLIMIT_FSIZE is for what there is to write: at the end of `in` it is not asked.
+static long copy_piece(struct file *out, uint64_t *to, char *bytes, size_t n)
+{
+    struct xfer x;
+    size_t allowed = n;
+    long r = file_size_limit(out, to, &allowed);
+    if (r < 0)
+        return r;
+    xfer_kernel(&x, bytes, allowed);
+    r = file_write(out, &x, to);
+    if (r == (long)allowed && allowed < n)
+        raise(SIGXFSZ);
+    return r;
+}
+
 // Moves up to `count` bytes from *pos of `in` to `out` (at *to, or its own offset). Bytes, or an
 // error when nothing was moved.
 static long copy(struct file *out, uint64_t *to, struct file *in, uint64_t *pos, uint64_t count)
@@ -161,8 +176,7 @@ static long copy(struct file *out, uint64_t *to, struct file *in, uint64_t *pos,
         if (e <= 0)
             break;
         long got = e;
-        xfer_kernel(&x, bytes, (size_t)got);
-        e = file_write(out, &x, to);
+        e = copy_piece(out, to, bytes, (size_t)got);
         if (e < 0)
             break;
         total += e;
@@ -227,11 +241,8 @@ static long sendfile_call(struct call *c, bool wide)
     long r = copy_position_in(c->args[2], wide, &pos);
     if (r == 0)
         r = sendfile_check(out, in, c->args[2], &pos);
-    size_t most = (size_t)(count - c->done);
-    if (r == 0)
-        r = file_size_limit(out, NULL, &most);
     if (r == 0) {
-        r = copy(out, NULL, in, &pos, most);
+        r = copy(out, NULL, in, &pos, count - c->done);
         file_count_read(r);
         file_count_write(r);
         if (r > 0) {

@@ -380,6 +380,35 @@ static void descriptors(void)
     close(p[1]);
 }
 
+static int over_limit;
+
+static void count_over_limit(int s)
+{
+    (void)s;
+    over_limit++;
+}
+
+// Of a limit on the size of files sendfile hears when it writes: not at the end of what it reads.
+static void limit_of_sendfile(void)
+{
+    struct rlimit l = {100, RLIM_INFINITY};
+    int in = open("lim", O_RDONLY), out = open("lim2", O_CREAT | O_RDWR, 0600);
+    off_t at[4] = {0, 100, 40, 0};
+    signal(SIGXFSZ, count_over_limit);
+    setrlimit(RLIMIT_FSIZE, &l);
+    long r[4] = {sendfile(out, in, &at[0], 200), sendfile(out, in, &at[1], 1), -1, -1};
+    int none = over_limit;
+    lseek(out, 60, SEEK_SET);
+    r[2] = sendfile(out, in, &at[2], 50);
+    r[3] = sendfile(out, in, &at[3], 1);
+    l.rlim_cur = RLIM_INFINITY;
+    setrlimit(RLIMIT_FSIZE, &l);
+    printf("sendfile %ld %ld %ld %ld, %d %d signals, at %ld %ld %ld %ld\n", r[0], r[1], r[2], r[3],
+           none, over_limit, (long)at[0], (long)at[1], (long)at[2], (long)at[3]);
+    close(in);
+    close(out);
+}
+
 static void limits(void)
 {
     struct rlimit l = {100, RLIM_INFINITY};
@@ -393,6 +422,7 @@ static void limits(void)
     l.rlim_cur = RLIM_INFINITY;
     setrlimit(RLIMIT_FSIZE, &l);
     printf("limits %ld %ld %ld %ld %ld\n", r[0], r[1], r[2], r[3], r[4]);
+    limit_of_sendfile();
 }
 
 static int child(int (*f)(void))
