@@ -53,17 +53,22 @@ static void segment_free(struct segment *g)
     heap_free(g);
 }
 
+static void segments_free(struct list *gone)
+{
+    for (struct list *l; (l = list_pop(gone)) != NULL;)
+        segment_free(list_entry(l, struct segment, link));
+}
+
 void space_put(struct space *s)
 {
     ASSERT(s->users > 0);
     if (--s->users > 0)
         return;
     arch_space_free(&s->arch);
-    struct list gone, *l;
+    struct list gone;
     list_move(&gone, &s->segments);
     s->root = s->last_hit = NULL;
-    while ((l = list_pop(&gone)) != NULL)
-        segment_free(list_entry(l, struct segment, link));
+    segments_free(&gone);
     heap_free(s);
 }
 
@@ -152,6 +157,7 @@ static struct segment *join_before(struct space *s, struct segment *g)
         return g;
     segment_leave(s, g);
     a->end = g->end;
+    g->joined = true;
     s->mapped_pages += segment_pages(g);
     struct segment *above = segment_after(s, a);
     if (above)
@@ -170,24 +176,30 @@ static void join_around(struct space *s, struct segment *g)
 
 // ---- changing -----------------------------------------------------------------------------------
 
-int space_unmap(struct space *s, uint32_t start, uint32_t bytes)
+// What is in the range is in the space no more, all at once: what detach does later may sleep, and
+// others may map something there meanwhile.
+static int take_out(struct space *s, uint32_t start, uint32_t end, struct list *gone)
 {
-    if (!range_valid(start, bytes))
-        return -EINVAL;
-    bytes = ALIGN_UP(bytes, PAGE_SIZE);
-    uint32_t end = start + bytes;
-    // Looked up afresh each time: detach may sleep, and others may change the space meanwhile.
-    for (;;) {
-        struct segment *g = space_find_from(s, start);
-        if (g == NULL || g->start >= end)
-            return 0;
-        if (split_at(s, start) < 0 || split_at(s, end) < 0)
-            return -ENOMEM;
-        g = space_find_from(s, start);
+    struct segment *g;
+    if (split_at(s, start) < 0 || split_at(s, end) < 0)
+        return -ENOMEM;
+    while ((g = space_find_from(s, start)) != NULL && g->start < end) {
         arch_space_unmap(&s->arch, g->start, segment_pages(g));
         segment_leave(s, g);
-        segment_free(g);
+        list_append(gone, &g->link);
     }
+    return 0;
+}
+
+int space_unmap(struct space *s, uint32_t start, uint32_t bytes)
+{
+    struct list gone;
+    if (!range_valid(start, bytes))
+        return -EINVAL;
+    list_init(&gone);
+    int e = take_out(s, start, start + ALIGN_UP(bytes, PAGE_SIZE), &gone);
+    segments_free(&gone);
+    return e;
 }
 
 static void mapped_more(struct space *s, uint32_t pages)
@@ -214,12 +226,12 @@ int space_map(struct space *s, uint32_t start, uint32_t bytes, unsigned prot, un
     struct segment *g = room ? heap_zalloc(sizeof(*g)) : NULL;
     if (g == NULL)
         return -ENOMEM;
-    while (!range_free(s, start, bytes)) {
-        int error = space_unmap(s, start, bytes);
-        if (error < 0) {
-            heap_free(g);
-            return error;
-        }
+    struct list gone;
+    list_init(&gone);
+    int error = take_out(s, start, start + bytes, &gone);
+    if (error < 0) {
+        heap_free(g);
+        return error;
     }
     g->space = s;
     g->start = start;
@@ -236,6 +248,7 @@ int space_map(struct space *s, uint32_t start, uint32_t bytes, unsigned prot, un
     ops->attach(g);
     g->reference_given = false;
     join_around(s, g);
+    segments_free(&gone);
     return 0;
 }
 

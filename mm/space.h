@@ -53,6 +53,7 @@ struct segment {
     uint32_t start, end;  // page aligned, [start, end)
     uint8_t prot;         // PROT_*
     uint8_t flags;        // SEGMENT_*
+    bool joined;          // at its detach: another shows its pages from now on
     bool reference_given; // ops->attach takes no reference: the caller of space_map handed its own
     uint32_t index;       // page of the object at `start`
     void *object;         // struct container
@@ -89,12 +90,15 @@ void space_put(struct space *s);
 struct segment *space_find(struct space *s, uint32_t address);      // holds `address`, or NULL
 struct segment *space_find_from(struct space *s, uint32_t address); // first that ends above it
 
-// Adds [start, start + bytes) with what is there unmapped before. The object's reference is the
-// segment's from now on (ops->attach is called); on failure it stays the caller's. Neighbours that
-// continue each other become one segment. A SEGMENT_GROWS_DOWN segment needs an `index` with room
-// below: start >> PAGE_SHIFT does. 0, -ENOMEM, -EINVAL.
+// Adds [start, start + bytes) in place of what is there: the range is never free meanwhile, so no
+// other thread maps something there. The object's reference is the segment's from now on
+// (ops->attach is called); on failure it stays the caller's. Neighbours that continue each other
+// become one segment. A SEGMENT_GROWS_DOWN segment needs an `index` with room below:
+// start >> PAGE_SHIFT does. 0, -ENOMEM, -EINVAL. May sleep by ops->detach of what was there, not
+// when the range was free.
 int space_map(struct space *s, uint32_t start, uint32_t bytes, unsigned prot, unsigned flags,
               void *object, uint32_t index, const struct segment_ops *ops, void *note);
+// The range is free at once; then it may sleep by ops->detach, and others may map something there.
 int space_unmap(struct space *s, uint32_t start, uint32_t bytes);
 int space_protect(struct space *s, uint32_t start, uint32_t bytes, unsigned prot); // -ENOMEM: hole
 // Sets and clears flags of what is mapped in the range: 0, -ENOMEM, -EINVAL.

@@ -168,8 +168,8 @@ void container_end(struct container *c)
     ASSERT(c->users == 0 && c->link == NULL);
     ASSERT(list_empty(&c->segments) && list_empty(&c->fills) && list_empty(&c->waits));
     list_remove(&c->follow_link);
-    while (list_pop(&c->followers))
-        ;
+    for (struct list *f; (f = list_pop(&c->followers)) != NULL;)
+        list_entry(f, struct container, follow_link)->follows = NULL;
     if (free_piece(c))
         return;
     list_remove(&c->all_link);
@@ -268,6 +268,12 @@ bool pages_share(struct container *c, struct container *child)
     return true;
 }
 
+static void follow(struct container *c, struct container *file)
+{
+    list_append(&file->followers, &c->follow_link);
+    c->follows = file;
+}
+
 static struct container *clone_local(struct container *c)
 {
     struct container *child = container_new(&c->source);
@@ -284,8 +290,8 @@ struct container *container_clone(struct container *c)
     struct container *child = c->link ? NULL : clone_local(c);
     if (child == NULL && c->link)
         child = fork_linked(c);
-    if (child && !list_empty(&c->follow_link)) {
-        list_append(&c->follow_link, &child->follow_link);
+    if (child && c->follows) {
+        follow(child, c->follows);
         child->bound = c->bound;
     }
     container_put(c);
@@ -294,7 +300,7 @@ struct container *container_clone(struct container *c)
 
 void container_follow(struct container *c, struct container *file, uint64_t bytes)
 {
-    list_append(&file->followers, &c->follow_link);
+    follow(c, file);
     container_bound(c, bytes);
 }
 

@@ -86,6 +86,8 @@ extern const struct segment_ops container_segment_ops;
 // May a segment (brk, mremap) go on in the same container from page `index`? False when pages from
 // there on were used before: then the caller maps a new container behind it.
 bool container_extends(const struct container *c, uint32_t index);
+// Does a segment of this node show page `index` or one above it?
+bool container_shown_from(const struct container *c, uint32_t index);
 
 // madvise(MADV_DONTNEED): pages [first, first + count) are as untouched again. 0, -ENOMEM,
 // -EHOSTDOWN. May sleep.
@@ -108,10 +110,11 @@ void container_bound(struct container *c, uint64_t bytes);
 bool container_shows(const struct container *c, uint32_t index); // that page may be seen
 // `c`, a new clone of the file's content, is privately mapped: from now on truncation takes its
 // pages behind the end, too, and it shows `bytes` bytes, or as many as the file is bound to later.
-// What other nodes know of (a linked clone) keeps its pages. Never sleeps.
+// What other nodes know of (a linked clone) keeps its pages. While neither is linked, a page of it
+// that is untouched, or so again, is the file's as that has it then. Never sleeps.
 void container_follow(struct container *c, struct container *file, uint64_t bytes);
-// Would a page that is discarded come back as its provider has it, or as zeros, which was all there
-// was in it? False for a copy of a file that somebody wrote: its content would be lost.
+// Would a page that is discarded come back as its provider has it, or the file that it follows?
+// False for a copy of a file that other nodes use: its content would be lost.
 bool container_provides(const struct container *c);
 
 uint32_t container_pages_present(const struct container *c);

@@ -134,14 +134,15 @@ struct container {
     uint32_t users;       // segments, files, waiting threads
     struct io_source source;
     const struct io_linker *linker;
-    struct radix pages;      // page_t by index
-    uint32_t present;        // of them, with a frame
-    uint32_t extent;         // one above the highest page ever attached and not given back
-    uint32_t bound;          // 1 + pages that segments may show; 0: all
-    struct list segments;    // attached: the reverse map
-    bool in_step;            // they are of one space, and each page lies at one address at most
-    struct list followers;   // by follow_link: clones that hear of its end (container_follow)
-    struct list follow_link; // of what it is a private mapping of
+    struct radix pages;        // page_t by index
+    uint32_t present;          // of them, with a frame
+    uint32_t extent;           // one above the highest page ever attached and not given back
+    uint32_t bound;            // 1 + pages that segments may show; 0: all
+    struct list segments;      // attached: the reverse map
+    bool in_step;              // they are of one space, and each page lies at one address at most
+    struct list followers;     // by follow_link: clones that hear of its end (container_follow)
+    struct list follow_link;   // of what it is a private mapping of:
+    struct container *follows; // this one; NULL: of none, or that has ended
     uint32_t segment_count;
     struct container *clone;      // made of it for the clone of a space
     uint64_t clone_number;        // that was the node's so manyeth: `clone` is one of its own

@@ -116,7 +116,7 @@ void container_bound(struct container *c, uint64_t bytes)
 
 bool container_provides(const struct container *c)
 {
-    return c->source.kind != IO_anonymous;
+    return c->source.kind != IO_anonymous || (c->follows && !c->link && !c->follows->link);
 }
 
 static void drop_from(struct container *c, uint32_t first)

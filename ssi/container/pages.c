@@ -213,8 +213,28 @@ static int touch_slowly(struct container *c, uint32_t index)
     return error < 0 ? error : -EAGAIN;
 }
 
+// What the file has there that `c` privately maps; 0: nothing, or other nodes have a say.
+static page_t page_followed(const struct container *c, uint32_t index)
+{
+    const struct container *file = c->follows;
+    page_t p = file && file->link == NULL ? page_get(file, index) : 0;
+    return p & PAGE_BORROWED ? 0 : p;
+}
+
+static bool touch_followed(struct container *c, uint32_t index)
+{
+    page_t p = page_followed(c, index);
+    if (p == 0 || !page_add(c, index, p))
+        return false;
+    page_protect(c->follows, index);
+    frame_get(page_frame(p));
+    return true;
+}
+
 static int page_first_touch(struct container *c, uint32_t index)
 {
+    if (touch_followed(c, index))
+        return 0;
     if (c->source.kind == IO_anonymous)
         return touch_anonymous(c, index);
     if (touch_borrowed(c, index) != 0)
@@ -336,6 +356,24 @@ static void segment_attach(struct segment *s)
     c->extent = MAX(c->extent, segment_index_end(s));
 }
 
+// A page that is as untouched again: of a private mapping of a file it is the file's.
+static void page_forget(struct container *c, uint32_t index)
+{
+    page_t was = page_get(c, index), p = page_followed(c, index);
+    if (p == 0) {
+        page_drop(c, index);
+        return;
+    }
+    if (page_frame(p) == page_frame(was))
+        return;
+    page_hide(c, index);
+    page_protect(c->follows, index);
+    frame_get(page_frame(p));
+    page_replace(c, index, p);
+    if (!(was & PAGE_BORROWED))
+        frame_put(page_frame(was));
+}
+
 // What no segment shows any more and nobody but segments can reach is dead.
 static void drop_unreachable(struct container *c, uint32_t first, uint32_t end)
 {
@@ -344,7 +382,7 @@ static void drop_unreachable(struct container *c, uint32_t first, uint32_t end)
     unsigned n = 0;
     for (uint32_t i = first; radix_next(&c->pages, &i) && i < end; i++) {
         if (!page_attached(c, i))
-            page_drop(c, i);
+            page_forget(c, i);
         pause_sometimes(c, &n);
         if (c->link)
             return;
@@ -379,7 +417,7 @@ static void segment_detach(struct segment *s)
     list_remove(&s->object_link);
     c->segment_count--;
     counts_leave(c, s->space);
-    if (c->users > 1 && c->users - 1 == c->segment_count)
+    if (!s->joined && c->users > 1 && c->users - 1 == c->segment_count)
         drop_unreachable(c, s->index, segment_index_end(s));
     container_put(c);
 }
@@ -394,6 +432,15 @@ const struct segment_ops container_segment_ops = {
 bool container_extends(const struct container *c, uint32_t index)
 {
     return c->link == NULL && index >= c->extent;
+}
+
+bool container_shown_from(const struct container *c, uint32_t index)
+{
+    const struct segment *s;
+    list_for_each (s, &c->segments, object_link)
+        if (segment_index_end(s) > index)
+            return true;
+    return false;
 }
 
 static int zero_linked(struct container *c, uint32_t index)
@@ -431,7 +478,7 @@ int container_discard(struct container *c, uint32_t first, uint32_t count)
     container_get(c);
     unsigned n = 0;
     for (uint32_t i = first; c->link == NULL && radix_next(&c->pages, &i) && i < end; i++) {
-        page_drop(c, i);
+        page_forget(c, i);
         pause_sometimes(c, &n);
     }
     container_put(c);

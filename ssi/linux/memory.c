@@ -158,57 +158,93 @@ static bool sealed_for_writers(struct file *f)
     return seals > 0 && (seals & (FS_SEAL_WRITE | FS_SEAL_FUTURE_WRITE));
 }
 
-// A shared mapping of a file that is open for reading only, or sealed, may never become writable:
-// the note says so, mprotect asks it.
-static int map_file(uint32_t fd, uint64_t offset, uint32_t at, uint32_t bytes, unsigned prot,
-                    unsigned kind)
-{
-    struct file *f = fd_file_get(process_current()->files, (int)fd);
-    if (!f)
-        return -EBADF;
-    struct container *c;
+// What a mapping of a file shows. It is made before its place is chosen: making it may sleep, and
+// other threads may take the place meanwhile.
+struct view {
+    struct container *object;
     uint32_t index;
-    bool shared = kind & SEGMENT_SHARED;
-    int e = check_file(f, prot, shared);
-    if (e == 0)
-        e = f->ops->map(f, offset, shared, &c, &index);
-    if (e == 0) {
-        bool sealed = shared && sealed_for_writers(f);
-        bool read_only = sealed || (shared && (f->flags & O_ACCMODE) != O_RDWR);
-        e = sealed && (prot & PROT_W)
-                ? -EPERM
-                : space_map(space(), at, bytes, prot, kind | (read_only ? SEGMENT_READER : 0), c,
-                            index, &container_segment_ops,
-                            (void *)(uintptr_t)(read_only ? MAPS_READ_ONLY : MAPS_FILE));
-        if (e < 0)
-            container_put(c);
-    }
-    file_put(f);
+    uint32_t there; // bytes on pages that the file has; behind them a private mapping is SIGBUS
+    bool read_only; // may never become writable: the note says so, mprotect asks it
+};
+
+// Of a shared mapping the file's container knows the end.
+static int bytes_there(struct file *f, uint64_t offset, bool shared, uint32_t bytes,
+                       uint32_t *there)
+{
+    struct fs_stat st;
+    *there = bytes;
+    if (shared)
+        return 0;
+    int e = file_stat(f, &st);
+    uint64_t n = ALIGN_UP(st.bytes > offset ? st.bytes - offset : 0, PAGE_SIZE);
+    if (e == 0 && (st.mode & MODE_TYPE) == MODE_REGULAR && n < bytes)
+        *there = (uint32_t)n;
     return e;
 }
 
-// Pages of a private mapping that lie wholly behind the file's end are SIGBUS (mmap(2)): they show
-// a source that has nothing. (Of a shared one the file's container knows the end.)
-static int map_behind(uint32_t fd, uint64_t offset, uint32_t at, uint32_t bytes, unsigned prot,
-                      unsigned kind)
+static int view_file(struct file *f, uint64_t offset, uint32_t bytes, unsigned prot, bool shared,
+                     struct view *v)
 {
-    struct file *f = fd_file_get(process_current()->files, (int)fd);
-    struct fs_stat st;
-    if (!f)
-        return -EBADF;
-    int e = file_stat(f, &st);
-    file_put(f);
-    uint64_t there = ALIGN_UP(st.bytes > offset ? st.bytes - offset : 0, PAGE_SIZE);
-    if (e < 0 || (st.mode & MODE_TYPE) != MODE_REGULAR || there >= bytes)
+    int e = check_file(f, prot, shared);
+    if (e == 0)
+        e = bytes_there(f, offset, shared, bytes, &v->there);
+    if (e < 0)
         return e;
+    bool sealed = shared && sealed_for_writers(f);
+    if (sealed && (prot & PROT_W))
+        return -EPERM;
+    v->read_only = sealed || (shared && (f->flags & O_ACCMODE) != O_RDWR);
+    return f->ops->map(f, offset, shared, &v->object, &v->index);
+}
+
+// What lies behind the end shows a source that has nothing.
+static int map_behind(uint32_t at, uint32_t bytes, unsigned prot, unsigned kind)
+{
     struct io_source nothing = {.kind = IO_image, .bytes = UINT32_MAX};
     struct container *c = container_new(&nothing);
     if (!c)
         return -ENOMEM;
-    e = space_map(space(), at + (uint32_t)there, bytes - (uint32_t)there, prot, kind, c, 0,
-                  &container_segment_ops, (void *)(uintptr_t)MAPS_FILE);
+    int e = space_map(space(), at, bytes, prot, kind, c, 0, &container_segment_ops,
+                      (void *)(uintptr_t)MAPS_FILE);
     if (e < 0)
         container_put(c);
+    return e;
+}
+
+// The view's object is the mapping's from now on.
+static int map_view(const struct view *v, uint32_t at, uint32_t bytes, unsigned prot, unsigned kind)
+{
+    int e = space_map(space(), at, bytes, prot, kind | (v->read_only ? SEGMENT_READER : 0),
+                      v->object, v->index, &container_segment_ops,
+                      (void *)(uintptr_t)(v->read_only ? MAPS_READ_ONLY : MAPS_FILE));
+    if (e < 0) {
+        container_put(v->object);
+        return e;
+    }
+    if (v->there < bytes)
+        e = map_behind(at + v->there, bytes - v->there, prot, kind);
+    if (e < 0)
+        (void)space_unmap(space(), at, bytes);
+    return e;
+}
+
+// As `flags` say where: at `hint`, or where there is room. *at.
+static int map_file(uint32_t fd, uint64_t offset, uint32_t hint, uint32_t bytes, uint32_t flags,
+                    unsigned prot, unsigned kind, uint32_t *at)
+{
+    struct view v;
+    struct file *f = fd_file_get(process_current()->files, (int)fd);
+    if (!f)
+        return -EBADF;
+    int e = view_file(f, offset, bytes, prot, kind & SEGMENT_SHARED, &v);
+    file_put(f);
+    if (e < 0)
+        return e;
+    memory_settle();
+    e = place(hint, bytes, flags, at);
+    if (e == 0)
+        return map_view(&v, *at, bytes, prot, kind);
+    container_put(v.object);
     return e;
 }
 
@@ -253,16 +289,8 @@ static long map(uint32_t hint, uint32_t length, uint32_t prot, uint32_t flags, u
     kind |= (flags & MMAP_TYPE) != MMAP_PRIVATE ? SEGMENT_SHARED : 0;
     kind |= flags & MMAP_GROWSDOWN ? SEGMENT_GROWS_DOWN : 0;
     prot &= PROT_ALL;
-    if (flags & MMAP_ANONYMOUS) {
-        e = memory_map_anonymous(at, bytes, prot, kind);
-    } else {
-        e = map_file(fd, offset, at, bytes, prot, kind);
-        if (e == 0 && !(kind & SEGMENT_SHARED)) {
-            e = map_behind(fd, offset, at, bytes, prot, kind);
-            if (e < 0)
-                (void)space_unmap(space(), at, bytes);
-        }
-    }
+    e = flags & MMAP_ANONYMOUS ? memory_map_anonymous(at, bytes, prot, kind)
+                               : map_file(fd, offset, hint, bytes, flags, prot, kind, &at);
     bool fill = (flags & (MMAP_LOCKED | MMAP_POPULATE)) && !(flags & MMAP_NONBLOCK);
     if (e == 0 && (fill || space()->populate_later))
         (void)memory_populate(at, at + bytes);

@@ -123,7 +123,7 @@ static int discard(const struct segment *g, uint32_t from, uint32_t to)
 }
 
 // Shared pages have other users: they stay as they are. So does a copy of what somebody wrote to a
-// file, which nothing could give again.
+// file that other nodes use, which nothing could give again.
 static int dont_need(const struct segment *g, uint32_t from, uint32_t to)
 {
     bool lost = g->note && !container_provides(g->object);

@@ -46,13 +46,34 @@ static int map_again(const struct segment *g, uint32_t at, uint32_t bytes, uint3
     return e;
 }
 
+// A private mapping of a file goes on in a container of its own: where its pages come from a
+// provider they can be had twice.
+static int map_provided(const struct segment *g, uint32_t index, uint32_t more, uint32_t to)
+{
+    struct io_source source = container_source(g->object);
+    struct container *c = source.kind == IO_anonymous ? NULL : container_new(&source);
+    if (!c)
+        return -ENOMEM;
+    int e = space_map(space(), to, more, g->prot, g->flags, c, index, g->ops, g->note);
+    if (e < 0)
+        container_put(c);
+    return e;
+}
+
 // `more` bytes at `to` go on what ends at `end` in the last segment of the old range: in the same
-// container while its pages there were never in use, else in a fresh one.
+// container while its pages there are not in use, else in a fresh one.
 static int map_behind(uint32_t end, uint32_t more, uint32_t to)
 {
-    struct segment *g = space_find(space(), end - 1);
+    const struct segment *g = space_find(space(), end - 1);
+    if (!g)
+        return -EFAULT; // another thread was faster
     uint32_t index = g->index + ((end - g->start) >> PAGE_SHIFT);
-    if ((g->flags & SEGMENT_SHARED) || (end == g->end && container_extends(g->object, index)))
+    if (g->flags & SEGMENT_SHARED)
+        return map_again(g, end, more, to);
+    if (g->note)
+        return container_shown_from(g->object, index) ? map_provided(g, index, more, to)
+                                                      : map_again(g, end, more, to);
+    if (end == g->end && container_extends(g->object, index))
         return map_again(g, end, more, to);
     return memory_map_anonymous(to, more, g->prot, g->flags & ~(unsigned)SEGMENT_BRK);
 }
@@ -60,7 +81,9 @@ static int map_behind(uint32_t end, uint32_t more, uint32_t to)
 static int map_pieces(uint32_t at, uint32_t end, uint32_t to)
 {
     while (at < end) {
-        struct segment *g = space_find(space(), at);
+        const struct segment *g = space_find(space(), at);
+        if (!g)
+            return -EFAULT; // what was at `to` took its time to go, and another thread was faster
         uint32_t stop = MIN(end, g->end);
         int e = map_again(g, at, stop - at, to);
         if (e < 0)
@@ -85,8 +108,8 @@ static int map_there(uint32_t at, uint32_t old, uint32_t new, uint32_t to)
 // MREMAP_DONTUNMAP: private memory is left behind empty, shared memory is seen twice.
 static int leave_behind(uint32_t at, uint32_t bytes)
 {
-    struct segment *g = space_find(space(), at);
-    return g->flags & SEGMENT_SHARED
+    const struct segment *g = space_find(space(), at);
+    return !g || (g->flags & SEGMENT_SHARED)
                ? 0
                : memory_map_anonymous(at, bytes, g->prot, g->flags & ~(unsigned)SEGMENT_BRK);
 }
@@ -95,8 +118,7 @@ static long move(uint32_t at, uint32_t old, uint32_t new, uint32_t flags, uint32
 {
     int e = 0;
     if (flags & MREMAP_FIXED) {
-        e = space_unmap(space(), to, new);
-        if (e == 0 && new < old)
+        if (new < old)
             e = space_unmap(space(), at + new, old - new);
         old = MIN(old, new);
     } else {

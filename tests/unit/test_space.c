@@ -15,6 +15,7 @@
 struct thing {
     int attached, given, faults;
     frame_t frame[64];
+    struct thing *meanwhile; // where the first segment of this was, another thread maps that
 };
 
 static int thing_fault(struct segment *s, uint32_t index, unsigned access,
@@ -40,10 +41,7 @@ static void thing_attach(struct segment *s)
     t->given += s->reference_given;
 }
 
-static void thing_detach(struct segment *s)
-{
-    ((struct thing *)s->object)->attached--;
-}
+static void thing_detach(struct segment *s);
 
 static const struct segment_ops thing_ops = {thing_fault, thing_attach, thing_detach};
 
@@ -54,6 +52,16 @@ static int map(struct space *s, struct thing *t, uint32_t page, uint32_t pages, 
 {
     return space_map(s, BASE + page * PG, pages * PG, PROT_R | PROT_W, 0, t, index, &thing_ops,
                      NULL);
+}
+
+static void thing_detach(struct segment *s)
+{
+    struct thing *t = s->object, *other = t->meanwhile;
+    t->attached--;
+    if (other && space_hole(s->space, s->start, PG) == s->start) {
+        t->meanwhile = NULL;
+        assert_int_equal(map(s->space, other, (s->start - BASE) / PG, 1, 0), 0);
+    }
 }
 
 static unsigned segments(struct space *s)
@@ -108,6 +116,31 @@ static void maps_over(void **state)
     assert_int_equal(space_map(s, BASE + 1, PG, 3, 0, &a, 0, &thing_ops, NULL), -EINVAL);
     assert_int_equal(space_map(s, USER_TOP - PG, 2 * PG, 3, 0, &a, 0, &thing_ops, NULL), -EINVAL);
     space_put(s);
+}
+
+// An object may sleep when its segments go, and others map something there.
+static void leaves_what_others_map_meanwhile(void **state)
+{
+    (void)state;
+    struct thing t = {0}, u = {0}, other = {0};
+    struct space *s = space_new();
+    assert_int_equal(map(s, &t, 0, 4, 0), 0);
+    assert_int_equal(map(s, &t, 6, 4, 20), 0);
+    t.meanwhile = &other;
+    assert_int_equal(space_unmap(s, BASE, 10 * PG), 0);
+    assert_ptr_equal(space_find(s, BASE)->object, &other);
+    assert_int_equal(segments(s), 1);
+    assert_int_equal(space_unmap(s, BASE, PG), 0);
+
+    assert_int_equal(map(s, &t, 0, 4, 0), 0);
+    t.meanwhile = &other;
+    assert_int_equal(map(s, &u, 0, 10, 0), 0); // the place is never free
+    assert_ptr_equal(space_find(s, BASE)->object, &u);
+    assert_int_equal(other.given, 1);
+    assert_int_equal(t.attached, 0);
+    t.meanwhile = NULL;
+    space_put(s);
+    assert_int_equal(u.attached, 0);
 }
 
 static void protects(void **state)
@@ -336,6 +369,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(splits_and_joins),
         cmocka_unit_test(maps_over),
+        cmocka_unit_test(leaves_what_others_map_meanwhile),
         cmocka_unit_test(protects),
         cmocka_unit_test(finds_holes),
         cmocka_unit_test(finds_as_a_walk_would),

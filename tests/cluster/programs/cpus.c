@@ -442,6 +442,77 @@ static int stacks(void)
     return bad;
 }
 
+// ---- places: what one thread maps is nobody else's, while another maps and unmaps slowly
+// ---------
+
+enum {
+    KEPT_PAGES = 16,
+    LARGE_PAGES = 512
+};
+
+static void *keeps(void *arg)
+{
+    if (sigsetjmp(back, 1))
+        wrong = true;
+    for (unsigned n = 1; !stop && !wrong; n++) {
+        size_t bytes = KEPT_PAGES * PAGE;
+        char *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        volatile unsigned *first = (void *)p, *last = (void *)(p + bytes - PAGE);
+        if (*first || *last)
+            wrong = true;
+        *first = *last = n;
+        spin(2000);
+        if (*first != n || *last != n || munmap(p, bytes) != 0)
+            wrong = true;
+    }
+    return arg;
+}
+
+static void touch_all(char *p)
+{
+    for (unsigned i = 0; i < LARGE_PAGES; i++)
+        p[i * PAGE] = 1;
+}
+
+// A part of a mapping goes, then a library is loaded over what was set aside for it.
+static bool map_slowly(int fd)
+{
+    size_t bytes = LARGE_PAGES * PAGE;
+    char *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    touch_all(p);
+    if (munmap(p + PAGE, bytes - 2 * PAGE) != 0 || munmap(p, PAGE) != 0 ||
+        munmap(p + bytes - PAGE, PAGE) != 0)
+        return false;
+    p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+    if (p == MAP_FAILED || p[0] != 7)
+        return false;
+    touch_all(p);
+    char *at = mmap(p + PAGE, bytes - 2 * PAGE, PROT_READ, MAP_PRIVATE | MAP_FIXED, fd, PAGE);
+    return at == p + PAGE && at[0] == 7 && p[0] == 1 && munmap(p, bytes) == 0;
+}
+
+static int places(void)
+{
+    catch_faults();
+    stop = wrong = false;
+    char page[PAGE];
+    int fd = open("/tmp/cpus-places", O_CREAT | O_RDWR | O_TRUNC, 0600), bad = fd < 0;
+    memset(page, 7, PAGE);
+    for (unsigned i = 0; i < LARGE_PAGES; i++)
+        bad |= write(fd, page, PAGE) != PAGE;
+    pthread_t t[3];
+    for (int i = 0; i < 3; i++)
+        t[i] = thread(keeps, NULL);
+    for (int i = 0; i < 12 && !bad && !wrong; i++)
+        bad = !map_slowly(fd);
+    stop = true;
+    for (int i = 0; i < 3; i++)
+        pthread_join(t[i], NULL);
+    close(fd);
+    unlink("/tmp/cpus-places");
+    return wrong ? 2 : bad;
+}
+
 static const struct {
     const char *name;
     int (*run)(void);
@@ -449,6 +520,7 @@ static const struct {
     {"affinity", affinity}, {"mutex", mutex},     {"protect", protect}, {"remap", remap},
     {"copies", copies},     {"signals", signals}, {"ends", ends},       {"storm", storm},
     {"robust", robust},     {"floats", floats},   {"lets", lets},       {"stacks", stacks},
+    {"places", places},
 };
 
 int main(int argc, char **argv)

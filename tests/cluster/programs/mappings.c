@@ -148,6 +148,61 @@ static void remaps(void)
     munmap(to, 2 * PAGE);
 }
 
+static void shows(const char *what, const char *at, int n)
+{
+    printf("%s:", what);
+    for (int i = 0; i < n; i++)
+        printf(" %.3s", at + i * PAGE);
+    printf("\n");
+}
+
+// A private mapping of a file that was written: what is given up is the file's again, and it grows
+// as the file goes on.
+static void copies_of_a_file(void)
+{
+    int fd = open("/opt/map", O_CREAT | O_RDWR | O_TRUNC, 0600);
+    for (int i = 0; i < 6; i++) {
+        char text[4] = {'p', (char)('0' + i)};
+        pwrite(fd, text, 3, i * PAGE);
+    }
+    ftruncate(fd, 6 * PAGE);
+    char *m = mmap(NULL, 3 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+    memcpy(m, "own", 3);
+    memcpy(m + PAGE, "own", 3);
+    pwrite(fd, "new", 3, PAGE);
+    shows("written", m, 3);
+    T(madvise(m, 2 * PAGE, MADV_DONTNEED));
+    shows("given up", m, 3);
+    memcpy(m + PAGE, "own", 3);
+    m = mremap(m, 3 * PAGE, 5 * PAGE, MREMAP_MAYMOVE);
+    shows("grown", m, 5);
+    memcpy(m + 3 * PAGE, "own", 3);
+    T(mremap(m, 5 * PAGE, 2 * PAGE, 0) == m);
+    m = mremap(m, 2 * PAGE, 6 * PAGE, MREMAP_MAYMOVE);
+    shows("grown again", m, 6);
+    munmap(m, 6 * PAGE);
+    close(fd);
+    fd = open("/opt/map", O_RDWR);
+    char *s = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    shows("the file", s, 2);
+    m = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+    if (fork() == 0) {
+        memcpy(m, "kid", 3);
+        madvise(m, PAGE, MADV_DONTNEED);
+        memcpy(s, "sea", 3);
+        shows("shared", s, 1);
+        exit(0);
+    }
+    wait(NULL);
+    memcpy(m + 1, "me", 2);
+    T(madvise(m, PAGE, MADV_DONTNEED));
+    shows("both", m, 1);
+    munmap(m, PAGE);
+    munmap(s, 2 * PAGE);
+    close(fd);
+    unlink("/opt/map");
+}
+
 static void advice(void)
 {
     char *m = pages(4);
@@ -212,6 +267,7 @@ int main(void)
     kinds();
     protections();
     remaps();
+    copies_of_a_file();
     advice();
     limits();
     return 0;
