@@ -67,6 +67,15 @@ static struct io io_now(const char *path)
     return io;
 }
 
+// What it wrote before is counted when it waits for more.
+static void wait_until_it_reads(pid_t pid)
+{
+    char path[64];
+    snprintf(path, sizeof(path), "/proc/%d/syscall", pid);
+    while (strncmp(text_of(path), "3 ", 2) != 0)
+        usleep(1000);
+}
+
 // How far a child, which reads and writes in its way, is further when it has done so.
 static void counted(const char *what, void (*work)(int fd))
 {
@@ -87,10 +96,12 @@ static void counted(const char *what, void (*work)(int fd))
     }
     snprintf(path, sizeof(path), "/proc/%d/io", child);
     read(done[0], &c, 1);
+    wait_until_it_reads(child);
     struct io before = io_now(path);
     move(child, 0);
     write(go[1], &c, 1);
     read(done[0], &c, 1);
+    wait_until_it_reads(child);
     move(child, 1);
     struct io after = io_now(path);
     write(go[1], &c, 1);
