@@ -65,6 +65,12 @@ static inline void file_count_write(long moved)
 // How many of *n bytes a regular file may take at `at` (NULL: at its offset): RLIMIT_FSIZE. 0, or
 // -EFBIG after SIGXFSZ was sent to the caller.
 int file_size_limit(struct file *f, const uint64_t *at, size_t *n);
+// Writes what there is to write of `n` bytes of the kernel under RLIMIT_FSIZE, as sendfile(2) does:
+// as many as may be, with SIGXFSZ when that is not all. Bytes, or an error when none was written.
+long file_write_piece(struct file *out, const uint64_t *to, char *bytes, size_t n);
+// Sleeps until one of these POLL_*, or an end, may hold: 0, -ETIMEDOUT, -EINTR. `until_ns`:
+// clock_now_ns time, or WAIT_FOREVER.
+int file_await(struct file *f, unsigned events, uint64_t until_ns);
 // RLIMIT_FSIZE: 0, or -EFBIG after SIGXFSZ was sent to the caller.
 int file_size_allowed(uint64_t bytes);
 

@@ -146,8 +146,7 @@ long sys__llseek(struct call *c)
 }
 
 // ---- from file to file -------------------------------------------------------------------------
-// RLIMIT_FSIZE is for what there is to write: at the end of `in` it is not asked.
-static long copy_piece(struct file *out, uint64_t *to, char *bytes, size_t n)
+long file_write_piece(struct file *out, const uint64_t *to, char *bytes, size_t n)
 {
     struct xfer x;
     size_t allowed = n;
@@ -176,7 +175,7 @@ static long copy(struct file *out, uint64_t *to, struct file *in, uint64_t *pos,
         if (e <= 0)
             break;
         long got = e;
-        e = copy_piece(out, to, bytes, (size_t)got);
+        e = file_write_piece(out, to, bytes, (size_t)got); // at the end of `in` no limit is asked
         if (e < 0)
             break;
         total += e;

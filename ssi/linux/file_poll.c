@@ -93,6 +93,34 @@ static int poller_sleep(struct poller *p, uint64_t deadline_ns)
     return 0;
 }
 
+struct waiter {
+    struct wait_watch watch;
+    struct wait_queue queue;
+    bool woken;
+};
+
+static void wake_waiter(struct wait_watch *w)
+{
+    struct waiter *me = container_of(w, struct waiter, watch);
+    me->woken = true;
+    wait_wake_all(&me->queue);
+}
+
+int file_await(struct file *f, unsigned events, uint64_t until_ns)
+{
+    struct waiter me = {.woken = false};
+    int e = thread_current()->asked ? -EINTR : 0;
+    if (f->ops->poll_queue == NULL)
+        return e;
+    wait_init(&me.queue);
+    wait_watch_add(f->ops->poll_queue(f), &me.watch, wake_waiter);
+    if (!(file_poll(f) & (events | POLL_ERR | POLL_HUP)))
+        while (e == 0 && !me.woken)
+            e = wait_sleep(&me.queue, until_ns, WAIT_INTERRUPTIBLE);
+    wait_watch_remove(&me.watch);
+    return e;
+}
+
 typedef long (*look_fn)(struct poller *p, void *set); // how many descriptors have something
 
 // Looks and sleeps by turns. `relative_ns` NO_TIMEOUT: for ever.

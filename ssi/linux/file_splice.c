@@ -10,8 +10,7 @@
 enum {
     SPLICE_F_NONBLOCK = 2,
     SPLICE_F_KNOWN = 15,
-    STEP_BYTES = 16384,
-    PEEK_BYTES = 4096
+    PIECE_BYTES = 4096
 };
 
 static long plain_read(struct file *f, struct xfer *x, const uint64_t *at, bool wait)
@@ -25,43 +24,101 @@ static long plain_read(struct file *f, struct xfer *x, const uint64_t *at, bool 
     return r;
 }
 
-static bool has_room(struct file *out, bool wait)
+// Bytes of a pipe behind the first `skip`, which stay there: how many; 0: no more come.
+static long peek(struct file *in, uint32_t skip, char *bytes, size_t size, bool wait)
 {
-    return wait || out->ops->poll == NULL || (out->ops->poll(out) & (POLL_OUT | POLL_ERR));
+    for (;;) {
+        memcpy(bytes, &skip, sizeof(skip));
+        long n = in->ops->ioctl(in, FIFO_PEEK, bytes, sizeof(skip), size);
+        if (n != 0)
+            return n == -ENODATA ? 0 : n;
+        int e = wait ? file_await(in, POLL_IN, WAIT_FOREVER) : -EAGAIN;
+        if (e < 0)
+            return e;
+    }
 }
 
-// Bytes moved, or an error when there were none.
-static long move(struct file *in, uint64_t *from, struct file *out, uint64_t *to, uint64_t n,
-                 bool wait)
+static void skip(struct file *in, long n)
 {
-    long total = 0, r = 0;
-    char *bytes = heap_alloc(STEP_BYTES);
-    if (bytes == NULL)
-        return -ENOMEM;
-    while ((uint64_t)total < n && !thread_current()->asked) {
-        struct xfer x;
-        if (!has_room(out, wait)) {
-            r = -EAGAIN;
-            break;
-        }
-        xfer_kernel(&x, bytes, (size_t)MIN(n - (uint64_t)total, STEP_BYTES));
-        r = plain_read(in, &x, from, wait && total == 0);
+    uint32_t bytes = (uint32_t)n;
+    (void)in->ops->ioctl(in, FIFO_SKIP, &bytes, sizeof(bytes), 0);
+}
+
+// How many of so many bytes are written at once. What is no pipe may take fewer when it is told not
+// to wait.
+static long room(struct file *out, bool pipe, size_t most, bool wait)
+{
+    long n;
+    if (!pipe)
+        return wait || out->ops->poll == NULL || (out->ops->poll(out) & (POLL_OUT | POLL_ERR))
+                   ? (long)most
+                   : -EAGAIN;
+    while ((n = out->ops->ioctl(out, FIFO_ROOM, NULL, 0, 0)) == 0) {
+        int e = wait ? file_await(out, POLL_OUT, WAIT_FOREVER) : -EAGAIN;
+        if (e < 0)
+            return e;
+    }
+    return MIN(n, (long)most);
+}
+
+// O_NONBLOCK of a pipe counts as the flag does.
+static bool may_wait(uint32_t flags, const struct file *in_pipe, const struct file *out_pipe)
+{
+    return !(flags & SPLICE_F_NONBLOCK) && !(in_pipe && (in_pipe->flags & O_NONBLOCK)) &&
+           !(out_pipe && (out_pipe->flags & O_NONBLOCK));
+}
+
+struct move {
+    struct file *in, *out;
+    uint64_t *from, *to; // NULL: the file's own offset
+    bool to_pipe;
+    char *bytes; // PIECE_BYTES
+};
+
+// A piece leaves a pipe when it has been written. Bytes, or an error.
+static long piece_from_pipe(const struct move *m, size_t most, bool wait)
+{
+    long n = room(m->out, m->to_pipe, most, wait);
+    if (n > 0)
+        n = peek(m->in, 0, m->bytes, (size_t)n, wait);
+    if (n > 0)
+        n = file_write_piece(m->out, m->to, m->bytes, (size_t)n);
+    if (n > 0)
+        skip(m->in, n);
+    return n;
+}
+
+// As much is read as the pipe takes: it is written whole.
+static long piece_to_pipe(const struct move *m, size_t most, bool wait)
+{
+    struct xfer x;
+    long n = room(m->out, true, most, wait);
+    if (n <= 0)
+        return n;
+    xfer_kernel(&x, m->bytes, (size_t)n);
+    n = plain_read(m->in, &x, m->from, wait);
+    if (n <= 0)
+        return n;
+    xfer_kernel(&x, m->bytes, (size_t)n);
+    return file_write(m->out, &x, NULL);
+}
+
+// Waits for the first bytes only. Bytes moved, or an error when there were none.
+static long move_all(const struct move *m, bool from_pipe, uint64_t n, bool wait)
+{
+    long total = 0, r;
+    do {
+        size_t most = (size_t)MIN(n - (uint64_t)total, PIECE_BYTES);
+        r = from_pipe ? piece_from_pipe(m, most, wait && total == 0)
+                      : piece_to_pipe(m, most, wait && total == 0);
         if (r <= 0)
             break;
-        long got = r;
-        xfer_kernel(&x, bytes, (size_t)got);
-        r = file_write(out, &x, to);
-        if (r < 0)
-            break;
         total += r;
-        if (from)
-            *from += (uint64_t)r;
-        if (to)
-            *to += (uint64_t)r;
-        if (r < got)
-            break;
-    }
-    heap_free(bytes);
+        if (m->from)
+            *m->from += (uint64_t)r;
+        if (m->to)
+            *m->to += (uint64_t)r;
+    } while ((uint64_t)total < n && !thread_current()->asked);
     return total ? total : r;
 }
 
@@ -97,9 +154,18 @@ static long splice_files(const struct call *c, struct file *in, struct file *out
         e = -EINVAL;
     if (e < 0)
         return e;
-    bool wait = !(c->args[5] & SPLICE_F_NONBLOCK);
-    long r = move(in, in_at ? &from : NULL, out, out_at ? &to : NULL,
-                  MIN(c->args[4], MOVE_BYTES_MAX), wait);
+    struct move m = {.in = in,
+                     .out = out,
+                     .from = in_at ? &from : NULL,
+                     .to = out_at ? &to : NULL,
+                     .to_pipe = file_is_pipe(out),
+                     .bytes = heap_alloc(PIECE_BYTES)};
+    if (m.bytes == NULL)
+        return -ENOMEM;
+    bool from_pipe = file_is_pipe(in);
+    bool wait = may_wait(c->args[5], from_pipe ? in : NULL, m.to_pipe ? out : NULL);
+    long r = move_all(&m, from_pipe, MIN(c->args[4], MOVE_BYTES_MAX), wait);
+    heap_free(m.bytes);
     if (r > 0 && in_at)
         e = user_write(in_at, &from, sizeof(from));
     if (r > 0 && out_at && e == 0)
@@ -113,37 +179,29 @@ static long tee_pipes(const struct call *c, struct file *in, struct file *out)
         return -EBADF;
     if (!file_is_pipe(in) || !file_is_pipe(out) || in->data == out->data)
         return -EINVAL;
-    bool wait = !(c->args[3] & SPLICE_F_NONBLOCK) && !(in->flags & O_NONBLOCK);
-    char *bytes = heap_alloc(PEEK_BYTES);
+    bool wait = may_wait(c->args[3], in, out);
+    char *bytes = heap_alloc(PIECE_BYTES);
     if (bytes == NULL)
         return -ENOMEM;
-    long n;
-    size_t size = MIN(c->args[2], (uint32_t)PEEK_BYTES);
-    while ((n = in->ops->ioctl(in, FIFO_PEEK, bytes, 0, size)) == 0 && size > 0) {
-        if (in->ops->poll(in) & POLL_HUP)
-            break;
-        n = wait && in->ops->poll_queue
-                ? wait_sleep(in->ops->poll_queue(in), WAIT_FOREVER, WAIT_INTERRUPTIBLE)
-                : -EAGAIN;
-        if (n < 0)
-            break;
-    }
-    if (n > 0 && !has_room(out, wait))
-        n = -EAGAIN;
-    if (n > 0) {
-        struct xfer x;
-        xfer_kernel(&x, bytes, (size_t)n);
-        n = file_write(out, &x, NULL);
-    }
+    long total = 0, n;
+    do {
+        size_t most = MIN(c->args[2] - (size_t)total, (size_t)PIECE_BYTES);
+        n = peek(in, (uint32_t)total, bytes, most, wait && total == 0);
+        if (n > 0)
+            n = room(out, true, (size_t)n, wait && total == 0);
+        if (n > 0)
+            n = file_write_piece(out, NULL, bytes, (size_t)n);
+        total += MAX(n, 0);
+    } while (n > 0 && (uint32_t)total < c->args[2] && !thread_current()->asked);
     heap_free(bytes);
-    return n;
+    return total ? total : n;
 }
 
 static long with_both(struct call *c, uint32_t in_fd, uint32_t out_fd,
                       long (*fn)(const struct call *, struct file *, struct file *))
 {
     struct file *in = file_of(in_fd), *out = file_of(out_fd);
-    long r = !in || !out ? -EBADF : fn(c, in, out);
+    long r = !in || !out ? -EBADF : file_moved(c, out, fn(c, in, out), 0);
     if (in)
         file_put(in);
     if (out)

@@ -93,32 +93,9 @@ static int deadline_in(struct call *c, uint32_t user, bool wide)
     return e;
 }
 
-struct waiter {
-    struct wait_watch watch;
-    struct wait_queue queue;
-    bool woken;
-};
-
-static void on_wake(struct wait_watch *w)
-{
-    struct waiter *me = container_of(w, struct waiter, watch);
-    me->woken = true;
-    wait_wake_all(&me->queue);
-}
-
-// Sleeps until `event` may hold for f: 0, -ETIMEDOUT, -EINTR.
 static int await(const struct call *c, struct file *f, unsigned event)
 {
-    struct waiter me = {.woken = false};
-    uint64_t until = linux_deadline_local(c->deadline_ns);
-    int e = thread_current()->asked ? -EINTR : 0;
-    wait_init(&me.queue);
-    wait_watch_add(f->ops->poll_queue(f), &me.watch, on_wake);
-    if (!(file_poll(f) & (event | POLL_ERR | POLL_HUP)))
-        while (e == 0 && !me.woken)
-            e = wait_sleep(&me.queue, until, WAIT_INTERRUPTIBLE);
-    wait_watch_remove(&me.watch);
-    return e;
+    return file_await(f, event, linux_deadline_local(c->deadline_ns));
 }
 
 // The queue of a descriptor that may read or write; NULL with *e.

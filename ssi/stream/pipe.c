@@ -153,6 +153,38 @@ static void pipe_drain(struct pipe *p, struct xfer *x)
     xfer_undo(x, &start);
 }
 
+// Without a copy: the oldest are gone. What is left of a packet stays one.
+static void pipe_skip(struct pipe *p, uint32_t bytes)
+{
+    bytes = MIN(bytes, p->bytes);
+    while (bytes > 0) {
+        struct packet *next = p->packet_count > 0 ? &p->packets[p->packet_first] : NULL;
+        uint32_t stream = next ? (uint32_t)(next->from - p->taken) : p->bytes;
+        if (stream == 0 && bytes >= next->bytes) {
+            bytes -= next->bytes;
+            packet_drop(p);
+            continue;
+        }
+        uint32_t n = MIN(bytes, stream ? stream : next->bytes);
+        pipe_forget(p, n);
+        bytes -= n;
+        if (stream == 0) {
+            next->from += n;
+            next->bytes -= n;
+            p->waste += n;
+        }
+    }
+}
+
+// Writers are woken once a small write fits, not for each few bytes.
+static void pipe_has_room(struct pipe *p, bool was_tight)
+{
+    if (was_tight && pipe_space(p) >= PIPE_ATOMIC) {
+        wait_wake_all(&p->writable);
+        wait_tell(&p->both);
+    }
+}
+
 // 0: there are some. 1: there will be none.
 static int pipe_wait_bytes(struct file *f)
 {
@@ -179,14 +211,10 @@ static int pipe_read(struct file *f, struct xfer *x, const uint64_t *at)
         int e = pipe_wait_bytes(f);
         if (e != 0)
             return MIN(e, 0);
-        // Writers are woken once a small write fits, not for each few bytes.
         bool tight = pipe_space(p) < PIPE_ATOMIC;
         size_t before = x->done;
         pipe_drain(p, x);
-        if (tight && pipe_space(p) >= PIPE_ATOMIC) {
-            wait_wake_all(&p->writable);
-            wait_tell(&p->both);
-        }
+        pipe_has_room(p, tight);
         const struct packet *next = packet_next(p);
         if (!x->short_copy || x->done > before || next == NULL)
             break;
@@ -467,6 +495,32 @@ static long pipe_resize(struct pipe *p, uint32_t bytes)
     return (long)size;
 }
 
+static long pipe_splice(struct file *f, uint32_t request, void *data, size_t in_bytes,
+                        size_t out_size)
+{
+    struct pipe *p = f->data;
+    bool tight = pipe_space(p) < PIPE_ATOMIC;
+    uint32_t bytes = 0;
+    if (in_bytes == sizeof(bytes))
+        memcpy(&bytes, data, sizeof(bytes));
+    switch (request) {
+    case FIFO_PEEK:
+        if (bytes < p->bytes)
+            return (long)pipe_peek(p, bytes, data, out_size);
+        return p->writers == 0 ? -ENODATA : 0;
+    case FIFO_SKIP:
+        pipe_skip(p, bytes);
+        pipe_has_room(p, tight);
+        file_news(&p->async, NEWS_OUT);
+        return 0;
+    case FIFO_ROOM:
+        if (p->readers == 0)
+            return -EPIPE;
+        return (long)(f->flags & O_DIRECT ? ALIGN_DOWN(pipe_space(p), PAGE_SIZE) : pipe_space(p));
+    }
+    return -ENOTTY;
+}
+
 static long pipe_ioctl(struct file *f, uint32_t request, void *data, size_t in_bytes,
                        size_t out_size)
 {
@@ -474,8 +528,6 @@ static long pipe_ioctl(struct file *f, uint32_t request, void *data, size_t in_b
     uint32_t bytes;
     if (request == FIFO_WAIT)
         return fifo_wait(f);
-    if (request == FIFO_PEEK)
-        return (long)pipe_peek(p, 0, data, out_size);
     if (request == PIPE_SIZE_GET)
         return (long)p->size;
     if (request == PIPE_SIZE_SET && in_bytes == sizeof(bytes)) {
@@ -483,7 +535,7 @@ static long pipe_ioctl(struct file *f, uint32_t request, void *data, size_t in_b
         return pipe_resize(p, bytes);
     }
     if (request != FIONREAD || out_size < sizeof(p->bytes))
-        return -ENOTTY;
+        return pipe_splice(f, request, data, in_bytes, out_size);
     memcpy(data, &p->bytes, sizeof(p->bytes));
     return 0;
 }

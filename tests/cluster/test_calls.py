@@ -15,7 +15,7 @@ PROGRAMS = ['names', 'data', 'mappings', 'calls', 'families', 'signals', 'memory
             'links', 'corners', 'packets', 'pidfds', 'nices', 'mapped', 'tracing', 'watches',
             'usages', 'attributes', 'powers', 'realtime', 'sections', 'lends', 'settles', 'olds',
             'filters', 'newer', 'aios', 'ldts', 'runs', 'emulates', 'urgent', 'listings', 'gang',
-            'fragments', 'options']
+            'fragments', 'options', 'splices']
 SLOW = ['sockwaits']  # whether a wait ends is seen by its taking time
 
 

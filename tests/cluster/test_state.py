@@ -88,6 +88,12 @@ def test_packets_wait_in_a_pipe_whose_ends_move(pair, program):
     assert moves(pair) >= before + 4
 
 
+def test_splice_between_nodes(pair, program):
+    before = moves(pair)
+    comparer(pair, program('splices'))('far')
+    assert moves(pair) >= before + 6
+
+
 def test_filters_of_calls_move(pair, program):
     before = moves(pair)
     comparer(pair, program('filters'))('moves')
