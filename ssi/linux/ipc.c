@@ -149,12 +149,14 @@ static long control(enum ipc_kind kind, uint32_t id, uint32_t command, uint32_t 
 }
 
 // ---- semaphores --------------------------------------------------------------------------------
-static long sem_op(struct call *c, uint32_t id, uint32_t at, uint32_t count, uint64_t relative_ns)
+// `bad`: what is wrong with the time, which is told behind what is wrong with the operations.
+static long sem_op(struct call *c, uint32_t id, uint32_t at, uint32_t count, uint64_t relative_ns,
+                   int bad)
 {
-    if (count < 1 || (int32_t)id < 0)
-        return -EINVAL;
     if (count > IPC_SEMOPS)
         return -E2BIG;
+    if (count < 1)
+        return -EINVAL;
     struct ipc_ask a = {.kind = IPC_KIND_SEM,
                         .op = IPC_OP_SEM_DO,
                         .id = (int32_t)id,
@@ -163,6 +165,8 @@ static long sem_op(struct call *c, uint32_t id, uint32_t at, uint32_t count, uin
     if (ops == NULL)
         return -ENOMEM;
     long r = user_read(ops, at, a.in_bytes);
+    if (r == 0)
+        r = (int32_t)id < 0 ? -EINVAL : bad;
     if (r == 0) {
         uint64_t until = linux_deadline_local(linux_deadline(c, relative_ns));
         r = ipc_ask_waiting(&a, ops, NULL, 0, NULL, until);
@@ -178,10 +182,10 @@ static long sem_timed_op(struct call *c, uint32_t timeout_at, bool wide)
     uint64_t ns = NO_TIMEOUT;
     bool direct = c->number != LINUX_NR_ipc;
     int e = timeout_at ? linux_timespec_in(timeout_at, wide, &ns) : 0;
-    if (e < 0)
+    if (e == -EFAULT)
         return e;
-    return direct ? sem_op(c, c->args[0], c->args[1], c->args[2], ns)
-                  : sem_op(c, c->args[1], c->args[4], c->args[2], ns);
+    return direct ? sem_op(c, c->args[0], c->args[1], c->args[2], ns, e)
+                  : sem_op(c, c->args[1], c->args[4], c->args[2], ns, e);
 }
 
 static long sem_values(uint32_t id, bool set, uint32_t at)
@@ -224,6 +228,8 @@ static long sem_control(uint32_t id, uint32_t number, uint32_t command, uint32_t
     case SEM_GETNCNT:
     case SEM_GETZCNT:
     case SEM_SETVAL:
+        if (command == SEM_SETVAL && arg > IPC_SEM_VALUE)
+            return -ERANGE;
         a.op = asks[command];
         return ipc_ask(&a, NULL, NULL, 0, NULL);
     case SEM_GETALL:
@@ -244,16 +250,15 @@ static long sem_control(uint32_t id, uint32_t number, uint32_t command, uint32_t
 static long message_send(uint32_t id, uint32_t at, uint32_t n, uint32_t flags)
 {
     int32_t type;
-    if (n > IPC_MSG_MAX || (int32_t)id < 0)
+    long r = user_read(&type, at, sizeof(type));
+    if (r < 0)
+        return r;
+    if (n > IPC_MSG_MAX || (int32_t)id < 0 || type < 1)
         return -EINVAL;
     uint8_t *bytes = heap_alloc(MAX(n, 1));
     if (bytes == NULL)
         return -ENOMEM;
-    long r = user_read(&type, at, sizeof(type));
-    if (r == 0 && type < 1)
-        r = -EINVAL;
-    if (r == 0)
-        r = user_read(bytes, at + (uint32_t)sizeof(type), n);
+    r = user_read(bytes, at + (uint32_t)sizeof(type), n);
     struct ipc_ask a = {.kind = IPC_KIND_MSG,
                         .op = IPC_OP_MSG_SEND,
                         .id = (int32_t)id,
@@ -273,10 +278,6 @@ static long message_take(uint32_t id, uint32_t at, uint32_t n, uint32_t type, ui
     if ((flags & MSG_COPY) && ((flags & MSG_EXCEPT) || !(flags & IPC_NOWAIT_FLAG)))
         return -EINVAL;
     uint32_t room = MIN(n, IPC_MSG_MAX);
-    // A message that was taken must have a place to go to.
-    int e = user_fault_in(at, room + sizeof(type), true);
-    if (e < 0)
-        return e;
     uint8_t *bytes = heap_alloc(sizeof(type) + IPC_MSG_MAX);
     if (bytes == NULL)
         return -ENOMEM;
@@ -290,7 +291,7 @@ static long message_take(uint32_t id, uint32_t at, uint32_t n, uint32_t type, ui
     long r = flags & IPC_NOWAIT_FLAG ? ipc_ask(&a, NULL, bytes, size, &got)
                                      : ipc_ask_waiting(&a, NULL, bytes, size, &got, WAIT_FOREVER);
     if (r >= 0 && user_write(at, bytes, MIN(got, size)) < 0)
-        r = -EFAULT;
+        r = -EFAULT; // and the message is lost, as on Linux
     heap_free(bytes);
     return r;
 }
@@ -312,17 +313,25 @@ static long message_control(uint32_t id, uint32_t command, uint32_t arg)
 }
 
 // ---- shared memory -----------------------------------------------------------------------------
+// The address that shmat(2) is given, as it means it: 0 for any; -EINVAL.
+static long hint_of(uint32_t hint, uint32_t flags)
+{
+    if (hint == 0)
+        return flags & SHM_REMAP ? -EINVAL : 0;
+    if (hint % PAGE_SIZE && !(flags & SHM_RND))
+        return -EINVAL;
+    hint -= hint % PAGE_SIZE;
+    return hint == 0 || hint >= USER_TOP ? -EINVAL : (long)hint;
+}
+
 static long place_for(uint32_t hint, uint32_t bytes, uint32_t flags)
 {
     struct space *s = process_current()->space;
-    if (hint == 0)
-        return flags & SHM_REMAP ? -EINVAL : (long)space_hole(s, 0, bytes);
-    if (hint % PAGE_SIZE) {
-        if (!(flags & SHM_RND))
-            return -EINVAL;
-        hint -= hint % PAGE_SIZE;
+    if (hint == 0) {
+        hint = space_hole(s, 0, bytes);
+        return hint ? (long)hint : -ENOMEM;
     }
-    if (hint == 0 || bytes > USER_TOP - hint || hint >= USER_TOP)
+    if (bytes > USER_TOP - hint)
         return -EINVAL;
     const struct segment *g = flags & SHM_REMAP ? NULL : space_find_from(s, hint);
     return g && g->start < hint + bytes ? -EINVAL : (long)hint;
@@ -336,8 +345,6 @@ static int map_memory(struct container *c, uint32_t id, uint32_t bytes, uint32_t
     uint32_t size = ALIGN_UP(bytes, PAGE_SIZE);
     container_space_settle(p->space);
     long place = place_for(hint, size, flags);
-    if (place == 0)
-        return -ENOMEM;
     if (place < 0 && place > -4096)
         return (int)place;
     *at = (uint32_t)place;
@@ -360,10 +367,12 @@ static long memory_attach(uint32_t id, uint32_t hint, uint32_t flags, uint32_t *
     struct ipc_ask a = {.kind = IPC_KIND_SHM,
                         .op = IPC_OP_SHM_ATTACH,
                         .id = (int32_t)id,
-                        .flags = flags & SHM_RDONLY ? 1 : 0};
-    if ((int32_t)id < 0)
-        return -EINVAL;
-    long r = ask_facts(&a, &m, sizeof(m));
+                        .flags = (flags & SHM_RDONLY ? 0 : 0222) | (flags & SHM_EXEC ? 0111 : 0)};
+    long r = (int32_t)id < 0 ? -EINVAL : hint_of(hint, flags);
+    if (r < 0 && r > -4096)
+        return r;
+    hint = (uint32_t)r;
+    r = ask_facts(&a, &m, sizeof(m));
     if (r < 0)
         return r;
     if (m.here && cluster_fs_home() != cluster_self())
@@ -378,6 +387,9 @@ static long memory_attach(uint32_t id, uint32_t hint, uint32_t flags, uint32_t *
             container_put(c);
         a.op = IPC_OP_SHM_ADJUST;
         a.a = UINT32_MAX; // one less
+        a.b = (uint32_t)m.was_by;
+        a.c = m.was_s;
+        a.flags = 1;
         (void)ipc_ask(&a, NULL, NULL, 0, NULL);
     }
     return e;
@@ -402,8 +414,8 @@ static long memory_detach(uint32_t at)
 
 static long memory_control(uint32_t id, uint32_t command, uint32_t arg)
 {
-    struct ipc_ask a = {.kind = IPC_KIND_SHM, .op = IPC_OP_STAT, .id = (int32_t)id};
-    struct ipc_facts f;
+    struct ipc_ask a = {
+        .kind = IPC_KIND_SHM, .op = IPC_OP_SHM_LOCK, .id = (int32_t)id, .a = command == SHM_LOCK};
     if ((int32_t)id < 0)
         return -EINVAL;
     switch (command) {
@@ -413,9 +425,9 @@ static long memory_control(uint32_t id, uint32_t command, uint32_t arg)
         return stat_call(IPC_KIND_SHM, id, IPC_STAT_ANY, arg);
     case SHM_INFO:
         return info_call(IPC_KIND_SHM, true, arg);
-    case SHM_LOCK: // nothing is ever swapped out
+    case SHM_LOCK:
     case SHM_UNLOCK:
-        return ipc_ask(&a, NULL, &f, sizeof(f), NULL);
+        return ipc_ask(&a, NULL, NULL, 0, NULL);
     }
     long r = control(IPC_KIND_SHM, id, command, arg);
     return r == -ENOTTY ? -EINVAL : r;
@@ -480,6 +492,7 @@ long sys_ipc(struct call *c)
 }
 
 // ---- the direct numbers ------------------------------------------------------------------------
+// They know the newer structures alone: a command with IPC_64 is none of theirs.
 long sys_semget(struct call *c)
 {
     return get(IPC_KIND_SEM, c->args[0], c->args[1], c->args[2]);
@@ -487,7 +500,7 @@ long sys_semget(struct call *c)
 
 long sys_semctl(struct call *c)
 {
-    return sem_control(c->args[0], c->args[1], c->args[2] & ~IPC_64, c->args[3]);
+    return sem_control(c->args[0], c->args[1], c->args[2], c->args[3]);
 }
 
 long sys_semtimedop_time64(struct call *c)
@@ -502,7 +515,7 @@ long sys_shmget(struct call *c)
 
 long sys_shmctl(struct call *c)
 {
-    return memory_control(c->args[0], c->args[1] & ~IPC_64, c->args[2]);
+    return memory_control(c->args[0], c->args[1], c->args[2]);
 }
 
 long sys_shmat(struct call *c)
@@ -534,5 +547,5 @@ long sys_msgrcv(struct call *c)
 
 long sys_msgctl(struct call *c)
 {
-    return message_control(c->args[0], c->args[1] & ~IPC_64, c->args[2]);
+    return message_control(c->args[0], c->args[1], c->args[2]);
 }

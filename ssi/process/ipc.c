@@ -25,6 +25,9 @@ int64_t ipc_now_s(void)
     return (int64_t)(cluster_real_ns() / NS_PER_S);
 }
 
+#define SHM_DEST   01000u // in the mode that IPC_STAT tells
+#define SHM_LOCKED 02000u
+
 static bool can(const struct ipc_ask *a, enum capability what)
 {
     return !(a->lacks & CAPABILITY_BIT(what));
@@ -38,6 +41,11 @@ bool ipc_may(const struct ipc_object *o, const struct ipc_ask *a, uint32_t bits)
     else if (a->gid == o->gid || a->gid == o->cgid)
         granted >>= 3;
     return !(wanted & ~granted & 7) || can(a, CAP_IPC_OWNER);
+}
+
+bool ipc_owns(const struct ipc_object *o, const struct ipc_ask *a, enum capability or_can)
+{
+    return a->uid == o->uid || a->uid == o->cuid || can(a, or_can);
 }
 
 void ipc_put(struct ipc_serving *s, const void *bytes, size_t n)
@@ -173,13 +181,15 @@ static int object_new(const struct ipc_ask *a)
 static int get(const struct ipc_ask *a)
 {
     struct ipc_object *o = a->id ? object_of_key((enum ipc_kind)a->kind, a->id) : NULL;
+    if (a->kind == IPC_KIND_SEM && a->a > IPC_SEMS_MAX)
+        return -EINVAL;
     if (o == NULL)
         return a->id == 0 || (a->flags & IPC_CREAT_FLAG) ? object_new(a) : -ENOENT;
     if ((a->flags & IPC_CREAT_FLAG) && (a->flags & IPC_EXCL_FLAG))
         return -EEXIST;
-    if (!ipc_may(o, a, a->flags & 0777))
-        return -EACCES;
-    return a->kind != IPC_KIND_MSG && a->a > o->size ? -EINVAL : o->id;
+    if (a->kind != IPC_KIND_MSG && a->a > o->size)
+        return -EINVAL;
+    return ipc_may(o, a, a->flags & 0777) ? o->id : -EACCES;
 }
 
 // ---- control -----------------------------------------------------------------------------------
@@ -192,7 +202,7 @@ static int stat_of(struct ipc_serving *s, struct ipc_object *o)
         .gid = o->gid,
         .cuid = o->cuid,
         .cgid = o->cgid,
-        .mode = o->mode | (o->removed ? 01000u : 0), // SHM_DEST
+        .mode = o->mode | (o->removed ? SHM_DEST : 0) | (o->locked ? SHM_LOCKED : 0),
         .seq = (uint32_t)o->id / SEQ_STEP,
         .size = o->size,
         .users = o->users,
@@ -211,10 +221,12 @@ static int stat_of(struct ipc_serving *s, struct ipc_object *o)
 
 static int set(const struct ipc_ask *a, struct ipc_object *o)
 {
-    if (a->uid != o->uid && a->uid != o->cuid && !can(a, CAP_SYS_ADMIN))
+    if (!ipc_owns(o, a, CAP_SYS_ADMIN))
         return -EPERM;
     if (o->kind == IPC_KIND_MSG && a->c > IPC_QUEUE_MAX && !can(a, CAP_SYS_RESOURCE))
         return -EPERM;
+    if (a->a == UINT32_MAX || a->b == UINT32_MAX)
+        return -EINVAL;
     o->uid = a->a;
     o->gid = a->b;
     o->mode = (o->mode & ~0777u) | (a->flags & 0777);
@@ -227,7 +239,7 @@ static int set(const struct ipc_ask *a, struct ipc_object *o)
 
 static int remove(const struct ipc_ask *a, struct ipc_object *o)
 {
-    if (a->uid != o->uid && a->uid != o->cuid && !can(a, CAP_SYS_ADMIN))
+    if (!ipc_owns(o, a, CAP_SYS_ADMIN))
         return -EPERM;
     o->removed = true;
     if (o->kind != IPC_KIND_SHM || o->users == 0)

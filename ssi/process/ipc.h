@@ -31,8 +31,10 @@ enum ipc_op {
     IPC_OP_SEM_SET_ALL,   // uint16_t each
     IPC_OP_MSG_SEND,      // a: type; the bytes
     IPC_OP_MSG_TAKE,      // a: type, b: size, flags -> uint32_t type, then the bytes
-    IPC_OP_SHM_ATTACH,    // flags: 1 read only -> struct ipc_shm
-    IPC_OP_SHM_ADJUST,    // a: attached so many times more (or less)
+    IPC_OP_SHM_ATTACH,    // flags: 0222 to write, 0111 to run -> struct ipc_shm
+    IPC_OP_SHM_ADJUST,    // a: attached so many times more (or less); flags 1: as if it had never
+                          // been, when b was the last, at c seconds
+    IPC_OP_SHM_LOCK,      // a: 1 on, 0 off
     IPC_OP_FORGET,        // the call waits no longer
     IPC_OP_EXIT,          // the process ended: its undos
     IPC_OPS
@@ -84,7 +86,9 @@ struct ipc_info {
 struct ipc_shm {
     uint32_t bytes, reserved;
     struct container_ref ref;
-    uint32_t here; // the asker is the home: no reference is needed
+    uint32_t here;  // the asker is the home: no reference is needed
+    int32_t was_by; // who attached or detached last before this, and when one attached
+    uint32_t was_s;
 } PACKED;
 
 #define IPC_CREAT_FLAG  01000u

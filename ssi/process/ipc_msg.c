@@ -96,8 +96,11 @@ int ipc_msg_serve(struct ipc_serving *s, struct ipc_object *o)
 // ---- shared memory -----------------------------------------------------------------------------
 static int attach(struct ipc_serving *s, struct ipc_object *o)
 {
-    struct ipc_shm m = {.bytes = o->size, .here = s->from == cluster_self()};
-    if (!ipc_may(o, s->ask, s->ask->flags & 1 ? IPC_MAY_READ : IPC_MAY_READ | IPC_MAY_WRITE))
+    struct ipc_shm m = {.bytes = o->size,
+                        .here = s->from == cluster_self(),
+                        .was_by = o->last_by,
+                        .was_s = (uint32_t)o->times_s[0]};
+    if (!ipc_may(o, s->ask, IPC_MAY_READ | (s->ask->flags & 0333)))
         return -EACCES;
     int e = m.here ? 0 : container_export(o->memory, &m.ref);
     if (e < 0)
@@ -121,10 +124,23 @@ static int adjust(struct ipc_serving *s, struct ipc_object *o)
         return -EINVAL;
     }
     o->users = (uint32_t)((int32_t)o->users + more);
-    o->last_by = s->ask->pid;
-    o->times_s[more < 0] = ipc_now_s();
+    if (s->ask->flags & 1) {
+        o->last_by = (int32_t)s->ask->b;
+        o->times_s[0] = s->ask->c;
+    } else {
+        o->last_by = s->ask->pid;
+        o->times_s[more < 0] = ipc_now_s();
+    }
     if (o->users == 0 && o->removed)
         ipc_object_free(o);
+    return 0;
+}
+
+static int lock(const struct ipc_ask *a, struct ipc_object *o)
+{
+    if (!ipc_owns(o, a, CAP_IPC_LOCK))
+        return -EPERM;
+    o->locked = a->a;
     return 0;
 }
 
@@ -132,5 +148,7 @@ int ipc_shm_serve(struct ipc_serving *s, struct ipc_object *o)
 {
     if (s->ask->op == IPC_OP_SHM_ATTACH)
         return attach(s, o);
+    if (s->ask->op == IPC_OP_SHM_LOCK)
+        return lock(s->ask, o);
     return s->ask->op == IPC_OP_SHM_ADJUST ? adjust(s, o) : -EINVAL;
 }

@@ -35,6 +35,7 @@ struct ipc_object {
     int32_t id, key;
     uint32_t uid, gid, cuid, cgid, mode;
     bool removed; // shared memory that is still attached
+    bool locked;  // SHM_LOCK: as nothing is ever swapped out, only told
     int64_t times_s[3];
     int32_t created_by, last_by, last_taker;
     struct list waiters;
@@ -59,6 +60,7 @@ struct ipc_serving {
 
 int64_t ipc_now_s(void);
 bool ipc_may(const struct ipc_object *o, const struct ipc_ask *a, uint32_t bits);
+bool ipc_owns(const struct ipc_object *o, const struct ipc_ask *a, enum capability or_can);
 void ipc_news(struct ipc_object *o); // who waits asks again
 void ipc_wait_note(struct ipc_serving *s, struct ipc_object *o, uint32_t number, bool zero);
 void ipc_object_free(struct ipc_object *o);

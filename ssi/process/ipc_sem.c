@@ -155,18 +155,20 @@ static int one(struct ipc_serving *s, struct ipc_object *o)
 {
     const struct ipc_ask *a = s->ask;
     bool writes = a->op == IPC_OP_SEM_SET;
-    if (writes && a->b > IPC_SEM_VALUE)
-        return -ERANGE;
-    if (a->a >= o->size)
+    if (writes && a->a >= o->size)
         return -EINVAL;
     if (!ipc_may(o, a, writes ? IPC_MAY_WRITE : IPC_MAY_READ))
         return -EACCES;
+    if (a->a >= o->size)
+        return -EINVAL;
     if (a->op == IPC_OP_SEM_VALUE)
         return o->sems[a->a].value;
     if (a->op == IPC_OP_SEM_PID)
         return o->sems[a->a].pid;
     if (!writes)
         return waiting(o, a->a, a->op == IPC_OP_SEM_WAIT_ZERO);
+    if (a->b > IPC_SEM_VALUE) // so says another node: the call has looked
+        return -ERANGE;
     value_set(s, o, a->a, (uint16_t)a->b);
     ipc_news(o);
     return 0;
