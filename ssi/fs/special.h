@@ -31,9 +31,9 @@ struct fs_special_ops {
 #define NOTIFY_REMOVE 0xfffffff7u // of an inotify: the watch of that int32_t
 // Of a pipe. The oldest bytes, behind as many as a uint32_t says, which stay: how many; -ENODATA:
 // no more can come. As many as a uint32_t says are taken out. How many can be put in; -EPIPE.
-#define FIFO_PEEK     0xfffffff2u
-#define FIFO_SKIP     0xfffffff8u
-#define FIFO_ROOM     0xfffffff9u
+#define FIFO_PEEK 0xfffffff2u
+#define FIFO_SKIP 0xfffffff8u
+#define FIFO_ROOM 0xfffffff9u
 
 void fs_special_set(const struct fs_special_ops *ops); // kept
 const struct fs_special_ops *fs_special(void);         // never NULL

@@ -202,9 +202,9 @@ static int itimerspec_out(uint32_t at, bool wide, const struct timerfd_setting *
 static long timerfd_settime(struct call *c, bool wide)
 {
     struct timerfd_setting set = {0}, old;
-    if (c->args[1] & ~(uint32_t)(TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET))
-        return -EINVAL;
     int e = itimerspec_in(c->args[2], wide, &set);
+    if (e == 0 && (c->args[1] & ~(uint32_t)(TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET)))
+        e = -EINVAL;
     if (e < 0)
         return e;
     struct file *f = file_of(c->args[0]);

@@ -134,8 +134,8 @@ static int cpu_clock_of_timer(uint32_t clock, struct process_timer *t)
         if (task == NULL || task->process != t->process)
             return -EINVAL;
         t->thread = task->tid;
-        t->clock = TIMER_THREAD_CPU;
-        return k.user_only ? -EOPNOTSUPP : 0;
+        t->clock = k.user_only ? TIMER_THREAD_USER : TIMER_THREAD_CPU;
+        return 0;
     }
     if (k.id && k.id != t->process->pid)
         return process_find(k.id) ? -EOPNOTSUPP : -EINVAL;
@@ -148,37 +148,26 @@ static int clock_of_timer(uint32_t clock, struct process_timer *t)
     t->thread = task_current()->tid;
     if ((int32_t)clock < 0)
         return cpu_clock_of_timer(clock, t);
-    switch (clock) {
-    case CLOCK_REALTIME:
-    case CLOCK_TAI:
-        t->real = true;
-        return 0;
-    case CLOCK_MONOTONIC:
-    case CLOCK_BOOTTIME:
-        return 0;
-    case CLOCK_PROCESS_CPUTIME_ID:
-        t->clock = TIMER_PROCESS_CPU;
-        return 0;
-    case CLOCK_THREAD_CPUTIME_ID:
-        t->clock = TIMER_THREAD_CPU;
-        return 0;
-    case CLOCK_MONOTONIC_RAW:
-    case CLOCK_REALTIME_COARSE:
-    case CLOCK_MONOTONIC_COARSE:
-    case CLOCK_REALTIME_ALARM:
-    case CLOCK_BOOTTIME_ALARM:
+    if (clock_wakes(clock))
         return -EOPNOTSUPP;
-    }
-    return -EINVAL;
+    t->real = clock == CLOCK_REALTIME || clock == CLOCK_TAI;
+    if (clock == CLOCK_PROCESS_CPUTIME_ID)
+        t->clock = TIMER_PROCESS_CPU;
+    if (clock == CLOCK_THREAD_CPUTIME_ID)
+        t->clock = TIMER_THREAD_CPU;
+    return 0;
 }
 
-static int notify_of_timer(uint32_t at, struct process_timer *t)
+static int notify_of_timer(uint32_t at, uint32_t clock, struct process_timer *t)
 {
-    struct linux_sigevent v = {.signal = SIGALRM, .notify = SIGEV_SIGNAL, .value = (uint32_t)t->id};
+    struct linux_sigevent v = {.signal = SIGALRM, .notify = SIGEV_SIGNAL};
     int e = at ? user_read(&v, at, sizeof(v)) : 0;
+    if (e == 0)
+        e = !clock_known(clock) ? -EINVAL : clock_only_tells(clock) ? -EOPNOTSUPP : 0;
     if (e < 0)
         return e;
-    t->value = v.value;
+    t->id = t->process->timer_ids++;
+    t->value = at ? v.value : (uint32_t)t->id;
     if (v.notify == SIGEV_NONE)
         return 0;
     if (v.notify != SIGEV_SIGNAL && v.notify != SIGEV_THREAD && v.notify != SIGEV_THREAD_ID)
@@ -201,12 +190,11 @@ long sys_timer_create(struct call *c)
         return -EAGAIN;
     process_timer_init(t, p, TIMER_CLUSTER);
     t->code = SI_TIMER;
-    t->id = p->timer_ids++; // here: what follows may sleep
-    int e = clock_of_timer(c->args[0], t);
-    if (e == 0)
-        e = notify_of_timer(c->args[1], t);
+    int e = notify_of_timer(c->args[1], c->args[0], t);
     if (e == 0)
         e = user_write(c->args[2], &t->id, sizeof(t->id));
+    if (e == 0)
+        e = clock_of_timer(c->args[0], t);
     if (e < 0) {
         heap_free(t);
         return e;

@@ -164,6 +164,7 @@ enum timer_clock {
     TIMER_PROCESS_CPU, // user and system time of all its tasks
     TIMER_PROCESS_USER,
     TIMER_THREAD_CPU, // of one task
+    TIMER_THREAD_USER,
     TIMER_CLOCKS
 };
 
@@ -175,7 +176,7 @@ struct process_timer {
     bool real;      // its absolute times are real time
     int32_t signal; // 0: none
     int32_t tid;    // to this task, 0: to the process
-    int32_t thread; // TIMER_THREAD_CPU: whose time
+    int32_t thread; // TIMER_THREAD_CPU, _USER: whose time
     int32_t code;   // SI_TIMER, or SI_KERNEL of setitimer
     uint32_t value; // sigval
     uint64_t at_ns; // 0: not set

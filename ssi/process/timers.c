@@ -21,11 +21,12 @@ uint64_t process_timer_now_ns(const struct process_timer *t)
         process_times(t->process, &user, &system);
         return t->clock == TIMER_PROCESS_USER ? user : user + system;
     case TIMER_THREAD_CPU:
+    case TIMER_THREAD_USER:
         task = task_find(t->thread);
         if (task == NULL)
             return 0;
         task_times(task, &user, &system);
-        return user + system;
+        return t->clock == TIMER_THREAD_USER ? user : user + system;
     case TIMER_CLOCKS:
         break;
     }

@@ -10,7 +10,9 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-enum { MUCH = 60000 };
+enum {
+    MUCH = 60000
+};
 
 static int far;
 static char text[MUCH], back[2 * MUCH];
@@ -48,8 +50,8 @@ static void little_by_little(const char *what, int in, int to_write, int to_read
         n = read(to_read, back + got, 1 + (size_t)(k * 997 % 5000));
         got += n > 0 ? (int)n : 0;
     }
-    printf("%s: %d bytes, %s, refused %d\n", what, got, memcmp(back, text, MUCH) ? "wrong" : "right",
-           refused > 0);
+    printf("%s: %d bytes, %s, refused %d\n", what, got,
+           memcmp(back, text, MUCH) ? "wrong" : "right", refused > 0);
 }
 
 static void loses_nothing(void)
