@@ -16,7 +16,7 @@ PROGRAMS = sorted(os.path.basename(path)[:-2] for path in glob.glob(os.path.join
 STEPS = 200
 FEW, MANY = range(1, 16), range(16, 71)
 # Seeds whose difference is known and open (docs/how-to.md); of sockets no others were looked at.
-OPEN = {'ipc': {57}, 'sockets': {3, 14, 36, *range(40, 71)}}
+OPEN = {'clocks': {44}, 'ipc': {57}, 'sockets': {3, 14, 36, *range(40, 71)}}
 
 loader = importlib.machinery.SourceFileLoader('twin', os.path.join(TWIN, 'twin'))
 runner = importlib.util.module_from_spec(importlib.util.spec_from_loader('twin', loader))

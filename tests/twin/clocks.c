@@ -227,7 +227,7 @@ static void step_fd_look(void)
         if (fd == 0)
             return;
         if (said(read(fd, &times, draw(10) ? 8 : 7), "read(%d)", i) == 8)
-            printf("%u:   %llu times\n", twin_step, (unsigned long long)times);
+            printf("%u:   %s\n", twin_step, times > 1 ? "many times" : "once");
         break;
     default:
         if (fd == 0)
