@@ -11,6 +11,8 @@
 #include "ssi/fs/name.h"
 #include "ssi/fs/special.h"
 
+static const struct fs_who superuser;
+
 int name_perform(struct name_call *c)
 {
     int e;
@@ -81,8 +83,7 @@ int fs_open(const struct fs_who *who, struct fs_place at, const char *path, uint
 
 int fs_memfd(const struct fs_who *who, const char *name, bool sealable, struct file **file)
 {
-    static const struct fs_who superuser; // where it lies is nobody's business
-    struct fs_who maker = superuser;
+    struct fs_who maker = superuser; // where it lies is nobody's business
     maker.root = place_of(0, inode_root()->number);
     maker.uid = who->uid;
     maker.gid = who->gid;
@@ -304,25 +305,41 @@ int fs_truncate(const struct fs_who *who, struct fs_place at, const char *path, 
     return name_perform(&c);
 }
 
-int fs_space_of(const struct fs_who *who, struct fs_place at, const char *path,
-                struct fs_space *out)
+static int space(struct name_call *c, struct fs_space *out)
 {
-    struct name_call c = call_of(NAME_SPACE, who, at, path, FS_EMPTY_PATH);
-    int e = name_perform(&c);
+    int e = name_perform(c);
     if (e < 0)
         return e;
     *out = (struct fs_space){
-        .blocks = c.out.blocks,
-        .free_blocks = c.out.free_blocks,
-        .files = c.out.files,
-        .free_files = c.out.free_files,
-        .type = c.in.at.mount && c.in.at.mount == fs_generated_number("/proc")
+        .blocks = c->out.blocks,
+        .free_blocks = c->out.free_blocks,
+        .files = c->out.files,
+        .free_files = c->out.free_files,
+        .type = c->in.at.mount && c->in.at.mount == fs_generated_number("/proc")
                     ? 0x9fa0
                     : 0x01021994, // proc, else tmpfs
         .block_bytes = PAGE_SIZE,
         .name_max = NAME_MAX_BYTES,
     };
     return 0;
+}
+
+int fs_space_of(const struct fs_who *who, struct fs_place at, const char *path,
+                struct fs_space *out)
+{
+    struct name_call c = call_of(NAME_SPACE, who, at, path, FS_EMPTY_PATH);
+    return space(&c, out);
+}
+
+int fs_space_of_device(uint64_t device, struct fs_space *out)
+{
+    bool generated = device > FS_DEVICE_TREE && device < FS_DEVICE_TMPFS;
+    struct fs_place at = generated ? place_of((uint16_t)(device - FS_DEVICE_TREE), 1)
+                                   : place_of(0, inode_root()->number);
+    struct name_call c = call_of(NAME_SPACE, &superuser, at, "", FS_EMPTY_PATH);
+    c.in.value = device;
+    int e = device ? space(&c, out) : -EINVAL;
+    return e == -ESTALE ? -EINVAL : e;
 }
 
 // Where the root of a new mount lies; that of a new tmpfs is made by the home.
@@ -376,7 +393,6 @@ int fs_umount(const struct fs_who *who, const char *target, bool detach, bool no
 
 long fs_mounts_text(char *to, size_t size)
 {
-    static const struct fs_who superuser;
     struct name_call c = call_of(NAME_MOUNTS, &superuser, superuser.root, "", 0);
     c.text = to;
     c.text_size = size;

@@ -20,6 +20,12 @@ struct fs_place {
     uint64_t inode;
 } PACKED;
 
+// Device numbers (st_dev) of file systems. 15 is that of what has no name (anon.c).
+enum {
+    FS_DEVICE_TREE = 1,   // and with the number of a generated tree added, those
+    FS_DEVICE_TMPFS = 32, // with the number of the mount that began it added
+};
+
 #define FS_GROUPS_MAX 32
 
 struct fs_who {
@@ -154,6 +160,8 @@ struct fs_space { // statfs
 };
 int fs_space_of(const struct fs_who *who, struct fs_place at, const char *path,
                 struct fs_space *out);
+// Of the file system with that device number; -EINVAL: there is none.
+int fs_space_of_device(uint64_t device, struct fs_space *out);
 
 // mount(2) and umount(2) by the superuser. `source`: what is shown, and for a bind the directory.
 enum fs_mount_kind {

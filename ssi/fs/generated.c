@@ -384,7 +384,7 @@ static void gen_stat_of(uint16_t mount, const struct gen_entry *e, struct fs_sta
 {
     int64_t now = (int64_t)cluster_real_ns();
     *st = (struct fs_stat){
-        .dev = 1u + mount,
+        .dev = FS_DEVICE_TREE + mount,
         .inode = inode_shown(e->inode),
         .rdev = e->rdev,
         .mode = e->mode,

@@ -399,7 +399,7 @@ bool fs_may(const struct fs_who *who, uint32_t mode, uint32_t uid, uint32_t gid,
 void inode_stat(const struct inode *i, struct fs_stat *st)
 {
     *st = (struct fs_stat){
-        .dev = i->fs ? 32u + i->fs : 1,
+        .dev = i->fs ? FS_DEVICE_TMPFS + i->fs : FS_DEVICE_TREE,
         .inode = i->number,
         .bytes = i->bytes,
         .mode = i->mode,

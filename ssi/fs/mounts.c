@@ -96,6 +96,14 @@ bool mount_readonly(uint32_t view)
     return m && m->readonly;
 }
 
+bool mount_is_device(uint64_t device)
+{
+    struct mount *m = device > FS_DEVICE_TMPFS && device <= FS_DEVICE_TMPFS + UINT16_MAX
+                          ? by_view((uint32_t)device - FS_DEVICE_TMPFS)
+                          : NULL;
+    return device == FS_DEVICE_TREE || (m && m->kind == FS_MOUNT_TMPFS);
+}
+
 // ---- mounting ----------------------------------------------------------------------------------
 // The empty directory that a new tmpfs is.
 static struct inode *tmpfs_root(const struct name_call *c, uint32_t view)

@@ -19,3 +19,5 @@ struct inode *mount_up(struct inode *i, uint32_t *view);
 struct inode *mount_covered(uint32_t *view);
 // May nothing be written through `view`?
 bool mount_readonly(uint32_t view);
+// Is a file system of the tree with this device number (fs.h) mounted?
+bool mount_is_device(uint64_t device);

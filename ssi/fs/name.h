@@ -26,7 +26,7 @@ enum name_op {
     NAME_CHOWN,
     NAME_UTIMES,
     NAME_TRUNCATE,
-    NAME_SPACE,
+    NAME_SPACE,  // in.value: of the file system with this device number alone; 0: of any
     NAME_MOUNT,  // `other` is how the source is shown; mode: enum fs_mount_kind; other_at: its root
     NAME_UMOUNT, // mode 1: detach
     NAME_MOUNTS, // all mounts as text

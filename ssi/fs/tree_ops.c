@@ -335,6 +335,8 @@ static int op_space(struct name_call *c)
     int e = tree_walk_to(c, true, &i);
     if (e != 0)
         return e;
+    if (c->in.value && !mount_is_device(c->in.value))
+        return -EINVAL;
     c->out.blocks = frame_total_count();
     c->out.free_blocks = frame_free_count();
     c->out.files = inode_count() + frame_free_count();

@@ -6,8 +6,7 @@
 #include "mm/heap.h"
 #include "ssi/fs/inode.h"
 
-#define BLOCK_BYTES      4096u
-#define MOUNTS_BYTES_MAX 4096u // of /proc/mounts
+#define BLOCK_BYTES 4096u
 
 struct linux_stat { // "newstat" of i386
     uint32_t dev, inode;
@@ -388,36 +387,10 @@ long sys_fstatfs64(struct call *c)
                                                        : -EINVAL;
 }
 
-// What is mounted with that device number: *space. 0, -EINVAL, -ENOMEM. May sleep.
-static int space_of_device(uint64_t device, struct fs_space *space)
-{
-    static const char *const always[] = {"/", "/proc", "/dev"};
-    struct fs_who who;
-    struct fs_stat st;
-    process_who(process_current(), &who);
-    for (unsigned k = 0; k < ARRAY_SIZE(always); k++)
-        if (fs_stat(&who, who.root, always[k], 0, &st) == 0 && st.dev == device)
-            return fs_space_of(&who, who.root, always[k], space);
-    char *text = heap_zalloc(MOUNTS_BYTES_MAX);
-    long n = text ? fs_mounts_text(text, MOUNTS_BYTES_MAX - 1) : -ENOMEM;
-    int e = n < 0 ? (int)n : -EINVAL;
-    for (char *line = text, *end; e == -EINVAL && n > 0 && (end = strchr(line, '\n'));
-         line = end + 1) {
-        char *target = strchr(line, ' '), *behind = target ? strchr(target + 1, ' ') : NULL;
-        if (behind == NULL || behind > end)
-            break;
-        *behind = '\0';
-        if (fs_stat(&who, who.root, target + 1, 0, &st) == 0 && st.dev == device)
-            e = fs_space_of(&who, who.root, target + 1, space);
-    }
-    heap_free(text);
-    return e;
-}
-
 long sys_ustat(struct call *c)
 {
     struct fs_space s;
-    int e = space_of_device(c->args[0], &s);
+    int e = fs_space_of_device(c->args[0], &s);
     struct linux_ustat u = {0};
     if (e < 0)
         return e;

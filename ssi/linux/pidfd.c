@@ -92,8 +92,6 @@ int linux_pidfd_in(uint32_t fd, struct pidfd_of *of)
 }
 
 // ---- process_mrelease --------------------------------------------------------------------------
-#define RELEASE_TRIES 1000 // of a millisecond
-
 // The memory of one that is about to end. NULL: it has none any more, or is not here.
 static struct process *with_memory(const struct pidfd_of *of)
 {
@@ -111,7 +109,8 @@ static bool about_to_end(const struct process *p)
     return p->exiting;
 }
 
-// What is killed gives its memory back itself, as soon as it runs: that is waited for.
+// What is killed gives its memory back itself, as soon as it runs: that is waited for. It may be
+// freed meanwhile.
 long sys_process_mrelease(struct call *c)
 {
     struct pidfd_of of;
@@ -125,7 +124,7 @@ long sys_process_mrelease(struct call *c)
         return process_find(of.pid) ? -ESRCH : -EIO; // it is on another node
     if (!about_to_end(p))
         return -EINVAL;
-    for (unsigned k = 0; with_memory(&of) && e == 0; k++)
-        e = k < RELEASE_TRIES ? wait_for_ns(NS_PER_S / 1000, WAIT_INTERRUPTIBLE) : -EAGAIN;
-    return e == -ETIMEDOUT ? 0 : e;
+    while ((p = with_memory(&of)) != NULL && e == 0)
+        e = wait_sleep(&p->task_wait, WAIT_FOREVER, WAIT_INTERRUPTIBLE);
+    return e;
 }

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "ssi/process/ldt.h"
-#include "kernel/timer.h"
+#include "kernel/wait.h"
 #include "lib/assert.h"
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "mm/heap.h"
 #include "ssi/process/priv.h"
 #include "ssi/process/watch.h"
-
-#define LOADED_TRIES 1000 // of a tenth of a millisecond
 
 void ldt_reload(const struct task *t)
 {
@@ -83,9 +81,16 @@ static void load_everywhere(struct process *p)
     }
     if (me && me->process == p)
         ldt_reload(me);
-    for (unsigned k = 0; k < LOADED_TRIES && not_loaded(p); k++)
-        if (wait_for_ns(NS_PER_S / 10000, 0) < 0)
-            return;
+    while (not_loaded(p) && wait_sleep(&p->task_wait, WAIT_FOREVER, 0) == 0)
+        continue;
+}
+
+void ldt_attend(struct task *t)
+{
+    if (t->process->ldt == NULL)
+        return;
+    ldt_reload(t);
+    wait_wake_all(&t->process->task_wait);
 }
 
 int ldt_set(struct process *p, uint32_t entry, const uint32_t desc[2])

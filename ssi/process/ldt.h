@@ -21,6 +21,7 @@ int ldt_set(struct process *p, uint32_t entry, const uint32_t desc[2]);
 int ldt_fork(struct process *to, const struct process *from, bool shared); // 0, -ENOMEM
 void ldt_drop(struct process *p); // it has none any more; p is the current process, or runs nowhere
 void ldt_reload(const struct task *t); // the current one
+void ldt_attend(struct task *t);       // the current one was asked: the process's table may be new
 
 // What is done when the task's thread stops and begins to run: for most nothing of this.
 typedef void (*thread_switch)(struct thread *t);

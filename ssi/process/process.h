@@ -236,7 +236,7 @@ struct process {
     struct list children;                // struct child
     struct wait_queue stop_wait;         // its tasks sleep here while it is stopped
     struct wait_queue signal_wait;       // woken when a signal becomes pending: signalfd
-    struct wait_queue task_wait;         // exec, the last exit and moves wait here for other tasks
+    struct wait_queue task_wait;         // for other tasks: exec, the last exit, moves; for its end
     struct vfork_wait *vfork;            // of a vfork child that still has its parent's memory
     struct task *sole;                   // exec: every other task ends
     bool exiting;                        // all tasks end, with exit_status

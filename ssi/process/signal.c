@@ -384,8 +384,7 @@ void task_attend(struct task *t)
             continue;
         if (t->move_asked && process_on_move) {
             t->move_asked = false;
-            if (p->ldt) // it may be new
-                ldt_reload(t);
+            ldt_attend(t);
             process_on_move(t);
         } else if ((p->state == PROCESS_STOPPED && !t->trace) || p->continued) {
             stay_stopped(t);

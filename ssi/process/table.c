@@ -269,6 +269,7 @@ void process_release_resources(struct process *p)
         fd_table_put(files);
     if (executable)
         file_put(executable);
+    wait_wake_all(&p->task_wait);
 }
 
 void process_free(struct process *p)

@@ -141,11 +141,18 @@ static void spaces(void)
     T(syscall(SYS_ustat, (unsigned)s.st_dev, &u));
     printf("names %d %d, free %d\n", u.name[0], u.pack[5], u.free > 0);
     T(syscall(SYS_ustat, (unsigned)s.st_dev, 1));
+    stat("/proc", &s);
+    T(syscall(SYS_ustat, (unsigned)s.st_dev, &u));
+    printf("free %d, files %u\n", u.free, u.inodes);
     mkdir("mounted", 0755);
-    T(mount("none", "mounted", "tmpfs", 0, 0));
+    for (int k = 0; k < 100; k++) // more than a page of /proc/mounts
+        if (mount("none", "mounted", "tmpfs", 0, 0) < 0)
+            perror("mount");
     stat("mounted", &s);
     T(syscall(SYS_ustat, (unsigned)s.st_dev, &u));
-    umount("mounted");
+    for (int k = 0; k < 100; k++)
+        if (umount("mounted") < 0)
+            perror("umount");
     T(syscall(SYS_ustat, (unsigned)s.st_dev, &u));
     rmdir("mounted");
     T(syscall(SYS_ustat, 0xffff, &u));
