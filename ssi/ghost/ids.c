@@ -21,7 +21,7 @@ struct ids_wire {
     uint32_t personality;
     uint16_t tty_node;
     uint8_t tty_attached, did_exec, not_dumpable;
-    uint8_t subreaper;
+    uint8_t subreaper, no_huge_pages;
     uint32_t tty_number;
     int32_t hung_up_group;
     struct {
@@ -62,6 +62,7 @@ int ids_write(struct ghost_job *job, struct ghost *g)
         .did_exec = p->did_exec,
         .not_dumpable = p->not_dumpable,
         .subreaper = p->subreaper,
+        .no_huge_pages = p->no_huge_pages,
         .seen_next = p->seen_next,
         .watchers = p->watchers,
     };
@@ -112,6 +113,7 @@ int ids_read(struct ghost_job *job, struct ghost *g)
     p->did_exec = w.did_exec;
     p->not_dumpable = w.not_dumpable;
     p->subreaper = w.subreaper;
+    p->no_huge_pages = w.no_huge_pages != 0;
     p->seen_next = w.seen_next % SIGNALS_SEEN;
     p->watchers = w.watchers;
     for (unsigned i = 0; i < SIGNALS_SEEN; i++)

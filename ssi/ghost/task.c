@@ -21,6 +21,7 @@ struct task_wire {
     uint32_t altstack_at, altstack_bytes, altstack_flags;
     uint32_t clear_child_tid, robust_list;
     uint32_t slack_ns, slack_default_ns;
+    uint8_t memory_errors, io_flusher;
 } PACKED;
 
 int task_write(struct ghost_job *job, struct ghost *g)
@@ -48,6 +49,8 @@ int task_write(struct ghost_job *job, struct ghost *g)
         .io_priority = t->io_priority,
         .slack_ns = t->slack_ns,
         .slack_default_ns = t->slack_default_ns,
+        .memory_errors = t->memory_errors,
+        .io_flusher = t->io_flusher,
     };
     memcpy(w.call_args, t->call.args, sizeof(w.call_args));
     memcpy(w.call_body, t->call.body, sizeof(w.call_body));
@@ -95,6 +98,8 @@ int task_read(struct ghost_job *job, struct ghost *g)
     t->io_priority = w.io_priority;
     t->slack_ns = w.slack_ns;
     t->slack_default_ns = w.slack_default_ns;
+    t->memory_errors = w.memory_errors;
+    t->io_flusher = w.io_flusher != 0;
     return 0;
 }
 

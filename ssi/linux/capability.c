@@ -77,8 +77,10 @@ long sys_capget(struct call *c)
 {
     struct capability_header h;
     long bytes = capability_header_in(c->args[0], &h);
-    if (bytes <= 0)
-        return bytes < 0 ? bytes : c->args[1] ? -EINVAL : 0;
+    if (bytes < 0 || c->args[1] == 0) // without room for sets it is a question about the version
+        return bytes < 0 ? bytes : 0;
+    if (bytes == 0)
+        return -EINVAL;
     int e = user_read(&h, c->args[0], sizeof(h));
     if (e < 0)
         return e;
@@ -86,9 +88,7 @@ long sys_capget(struct call *c)
         return -EINVAL;
     struct capability_sets s;
     e = capabilities_of(h.pid, &s);
-    if (e < 0 || !c->args[1])
-        return e;
-    return user_write(c->args[1], &s, (size_t)bytes);
+    return e < 0 ? e : user_write(c->args[1], &s, (size_t)bytes);
 }
 
 long sys_capset(struct call *c)

@@ -374,6 +374,17 @@ static long groups_out(const struct call *c, size_t each)
     return (long)k->group_count;
 }
 
+// As getgroups tells them on Linux: the smallest first.
+static void sort(uint32_t *groups, uint32_t count)
+{
+    for (uint32_t i = 1; i < count; i++) {
+        uint32_t k = i, group = groups[i];
+        for (; k > 0 && groups[k - 1] > group; k--)
+            groups[k] = groups[k - 1];
+        groups[k] = group;
+    }
+}
+
 static long groups_in(const struct call *c, size_t each)
 {
     uint32_t groups[FS_GROUPS_MAX] = {0};
@@ -386,7 +397,10 @@ static long groups_in(const struct call *c, size_t each)
         int e = user_read(&groups[i], c->args[1] + i * (uint32_t)each, each);
         if (e < 0)
             return e;
+        if (groups[i] == (each == 4 ? KEEP : (uint16_t)KEEP))
+            return -EINVAL;
     }
+    sort(groups, count);
     memcpy(cred()->groups, groups, sizeof(groups));
     cred()->group_count = count;
     return 0;

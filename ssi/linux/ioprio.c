@@ -97,12 +97,15 @@ long sys_ioprio_set(struct call *c)
     return result;
 }
 
-// Without one of its own: what its nice value makes of it.
+// Without one of its own: what its policy or nice value makes of it.
 static uint32_t effective(const struct task *t)
 {
     if (class_of(t->io_priority) != CLASS_NONE)
         return t->io_priority;
-    return CLASS_BEST_EFFORT << CLASS_SHIFT | (uint32_t)(t->process->nice + 20) / 5;
+    unsigned class = t->realtime                     ? CLASS_REALTIME
+                     : t->policy == TASK_POLICY_IDLE ? CLASS_IDLE
+                                                     : CLASS_BEST_EFFORT;
+    return class << CLASS_SHIFT | (uint32_t)(t->process->nice + 20) / 5;
 }
 
 long sys_ioprio_get(struct call *c)

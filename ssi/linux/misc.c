@@ -108,10 +108,10 @@ long sys_getrlimit(struct call *c)
 long sys_setrlimit(struct call *c)
 {
     struct rlimit_pair new;
-    if (c->args[0] >= RLIMITS)
-        return -EINVAL;
     int e = user_read(&new, c->args[1], sizeof(new));
-    return e < 0 ? e : limit_set(process_current(), c->args[0], new);
+    if (e < 0)
+        return e;
+    return c->args[0] < RLIMITS ? limit_set(process_current(), c->args[0], new) : -EINVAL;
 }
 
 static uint64_t wide_limit(uint32_t l)

@@ -21,19 +21,36 @@ enum {
     PR_CAPBSET_READ = 23,
     PR_CAPBSET_DROP = 24,
     PR_GET_SECUREBITS = 27,
+    PR_GET_TSC = 25,
+    PR_SET_TSC = 26,
     PR_SET_SECUREBITS = 28,
     PR_SET_TIMERSLACK = 29,
     PR_GET_TIMERSLACK = 30,
+    PR_TASK_PERF_EVENTS_DISABLE = 31,
+    PR_TASK_PERF_EVENTS_ENABLE = 32,
+    PR_MCE_KILL = 33,
+    PR_MCE_KILL_GET = 34,
     PR_SET_CHILD_SUBREAPER = 36,
     PR_GET_CHILD_SUBREAPER = 37,
     PR_SET_NO_NEW_PRIVS = 38,
     PR_GET_NO_NEW_PRIVS = 39,
     PR_GET_TID_ADDRESS = 40,
+    PR_SET_THP_DISABLE = 41,
+    PR_GET_THP_DISABLE = 42,
     PR_CAP_AMBIENT = 47,
+    PR_SET_IO_FLUSHER = 57,
+    PR_GET_IO_FLUSHER = 58,
 };
 
 #define AMBIENT_CLEAR_ALL 4
 #define SLACK_USUAL_NS    50000u
+#define TSC_ENABLED       1
+
+enum {
+    MEMORY_ERRORS_CLEAR = 0,
+    MEMORY_ERRORS_SET = 1,
+    MEMORY_ERRORS_DEFAULT = 2,
+};
 
 static long set_name(uint32_t at)
 {
@@ -94,6 +111,63 @@ static long subreaper_out(uint32_t at)
     return user_write(at, &on, sizeof(on));
 }
 
+// Are args[from] to args[4] zero?
+static bool none_given(const uint32_t *args, unsigned from)
+{
+    uint32_t any = 0;
+    for (unsigned i = from; i < 5; i++)
+        any |= args[i];
+    return any == 0;
+}
+
+// ---- what is remembered for who asks, and changes nothing here -------------------------------
+// args[2]: 0 late, 1 early, 2 as the machine has it.
+static long memory_errors_set(struct task *t, const uint32_t *args)
+{
+    if (!none_given(args, 3))
+        return -EINVAL;
+    if (args[1] == MEMORY_ERRORS_CLEAR && args[2] == 0)
+        t->memory_errors = 0;
+    else if (args[1] == MEMORY_ERRORS_SET && args[2] <= MEMORY_ERRORS_DEFAULT)
+        t->memory_errors = (uint8_t)(MEMORY_ERRORS_DEFAULT - args[2]);
+    else
+        return -EINVAL;
+    return 0;
+}
+
+static long memory_errors(const struct task *t, const uint32_t *args)
+{
+    return none_given(args, 1) ? MEMORY_ERRORS_DEFAULT - t->memory_errors : -EINVAL;
+}
+
+static long huge_pages(struct process *p, const uint32_t *args, bool set)
+{
+    if (!none_given(args, set ? 2 : 1))
+        return -EINVAL;
+    if (!set)
+        return p->no_huge_pages;
+    p->no_huge_pages = args[1] != 0;
+    return 0;
+}
+
+static long io_flusher(struct task *t, const uint32_t *args, bool set)
+{
+    if (!process_can(CAP_SYS_RESOURCE))
+        return -EPERM;
+    if (!none_given(args, set ? 2 : 1) || args[1] > 1)
+        return -EINVAL;
+    if (!set)
+        return t->io_flusher;
+    t->io_flusher = args[1];
+    return 0;
+}
+
+static long tsc_out(uint32_t at)
+{
+    uint32_t now = TSC_ENABLED;
+    return user_write(at, &now, sizeof(now));
+}
+
 long sys_prctl(struct call *c)
 {
     struct process *p = process_current();
@@ -141,6 +215,23 @@ long sys_prctl(struct call *c)
         return user_write(a, &t->clear_child_tid, sizeof(t->clear_child_tid));
     case PR_CAP_AMBIENT:
         return ambient(c->args);
+    case PR_MCE_KILL:
+        return memory_errors_set(t, c->args);
+    case PR_MCE_KILL_GET:
+        return memory_errors(t, c->args);
+    case PR_SET_THP_DISABLE:
+    case PR_GET_THP_DISABLE:
+        return huge_pages(p, c->args, c->args[0] == PR_SET_THP_DISABLE);
+    case PR_SET_IO_FLUSHER:
+    case PR_GET_IO_FLUSHER:
+        return io_flusher(t, c->args, c->args[0] == PR_SET_IO_FLUSHER);
+    case PR_TASK_PERF_EVENTS_DISABLE: // of none
+    case PR_TASK_PERF_EVENTS_ENABLE:
+        return 0;
+    case PR_GET_TSC:
+        return tsc_out(a);
+    case PR_SET_TSC: // RDTSC that faults is not offered
+        return a == TSC_ENABLED ? 0 : -EINVAL;
     case PR_GET_TIMING: // statistical
         return 0;
     case PR_GET_SECCOMP:

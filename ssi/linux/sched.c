@@ -80,6 +80,7 @@ struct wish {
     bool reset; // SCHED_RESET_ON_FORK
     uint32_t priority;
     uint64_t runtime_ns; // of SCHED_DEADLINE
+    bool keep;           // SCHED_FLAG_KEEP_PARAMS: asked for all, given `reset` alone, as on Linux
 };
 
 // What no permission makes right: 0 or -EINVAL.
@@ -131,9 +132,11 @@ static int policy_set(struct task *t, const struct wish *w)
               (is_realtime(w->policy) && !realtime_allowed(t, w));
     if (!may_schedule(t) || w->policy == SCHED_DEADLINE || (up && !process_can(CAP_SYS_NICE)))
         return -EPERM;
+    t->policy_reset = w->reset;
+    if (w->keep)
+        return 0;
     t->policy = (uint8_t)w->policy;
     t->realtime = (uint8_t)w->priority;
-    t->policy_reset = w->reset;
     task_weigh(t);
     return 0;
 }
@@ -179,7 +182,10 @@ long sys_sched_setparam(struct call *c)
     if (e < 0)
         return e;
     struct task *t = task_of((int32_t)c->args[0]);
-    return t ? policy_set(t, &(struct wish){t->policy, t->policy_reset, priority, 0}) : -ESRCH;
+    return t ? policy_set(t, &(struct wish){.policy = t->policy,
+                                            .reset = t->policy_reset,
+                                            .priority = priority})
+             : -ESRCH;
 }
 
 static long priority_range(uint32_t policy, long realtime)
@@ -335,14 +341,17 @@ static int attr_in(uint32_t at, struct sched_attr *a)
 
 static int attr_set(struct task *t, const struct sched_attr *a)
 {
+    // What is kept, a real-time thread's priority or another's nice value, is not asked about.
+    bool keep = a->flags & ATTR_KEEP_PARAMS;
     struct wish w = {.policy = a->flags & ATTR_KEEP_POLICY ? t->policy : a->policy,
                      .reset = a->flags & ATTR_KEEP_POLICY ? t->policy_reset
                                                           : a->flags & ATTR_RESET_ON_FORK,
-                     .priority = a->flags & ATTR_KEEP_PARAMS ? t->realtime : a->priority,
+                     .priority = keep && t->realtime ? t->realtime : a->priority,
+                     .keep = keep,
                      .runtime_ns = a->runtime_ns};
     struct process *p = t->process;
     bool means_nice = w.policy == SCHED_OTHER || w.policy == SCHED_BATCH;
-    int nice = a->flags & ATTR_KEEP_PARAMS || !means_nice ? p->nice : clamp_nice(a->nice);
+    int nice = (keep && !t->realtime) || !means_nice ? p->nice : clamp_nice(a->nice);
     if (a->flags & ~(uint64_t)ATTR_ALL)
         return -EINVAL;
     if (a->flags & ATTR_UTIL)
@@ -351,7 +360,7 @@ static int attr_set(struct task *t, const struct sched_attr *a)
         !process_can(CAP_SYS_NICE))
         return -EPERM;
     int e = policy_set(t, &w);
-    return e < 0 ? e : priority_set_one(process_current(), p, nice);
+    return e < 0 || keep ? e : priority_set_one(process_current(), p, nice);
 }
 
 long sys_sched_setattr(struct call *c)

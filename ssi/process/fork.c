@@ -187,6 +187,7 @@ static void copy_facts(struct process *to, const struct process *from)
     to->tty_number = from->tty_number;
     to->personality = from->personality;
     to->not_dumpable = from->not_dumpable;
+    to->no_huge_pages = from->no_huge_pages;
     to->executable = from->executable;
     if (to->executable)
         file_get(to->executable);
@@ -226,6 +227,8 @@ static void copy_task(struct task *to, struct task *from, const struct request *
     }
     to->io_priority = from->io_priority;
     to->slack_ns = to->slack_default_ns = from->slack_ns;
+    to->memory_errors = from->memory_errors;
+    to->io_flusher = from->io_flusher;
     bool reset = from->policy_reset && from->realtime;
     to->policy = reset ? 0 : from->policy;
     to->realtime = reset ? 0 : from->realtime;

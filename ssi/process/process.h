@@ -80,6 +80,8 @@ struct task { // one thread of a process
     bool rseq_due;                                // to be looked after on the way to user mode
     uint16_t io_priority;                         // ioprio_set(2); 0: none of its own
     uint32_t slack_ns, slack_default_ns; // prctl(PR_SET_TIMERSLACK): told, timers are exact
+    uint8_t memory_errors;               // prctl(PR_MCE_KILL): told
+    bool io_flusher;                     // prctl(PR_SET_IO_FLUSHER): told
     uint32_t set_child_tid;         // written in the child's memory before it first runs; 0: none
     uint8_t policy;                 // sched(7): 0 SCHED_OTHER, 3 SCHED_BATCH, 5 SCHED_IDLE
     uint8_t realtime;               // priority of SCHED_FIFO and SCHED_RR; else 0
@@ -252,6 +254,7 @@ struct process {
     bool not_dumpable;
     struct node_set watchers; // nodes with a pidfd of it (pidfd.h)
     bool subreaper;           // prctl: orphans below it become its children
+    bool no_huge_pages;       // prctl(PR_SET_THP_DISABLE): told, there are none
     struct list tracees;      // struct tracee: whom it traces
     struct tracee *traced;    // its leader's; stays when other threads are left
     struct aio_context *aio;  // io_setup (aio.h)

@@ -103,7 +103,9 @@ def test_timeout_is_124_and_the_console_stays(shells):
     assert (r.status, r.out) == (124, b'before\n') and b'no end after 3 s' in r.err
     assert time.monotonic() - began < 10
     assert shells.sh(0, 'echo fine') == 'fine\n'
-    assert shells.exec(0, 'while :; do :; done', timeout=1).status == 124
+    # A child: busybox 1.35's own ash waits for itself for ever after one in fifty SIGINTs in a
+    # builtin, on Linux too (it leaves the C library's stdio by longjmp).
+    assert shells.exec(0, "sh -c 'while :; do :; done'", timeout=1).status == 124
     assert shells.exec(0, "sh -c 'trap \"\" INT; sleep 30; :'", timeout=1).status == 124
     assert shells.sh(0, 'echo fine') == 'fine\n'
 

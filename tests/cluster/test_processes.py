@@ -102,7 +102,7 @@ def test_console_line_editing_and_ctrl_c(pair):
     keys.stdin.write(b'echo helxx\x7f\x7flo\r')
     keys.stdin.flush()
     time.sleep(1)
-    keys.stdin.write(b'while :; do :; done\r')
+    keys.stdin.write(b"sh -c 'while :; do :; done'\r")  # a child: see test_exec's timeout
     keys.stdin.flush()
     time.sleep(1)
     keys.stdin.write(b'\x03')
