@@ -60,6 +60,9 @@ static void be_someone(void)
     setresgid(5, 6, 0);
     setresuid(0, 0, 4);
     prctl(PR_SET_PDEATHSIG, SIGUSR2); // new ids had taken it away
+    prctl(PR_SET_TIMERSLACK, 70001);
+    prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
+    prctl(PR_MCE_KILL, PR_MCE_KILL_SET, PR_MCE_KILL_EARLY, 0, 0);
     (void)!chdir("/tmp/carried");
     sigaltstack(&alt, NULL);
     fesetround(FE_UPWARD);
@@ -76,6 +79,8 @@ static void say_who(void)
     stack_t alt;
     prctl(PR_GET_NAME, name);
     prctl(PR_GET_PDEATHSIG, &pdeath);
+    printf("slack %d, no huge pages %d, memory errors %d\n", prctl(PR_GET_TIMERSLACK),
+           prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0), prctl(PR_MCE_KILL_GET, 0, 0, 0, 0));
     getresuid(&r, &e, &s);
     getresgid(h, h + 1, h + 2);
     groups = getgroups(4, g);
