@@ -60,8 +60,8 @@ long sys_get_robust_list(struct call *c)
     if (!t)
         return -ESRCH;
     uint32_t at = t->robust_list;
-    int e = user_write(c->args[1], &at, sizeof(at));
-    return e < 0 ? e : user_write(c->args[2], &bytes, sizeof(bytes));
+    int e = user_write(c->args[2], &bytes, sizeof(bytes));
+    return e < 0 ? e : user_write(c->args[1], &at, sizeof(at));
 }
 
 // ---- modify_ldt --------------------------------------------------------------------------------
@@ -141,7 +141,6 @@ enum {
     FUTEX_WAIT_REQUEUE_PI = 11,
     FUTEX_CMP_REQUEUE_PI = 12,
     FUTEX_LOCK_PI2 = 13,
-    FUTEX_PRIVATE_FLAG = 128,
     FUTEX_PRIVATE = 128,
     FUTEX_CLOCK_REALTIME = 256,
 };
@@ -213,6 +212,43 @@ static bool compare_holds(uint32_t op, int32_t word, int32_t with)
     return false;
 }
 
+// Linux looks at the number when it has woken one.
+static uint32_t wake_count(uint32_t n)
+{
+    return (int32_t)n < 1 ? 1 : n;
+}
+
+// A shared word is known by its page, which must be there.
+static int word_there(const struct call *c, uint32_t at)
+{
+    uint32_t word;
+    if (at & 3)
+        return -EINVAL;
+    return c->args[1] & FUTEX_PRIVATE ? 0 : user_read(&word, at, sizeof(word));
+}
+
+static int two_words_there(const struct call *c)
+{
+    int e = word_there(c, c->args[0]);
+    return e < 0 ? e : word_there(c, c->args[4]);
+}
+
+static long wake(struct call *c, uint32_t bitset)
+{
+    int e = bitset ? word_there(c, c->args[0]) : -EINVAL;
+    return e < 0 ? e : futex_wake(process_current(), c->args[0], wake_count(c->args[2]), bitset);
+}
+
+static long requeue(struct call *c, bool compare)
+{
+    if ((int32_t)c->args[2] < 0 || (int32_t)c->args[3] < 0)
+        return -EINVAL;
+    int e = two_words_there(c);
+    return e < 0 ? e
+                 : futex_requeue(process_current(), c->args[0], c->args[2], c->args[4], c->args[3],
+                                 compare, c->args[5]);
+}
+
 // futex(2), FUTEX_WAKE_OP: changes the second word and wakes there, too, if its old value fits.
 static long wake_op(struct call *c)
 {
@@ -221,22 +257,25 @@ static long wake_op(struct call *c)
     int32_t argument = sign12(code >> 12);
     if (code >> 31)
         argument = (int32_t)(1u << (argument & 31));
-    if (op > 4 || cmp > 5)
+    int e = two_words_there(c);
+    if (e < 0)
+        return e;
+    if (op > 4)
         return -ENOSYS;
-    if ((c->args[0] | c->args[4]) & 3)
-        return -EINVAL;
     uint32_t value = (uint32_t)argument;
     do { // until no thread on another CPU wrote between
         seen = word;
         uint32_t new[5] = {value, seen + value, seen | value, seen & ~value, seen ^ value};
-        int e = user_compare_exchange(c->args[4], &word, new[op]);
+        e = user_compare_exchange(c->args[4], &word, new[op]);
         if (e < 0)
             return e;
     } while (word != seen);
-    int n = futex_wake(p, c->args[0], c->args[2], FUTEX_ANY);
+    if (cmp > 5)
+        return -ENOSYS;
+    int n = futex_wake(p, c->args[0], wake_count(c->args[2]), FUTEX_ANY);
     if (n < 0 || !compare_holds(cmp, (int32_t)word, sign12(code)))
         return n;
-    int m = futex_wake(p, c->args[4], c->args[3], FUTEX_ANY);
+    int m = futex_wake(p, c->args[4], wake_count(c->args[3]), FUTEX_ANY);
     return m < 0 ? m : n + m;
 }
 
@@ -278,29 +317,22 @@ static bool has_clock(uint32_t command)
 static long futex(struct call *c, bool wide)
 {
     struct process *p = process_current();
-    uint32_t at = c->args[0], command = c->args[1] & 0x7f, word;
-    bool requeues = command == FUTEX_REQUEUE || command == FUTEX_CMP_REQUEUE;
+    uint32_t at = c->args[0];
+    uint32_t command = c->args[1] & ~(uint32_t)(FUTEX_PRIVATE | FUTEX_CLOCK_REALTIME);
     if ((c->args[1] & FUTEX_CLOCK_REALTIME) && !has_clock(command))
         return -ENOSYS;
-    if (requeues && ((int32_t)c->args[2] < 0 || (int32_t)c->args[3] < 0))
-        return -EINVAL;
-    // A shared one is known by its page, which must be there.
-    if (command == FUTEX_WAKE && !(c->args[1] & FUTEX_PRIVATE) && !(at & 3) &&
-        user_read(&word, at, sizeof(word)) < 0)
-        return -EFAULT;
     switch (command) {
     case FUTEX_WAIT:
         return wait_op(c, wide, command, FUTEX_ANY);
     case FUTEX_WAIT_BITSET:
         return wait_op(c, wide, command, c->args[5]);
     case FUTEX_WAKE:
-        return futex_wake(p, at, c->args[2], FUTEX_ANY);
+        return wake(c, FUTEX_ANY);
     case FUTEX_WAKE_BITSET:
-        return c->args[5] ? futex_wake(p, at, c->args[2], c->args[5]) : -EINVAL;
+        return wake(c, c->args[5]);
     case FUTEX_REQUEUE:
-        return futex_requeue(p, at, c->args[2], c->args[4], c->args[3], false, 0);
     case FUTEX_CMP_REQUEUE:
-        return futex_requeue(p, at, c->args[2], c->args[4], c->args[3], true, c->args[5]);
+        return requeue(c, command == FUTEX_CMP_REQUEUE);
     case FUTEX_WAKE_OP:
         return wake_op(c);
     case FUTEX_LOCK_PI:

@@ -189,21 +189,23 @@ int futex_requeue(struct process *p, uint32_t at, uint32_t count, uint32_t to, u
     e = futex_key_of(p, at, &from, &linked);
     if (e == 0)
         e = futex_key_of(p, to, &target, &target_linked);
-    if (e == 0 && futex_is_particular(&from))
+    if (e == 0 && (count || move) && futex_is_particular(&from))
         e = -EINVAL;
     if (e < 0)
         return e;
     uint32_t woken = wake_key(&from, count, FUTEX_ANY), moved = 0;
     struct futex_waiter *w, *next;
     list_for_each_safe (w, next, futex_bucket(&from), link) {
-        if (moved == move || futex_same(&from, &target))
+        if (moved == move)
             break;
         if (!futex_same(&w->key, &from))
+            continue;
+        moved++;
+        if (futex_same(&from, &target))
             continue;
         list_remove(&w->link);
         w->key = target;
         list_append(futex_bucket(&target), &w->link);
-        moved++;
     }
     // Waiters on other nodes are woken instead of moved: they look at the word and wait again.
     if (linked && woken + moved < (uint64_t)count + move)

@@ -51,12 +51,14 @@ static int compare_all(struct process *p, const struct futex_word *words, struct
     return 0;
 }
 
-static int first_woken(const struct many *m)
+// Of several, as Linux tells them.
+static int last_woken(const struct many *m)
 {
+    int last = -1;
     for (unsigned k = 0; k < m->count; k++)
         if (m->each[k].waiter.woken)
-            return (int)k;
-    return -1;
+            last = (int)k;
+    return last;
 }
 
 static int sleep_for_any(struct many *m, uint64_t deadline_ns)
@@ -71,14 +73,14 @@ static int sleep_for_any(struct many *m, uint64_t deadline_ns)
         wait_watch_add(&o->waiter.sleep, &o->watch, on_wake);
         list_append(futex_bucket(&o->waiter.key), &o->waiter.link);
     }
-    while (first_woken(m) < 0 && e == 0)
+    while (last_woken(m) < 0 && e == 0)
         e = wait_sleep(&m->woken, deadline_ns, WAIT_INTERRUPTIBLE);
     for (unsigned k = 0; k < m->count; k++) {
         wait_watch_remove(&m->each[k].watch);
         if (!m->each[k].waiter.woken)
             list_remove(&m->each[k].waiter.link);
     }
-    return first_woken(m) < 0 ? e : first_woken(m);
+    return last_woken(m) < 0 ? e : last_woken(m);
 }
 
 int futex_wait_many(struct process *p, const struct futex_word *words, unsigned count,

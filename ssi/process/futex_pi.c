@@ -115,7 +115,7 @@ struct lock {
     struct futex_waiter *waiter; // the first; only valid until the next sleep
 };
 
-static int look(struct process *p, uint32_t at, struct lock *l)
+static int read_lock(struct process *p, uint32_t at, struct lock *l)
 {
     int e = futex_read_word(at, &l->word);
     if (e == 0)
@@ -124,7 +124,14 @@ static int look(struct process *p, uint32_t at, struct lock *l)
         return e;
     l->owner = l->word & WORD_TID_MASK;
     l->waiter = first_waiter(&l->key);
-    return l->waiter && l->waiter->kind != FUTEX_LOCK ? -EINVAL : 0;
+    return 0;
+}
+
+// -EINVAL: somebody waits there who does not wait for a lock.
+static int look(struct process *p, uint32_t at, struct lock *l)
+{
+    int e = read_lock(p, at, l);
+    return e == 0 && l->waiter && l->waiter->kind != FUTEX_LOCK ? -EINVAL : e;
 }
 
 // Owners of memory that no other node has are here.
@@ -142,6 +149,8 @@ static int acquire(struct lock *l, uint32_t at, uint32_t tid, bool contended)
     bool handed_on = !l->owner && (l->word & WORD_DIED); // its owner's end is not over
     if (l->owner == tid)
         return -EDEADLK;
+    if (w && w->kind != FUTEX_LOCK)
+        return -EINVAL;
     if (w && !l->linked && l->owner != w->owner && !handed_on)
         return -EINVAL;
     bool free = !l->owner && (!w || l->linked);
@@ -181,7 +190,7 @@ int futex_lock(struct process *p, uint32_t at, uint64_t deadline_ns, bool try)
     bool tried = false;
     for (;;) {
         struct lock l;
-        int e = look(p, at, &l);
+        int e = read_lock(p, at, &l);
         if (e == 0)
             e = acquire(&l, at, tid, tried);
         if (e == -EAGAIN)
@@ -205,7 +214,13 @@ int futex_unlock(struct process *p, uint32_t at)
     uint32_t tid = (uint32_t)task_current()->tid;
     for (;;) {
         struct lock l;
-        int e = look(p, at, &l);
+        uint32_t word;
+        int e = user_read(&word, at, sizeof(word));
+        if (e < 0)
+            return e;
+        if ((word & WORD_TID_MASK) != tid)
+            return -EPERM;
+        e = look(p, at, &l);
         if (e < 0)
             return e;
         if (l.owner != tid)

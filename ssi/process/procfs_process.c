@@ -28,9 +28,9 @@ struct process *proc_find(int32_t pid)
     return t ? t->process : p;
 }
 
-static char state_letter(const struct process *p)
+// Of its thread `t`; NULL: none is left.
+static char state_letter(const struct process *p, const struct task *t)
 {
-    const struct task *t;
     switch (p->state) {
     case PROCESS_ZOMBIE:
         return 'Z';
@@ -41,13 +41,10 @@ static char state_letter(const struct process *p)
     case PROCESS_RUNNING:
         break;
     }
-    list_for_each (t, &p->tasks, link) {
-        if (tracee_stopped(t))
-            return 't';
-        if (t->thread->state == THREAD_RUNNING || t->thread->state == THREAD_READY)
-            return 'R';
-    }
-    return 'S';
+    if (t && tracee_stopped(t))
+        return 't';
+    bool runs = t && (t->thread->state == THREAD_RUNNING || t->thread->state == THREAD_READY);
+    return runs ? 'R' : 'S';
 }
 
 static sigset64 actions_that(const struct process *p, bool ignored)
@@ -61,8 +58,12 @@ static sigset64 actions_that(const struct process *p, bool ignored)
     return set;
 }
 
-static const struct task *first_task(const struct process *p)
+// The thread with that number, else (its leader has ended) the first there is. NULL: none.
+static const struct task *shown_task(int32_t pid, const struct process *p)
 {
+    const struct task *own = task_find(pid);
+    if (own && own->process == p)
+        return own;
     return list_empty(&p->tasks) ? NULL : list_entry(p->tasks.next, struct task, link);
 }
 
@@ -73,16 +74,19 @@ static int32_t terminal_foreground(const struct process *p)
     return t ? tty_foreground(t) : p->tty_attached ? p->pgrp : -1;
 }
 
+// The process as a whole, or, under a number that is not its own, a thread.
 static int show_stat(int32_t pid, struct process *p, struct text *t)
 {
-    const struct task *own = task_find(pid);
-    const struct task *first = own && own->process == p ? own : first_task(p);
+    const struct task *first = shown_task(pid, p);
     const struct space *s = p->space;
     struct usage used;
-    usage_of_process(p, &used);
-    text_add(t, "%d (%s) %c %d %d %d %d %d 0 ", pid, p->name, state_letter(p), p->parent, p->pgrp,
-             p->sid, p->tty_attached ? (int)tty_device_number(p->tty_number) : 0,
-             terminal_foreground(p));
+    if (first && pid != p->pid)
+        usage_of_task(first, &used);
+    else
+        usage_of_process(p, &used);
+    text_add(t, "%d (%s) %c %d %d %d %d %d 0 ", pid, first ? first->thread->name : p->name,
+             state_letter(p, first), p->parent, p->pgrp, p->sid,
+             p->tty_attached ? (int)tty_device_number(p->tty_number) : 0, terminal_foreground(p));
     text_add(t, "%u %u %u %u ", used.minor_faults, p->reaped.minor_faults, used.major_faults,
              p->reaped.major_faults);
     text_add(t, "%u %u %u %u %d %d %u 0 ", (unsigned)(used.user_ns / TICK_NS),
@@ -177,13 +181,12 @@ static void add_switches(const struct process *p, const struct task *task, struc
 
 static int show_status(int32_t pid, struct process *p, struct text *t)
 {
-    const struct task *own = task_find(pid);
-    const struct task *task = own && own->process == p ? own : first_task(p);
+    const struct task *task = shown_task(pid, p);
     const struct credentials *c = task ? task->cred : &p->cred;
     uint32_t cpus = (uint32_t)((1ull << arch_cpu_count()) - 1);
     text_add(t, "Name:\t%s\nUmask:\t%04o\nState:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\n",
              task ? task->thread->name : p->name, p->fs ? p->fs->umask : 0,
-             state_word(state_letter(p)), p->pid, pid, p->parent);
+             state_word(state_letter(p, task)), p->pid, pid, p->parent);
     text_add(t, "TracerPid:\t%d\n", tracee_tracer(task));
     add_who(p, c, t);
     proc_add_memory(p, t);
