@@ -66,9 +66,17 @@ static void *obeys(void *p)
 }
 
 // ---- until nobody runs -------------------------------------------------------------------------
+static bool waits_for_lock(const struct kid *k)
+{
+    return k->number == SYS_futex && (k->args[1] & FUTEX_CMD_MASK) == FUTEX_LOCK_PI;
+}
+
 static bool sleeps(const struct kid *k)
 {
     if (k->brief)
+        return false;
+    // Linux calls a thread asleep for a moment while it takes the lock it was given.
+    if (waits_for_lock(k) && ((*(uint32_t *)k->args[0] ^ (uint32_t)k->tid) & FUTEX_TID_MASK) == 0)
         return false;
     char path[64], line[256];
     sprintf(path, "/proc/self/task/%d/stat", k->tid);
@@ -338,6 +346,8 @@ static void interrupts(void)
         return;
     said(syscall(SYS_tgkill, getpid(), k->tid, signal), "signal %s to thread %d",
          signal == SIGUSR1 ? "that restarts" : "that interrupts", (int)(k - kids));
+    while (!k->handled) // it sleeps still, says Linux now and then
+        sched_yield();
     settle();
 }
 
