@@ -97,9 +97,15 @@ WRONG = (f'ip.src == 10.77.0.10 && ((tcp.checksum.status == "Bad" && !({OTHER_ZE
          '_ws.expert.severity == "Error")')
 
 
+# What goes over TCP and UDP here is random bytes: tshark must not take them for some protocol, by a
+# port or by their look, and call them malformed.
+PAYLOAD_IS_DATA = ['-d', 'tcp.port==0-65535,data', '-d', 'udp.port==0-65535,data']
+
+
 def wireshark(capture, what, *more):
     done = subprocess.run(['tshark', '-n', '-r', capture, '-o', 'tcp.check_checksum:TRUE',
-                           '-o', 'ip.check_checksum:TRUE', '-Y', what, *more], check=False,
+                           '-o', 'ip.check_checksum:TRUE', *PAYLOAD_IS_DATA, '-Y', what, *more],
+                          check=False,
                           stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
@@ -213,6 +219,9 @@ with weft.cluster(1, host_if='weft0', pcap=capture) as c:
         ask(s, 3)
         heard = c.sh(0, f'/tmp/fragments ask {here} 4001 3', timeout=120)
         assert heard == HEARD, heard
+    # From here on the second of a last fragment may begin a datagram that never ends.
+    late = counters(c).get('net_ip_fragment_late', 0)
+    assert late == 0, late
     c.do('net', 'dup', '50')
     subprocess.run(['ping', '-c', '3', '-W', '5', '-s', '30000', '10.77.0.10'], check=True,
                    stdout=subprocess.DEVNULL)
@@ -223,7 +232,7 @@ with weft.cluster(1, host_if='weft0', pcap=capture) as c:
     got = counters(c)
     assert got['net_ip_reassembled'] > 40 and got['net_ip_fragmented'] > 40, got
     assert got['net_ip_fragment_twice'] > 0, got
-    for what in 'overlap', 'length', 'full', 'late', 'no_memory':
+    for what in 'overlap', 'length', 'full', 'no_memory':
         assert got.get('net_ip_fragment_' + what, 0) == 0, (what, got)
 print('judged')
 '''
